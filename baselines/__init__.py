@@ -1,0 +1,1 @@
+"""Adapters that need no language model; file or folder name = adapter name."""

@@ -1,0 +1,171 @@
+"""The contract between the harness and a model: Adapter, Context, Needs, Split."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from bench.trajectories import MISSING, Answers, Queries, Trajectories, by_user
+from bench.world import Calendar, Grid, Window
+
+LearnsFrom = Literal["nothing", "train users", "test histories"]
+
+
+class Settings(BaseModel):
+    """Base of every adapter's settings: typed, documented, frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an adapter cannot run without; checked before anything is loaded."""
+
+    packages: tuple[str, ...] = ()
+    cuda: bool = False
+    gpu_gb: float = 0.0
+    cpu_gb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a model may see of one case. The truth is not here, and never passes near a model.
+
+    train: all rows of the training users on the training days; validate: the same of users held out for tuning, or
+    None; history: the test users' rows on the window's history days; queries: the points to predict.
+    """
+
+    train_cities: tuple[str, ...]
+    test_city: str
+    window: Window
+    train: Trajectories
+    validate: Trajectories | None
+    history: Trajectories
+    queries: Queries
+
+
+class OutOfTime(RuntimeError):
+    """The case's time limit was reached."""
+
+
+def _quiet(_label: str, _done: float, _total: float) -> None:
+    """Progress that goes nowhere."""
+
+
+def _ignore(_step: int, _value: float) -> None:
+    """Intermediate values that nobody reads."""
+
+
+@dataclass
+class Context:
+    """What the harness lends to a model for one fit or one call of predict.
+
+    seed: the case's seed; device: "cpu" or "cuda"; threads: CPU threads to use; folder: scratch space that survives a
+    killed run, for checkpoints; progress(label, done, total); intermediate(step, value): a validation score while
+    fitting (a study may raise from it to prune); deadline: a time.monotonic() value, or None.
+    """
+
+    window: Window = field(default_factory=Window)
+    grid: Grid = field(default_factory=Grid)
+    calendar: Calendar = field(default_factory=Calendar)
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    folder: Path = Path(".")
+    progress: Callable[[str, float, float], None] = _quiet
+    intermediate: Callable[[int, float], None] = _ignore
+    deadline: float | None = None
+
+    def seed_for(self, *purpose: str | int) -> int:
+        """Return a seed below 2**63 hashed from the case's seed and the purpose.
+
+        Name in the purpose all it may depend on, e.g. ``seed_for("noise", city, uid)``: then no other model's or
+        user's presence moves it.
+        """
+        text = "\x00".join(str(part) for part in (self.seed, *purpose))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+    def rng(self, *purpose: str | int) -> np.random.Generator:
+        """Return a numpy generator seeded by :meth:`seed_for`."""
+        return np.random.default_rng(self.seed_for(*purpose))
+
+    def check_time(self) -> None:
+        """Raise OutOfTime once the time limit is reached."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTime("the time limit was reached")
+
+
+class Adapter(ABC):
+    """A model under test. Its file's or folder's name under ``baselines/`` or ``models/`` is its name.
+
+    fit is called once (never for learns_from = "nothing"), then predict any number of times with any subset of the test
+    users: an answer for a user must not depend on who else is in the call. Heavy imports sit inside methods.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # raise it when the same settings answer otherwise
+    Settings: ClassVar[type[Settings]] = Settings
+    needs: ClassVar[Needs] = Needs()
+    learns_from: ClassVar[LearnsFrom] = "train users"
+    batch_users: ClassVar[int] = 256  # users in one call of predict
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else self.Settings()
+
+    def seen(self) -> tuple[str, ...]:
+        """Cities in the model's pretraining, before fit: the leak flag. May depend on the settings."""
+        return ()
+
+    def skip(self, split: Split) -> str | None:
+        """Return why this model cannot take part in this split, or None. The reason reaches the table."""
+        return None
+
+    def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:  # noqa: B027
+        """Learn. With learns_from = "test histories" the test users' histories are among the rows of ``train``."""
+
+    @abstractmethod
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer every query, in order; say ``invalid`` or ``missing`` where there is no answer."""
+
+    def save(self, folder: Path) -> None:  # noqa: B027
+        """Write what fit learned into an existing empty folder (safetensors, JSON or npz; no pickle)."""
+
+    def load(self, folder: Path) -> None:  # noqa: B027
+        """Read what save wrote."""
+
+    def facts(self) -> Mapping[str, int | float | str]:
+        """Facts for the record, e.g. parameters, trained_parameters, tokens_read, forward_passes.
+
+        Reserved keys: ``parameters`` (all), ``trained_parameters``, ``epochs``, ``init`` (pretrained, scratch),
+        ``precision`` (float32 where absent), ``undertrained`` (a reason: the case is shown and not ranked).
+        """
+        return {}
+
+
+class PerUser(Adapter):
+    """Base of models that answer from one user's own history: implement :meth:`answer`."""
+
+    learns_from: ClassVar[LearnsFrom] = "nothing"
+
+    @abstractmethod
+    def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and y for one user's queries, from a history with at least one row."""
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer user by user; users without a history get ``missing``."""
+        parts = []
+        for _user, past, asked in by_user(history, queries):
+            if len(past):
+                parts.append(Answers.of(*self.answer(past, asked, ctx)))
+            else:
+                zero = np.zeros(len(asked), np.int16)
+                parts.append(Answers.of(zero, zero, np.full(len(asked), MISSING)))
+        return Answers.concat(parts)

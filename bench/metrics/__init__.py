@@ -1,0 +1,1 @@
+"""Metrics, each name@version, with unit and direction."""

@@ -1,0 +1,162 @@
+"""The record of one case: what was asked, what came back, what it cost, where it ran. Leaderboards read only these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+
+class Part(BaseModel):
+    """Base of the record's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Identity(Part):
+    """Hashes of what the fit, the answers and the cost depend on (bench/plan.py)."""
+
+    fit: str
+    answers: str
+    cost: str
+
+
+class Case(Part):
+    """What was asked: a model with its settings, a split, a seed. ``protocol`` is provenance, not identity."""
+
+    protocol: str
+    protocol_version: int
+    scale: str
+    model: str = Field(description="name shown in tables")
+    adapter: str
+    adapter_version: int
+    settings: dict[str, Any] = Field(description="resolved, with defaults")
+    learns_from: Literal["nothing", "train users", "test histories"]
+    seen: tuple[str, ...] = Field((), description="cities in the model's pretraining")
+    train_cities: tuple[str, ...]
+    train_days: tuple[int, int] | None
+    test_city: str
+    seed: int
+    history: tuple[int, int]
+    horizon: tuple[int, int]
+
+
+class Data(Part):
+    """What it was asked on."""
+
+    source: str
+    synthetic: bool
+    fingerprint: dict[str, str] = Field(description="city -> SHA-256 of its table")
+    train_users: int
+    validate_users: int
+    test_users: int
+    test_points: int
+    notes: tuple[str, ...] = Field((), description="e.g. fewer users than the protocol wanted")
+
+
+class Score(Part):
+    """One metric over the case's test users."""
+
+    mean: float
+    low: float = Field(description="95 % bootstrap interval over users")
+    high: float
+    median: float
+    misses_as_zero: float | None = Field(None, description="mean with users' unanswered points counted as worst")
+    unit: str
+    better: Literal["higher", "lower"]
+    groups: dict[str, float] = Field({}, description="mean by group of users, e.g. activity_q1")
+
+
+class AnswerCounts(Part):
+    """How the queries were answered before the fallback filled the gaps."""
+
+    asked: int
+    ok: int
+    invalid: int
+    missing: int
+    filled: int
+    coverage: float = Field(description="share of queries the model itself answered with a cell")
+    fallback: str
+    most_filled: float = Field(description="share above which the case is not ranked")
+
+
+class Cost(Part):
+    """Seconds and memory, on the machine that the record names."""
+
+    device: str
+    threads: int
+    batch_users: int
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    latency_median_s: float | None = Field(None, description="one trajectory at a time, after warm-up")
+    latency_p95_s: float | None = None
+    latency_users: int = 0
+    alone: bool = Field(True, description="nothing else of this run was running meanwhile")
+    throughput_per_s: float | None = Field(None, description="trajectories a second, in batches")
+    peak_memory_mb: float | None = None
+    peak_gpu_memory_mb: float | None = None
+
+
+class Machine(Part):
+    """Hardware and software, without host names or paths."""
+
+    cpu: str
+    cores: int
+    memory_gb: float
+    gpu: str | None = None
+    system: str
+    python: str
+    packages: dict[str, str]
+
+
+class Provenance(Part):
+    """Which code made the record, and when."""
+
+    bench_version: str
+    commit: str | None
+    dirty: bool
+    adapter_source: str = Field(description="SHA-256 of the adapter's source files")
+    created: str = Field(description="UTC, ISO 8601")
+
+
+class Record(Part):
+    """One case, done, failed or skipped."""
+
+    schema_version: Literal[1] = 1
+    status: Literal["done", "failed", "skipped"]
+    reason: str | None = Field(None, description="why it failed or was skipped; one line")
+    identity: Identity
+    case: Case
+    data: Data | None = None
+    main: str = Field(description="the metric that ranks, name@version")
+    scores: dict[str, Score] = {}
+    answers: AnswerCounts | None = None
+    cost: Cost | None = None
+    facts: dict[str, int | float | str] = {}
+    numerics: dict[str, str] = Field({}, description="precision, determinism")
+    files: dict[str, str] = Field({}, description="scores, answers, raw: paths relative to the store")
+    machine: Machine
+    provenance: Provenance
+
+    def unranked(self) -> str | None:
+        """Return why a done case may not be ranked, or None."""
+        if self.answers and self.answers.asked and self.answers.filled / self.answers.asked > self.answers.most_filled:
+            return f"{self.answers.filled / self.answers.asked:.0%} of its answers were filled by the fallback"
+        if self.facts.get("undertrained"):
+            return f"undertrained: {self.facts['undertrained']}"
+        return None
+
+
+def write(record: Record, path: Path) -> None:
+    """Write a record as JSON, whole or not at all."""
+    from bench.files import write_text
+
+    write_text(path, record.model_dump_json(indent=1) + "\n")
+
+
+def read(path: Path) -> Record:
+    """Read a record. Raises pydantic.ValidationError or OSError."""
+    return Record.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Leaderboards in a terminal, Markdown and CSV, from records alone."""

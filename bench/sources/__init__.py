@@ -1,0 +1,62 @@
+"""Where trajectories come from: ``synthetic``, ``humob:FOLDER``. A source states its conventions and converts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from bench.errors import UserError, nearest
+from bench.trajectories import Queries, Trajectories
+from bench.world import World
+
+KINDS = {
+    "synthetic": "seeded cities A-D that behave like the real ones; needs no files",
+    "humob:FOLDER": "files of HuMob 2023, HuMob 2024, GIS Cup 2025, or plain city_X.csv.gz",
+}
+
+
+class Source(ABC):
+    """One data set. Days from 0, cells from 1, masked rows apart; each city is loaded when asked for."""
+
+    name: ClassVar[str]
+    synthetic: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def spec(self) -> str:
+        """The source as records name it; no folder of this machine in it."""
+
+    @property
+    @abstractmethod
+    def world(self) -> World:
+        """Grid and calendar."""
+
+    @abstractmethod
+    def cities(self) -> tuple[str, ...]:
+        """Names of the cities that are here."""
+
+    @abstractmethod
+    def load(self, city: str) -> Trajectories:
+        """Return all visible rows of one city (a table whose only city is this one). Raises UserError."""
+
+    def masked(self, city: str) -> Queries:
+        """Return the points that a challenge hides and whose truth is not here; none by default."""
+        return Queries.empty((city,))
+
+    def targets(self, city: str) -> tuple[int, ...]:
+        """Return the uids of the official target users; none by default. They never train a model."""
+        return ()
+
+
+def open_source(spec: str, *, seed: int = 0, options: dict[str, object] | None = None) -> Source:
+    """Open ``synthetic`` (seed and options count) or ``humob:FOLDER``. Raises UserError."""
+    kind, _, rest = spec.partition(":")
+    if kind == "synthetic":
+        from bench.sources.synthetic import Synthetic
+
+        return Synthetic(seed=seed, **(options or {}))  # type: ignore[arg-type]
+    if kind == "humob":
+        from bench.sources.humob import Humob
+
+        return Humob(rest, **(options or {}))  # type: ignore[arg-type]
+    raise UserError(f"data source '{spec}' is not known{nearest(kind, ['synthetic', 'humob:FOLDER'])}")

@@ -1,0 +1,210 @@
+"""Tables of points: what was seen (Trajectories), what is asked (Queries), what a model says (Answers).
+
+Columns are compact numpy arrays. Days count from 0 and cells from 1, whatever the source's own files do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import UserError
+
+DTYPES = {"city": np.int8, "uid": np.int32, "d": np.int16, "t": np.int16, "x": np.int16, "y": np.int16}
+
+OK, INVALID, MISSING = 0, 1, 2
+STATUS_NAMES = ("ok", "invalid", "missing")
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Rows keyed by (city, uid, d, t), sorted by that key, no key twice: the points to predict.
+
+    ``city`` holds indices into ``cities``. Build with :meth:`build` (sorts and checks); the constructor trusts you.
+    """
+
+    cities: tuple[str, ...]
+    city: np.ndarray
+    uid: np.ndarray
+    d: np.ndarray
+    t: np.ndarray
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return ("city", "uid", "d", "t")
+
+    @classmethod
+    def build(cls, cities: Sequence[str], **columns: np.ndarray) -> Self:
+        """Make a table from unsorted columns. Raises UserError on a repeated (city, uid, d, t)."""
+        data = {name: np.ascontiguousarray(columns[name], dtype=DTYPES[name]) for name in cls.columns()}
+        key = _key(data)
+        if len(key) > 1 and not bool(np.all(key[1:] > key[:-1])):
+            order = np.argsort(key, kind="stable")
+            key = key[order]
+            data = {name: column[order] for name, column in data.items()}
+            twice = np.flatnonzero(key[1:] == key[:-1])
+            if len(twice):
+                i = int(twice[0])
+                where = f"city {cities[int(data['city'][i])]}, uid {data['uid'][i]}, d {data['d'][i]}, t {data['t'][i]}"
+                raise UserError(f"{where}: the point stands {len(twice)} time(s) too often; keep one row per key")
+        return cls(tuple(cities), **data)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, city: str | None = None) -> Self:
+        """Make a table from a data frame; ``city`` names the city if the frame has no such column."""
+        if city is not None:
+            names, codes = (city,), np.zeros(len(frame), dtype=np.int8)
+        else:
+            categories = pd.Categorical(frame["city"])
+            names, codes = tuple(str(name) for name in categories.categories), categories.codes
+        return cls.build(names, city=codes, **{c: frame[c].to_numpy() for c in cls.columns() if c != "city"})
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows as a data frame with the city's name in full (categorical)."""
+        data: dict[str, object] = {name: getattr(self, name) for name in self.columns()}
+        data["city"] = pd.Categorical.from_codes(self.city, categories=list(self.cities))
+        return pd.DataFrame(data)
+
+    def __len__(self) -> int:
+        return len(self.uid)
+
+    def take(self, rows: slice | np.ndarray) -> Self:
+        """Return the chosen rows (a slice, a mask or increasing indices), in the same order."""
+        return type(self)(self.cities, **{name: getattr(self, name)[rows] for name in self.columns()})
+
+    def days(self, first: int, last: int) -> Self:
+        """Return the rows with first <= d <= last."""
+        return self.take((self.d >= first) & (self.d <= last))
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Row at which each user begins, and the number of rows as the last entry."""
+        if not len(self):
+            return np.zeros(1, dtype=np.int64)
+        change = (self.uid[1:] != self.uid[:-1]) | (self.city[1:] != self.city[:-1])
+        return np.concatenate([[0], np.flatnonzero(change) + 1, [len(self)]]).astype(np.int64)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Offsets of the users, int64 of length users + 1: user i holds rows starts[i]:starts[i + 1]."""
+        return self._starts
+
+    @cached_property
+    def users(self) -> tuple[tuple[str, int], ...]:
+        """The users (city, uid), in the order of the rows."""
+        first = self.starts[:-1]
+        return tuple((self.cities[int(c)], int(u)) for c, u in zip(self.city[first], self.uid[first], strict=True))
+
+    @cached_property
+    def _slices(self) -> dict[tuple[str, int], slice]:
+        s = self.starts
+        return {user: slice(int(s[i]), int(s[i + 1])) for i, user in enumerate(self.users)}
+
+    def of(self, user: tuple[str, int]) -> Self:
+        """Return the rows of one user; empty if the user is not here."""
+        return self.take(self._slices.get(user, slice(0, 0)))
+
+    def only(self, users: Sequence[tuple[str, int]]) -> Self:
+        """Return the rows of the given users, in the table's own order; unknown users are passed over."""
+        mask = np.zeros(len(self), dtype=bool)
+        for user in users:
+            if user in self._slices:
+                mask[self._slices[user]] = True
+        return self.take(mask)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over city names and all columns: the same rows give the same text."""
+        digest = hashlib.sha256("\x00".join(self.cities).encode())
+        for name in self.columns():
+            digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        return digest.hexdigest()
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Join tables. Raises UserError if a key stands in two of them."""
+        cities = tuple(sorted({name for part in parts for name in part.cities}))
+        code = {name: i for i, name in enumerate(cities)}
+        columns: dict[str, list[np.ndarray]] = {name: [] for name in cls.columns()}
+        for part in parts:
+            recode = np.array([code[name] for name in part.cities], dtype=np.int8)
+            columns["city"].append(recode[part.city] if len(part) else np.zeros(0, np.int8))
+            for name in cls.columns()[1:]:
+                columns[name].append(getattr(part, name))
+        empty = {name: np.zeros(0, DTYPES[name]) for name in cls.columns()}
+        return cls.build(cities, **{n: np.concatenate(c) if c else empty[n] for n, c in columns.items()})
+
+    @classmethod
+    def empty(cls, cities: Sequence[str] = ()) -> Self:
+        """Return a table without rows."""
+        return cls(tuple(cities), **{name: np.zeros(0, DTYPES[name]) for name in cls.columns()})
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories(Queries):
+    """Where people were: Queries plus the cell ``x, y`` (counted from 1) of each row."""
+
+    x: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
+    y: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return ("city", "uid", "d", "t", "x", "y")
+
+    def queries(self) -> Queries:
+        """Return the keys without the cells: what may be asked of a model."""
+        return Queries(self.cities, self.city, self.uid, self.d, self.t)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """A model's answers, row by row as the queries stand.
+
+    x, y: int16, cells counted from 1 (any value where status is not ok). status: int8, ok, invalid (the model said
+    something that is no cell) or missing (it said nothing). raw: for language models, the text per (city, uid).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    status: np.ndarray
+    raw: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, status: np.ndarray | None = None) -> Answers:
+        """Make answers from arrays of any integer type; without a status all are ok."""
+        n = len(x)
+        state = np.zeros(n, np.int8) if status is None else np.asarray(status, dtype=np.int8)
+        return cls(np.asarray(x).astype(np.int16), np.asarray(y).astype(np.int16), state)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Answers]) -> Answers:
+        """Join answers in the order given."""
+        if not parts:
+            return cls.of(np.zeros(0), np.zeros(0))
+        raw = {user: text for part in parts for user, text in part.raw.items()}
+        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "status"))
+        return cls(*columns, raw=raw)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def by_user(history: Trajectories, queries: Queries) -> Iterator[tuple[tuple[str, int], Trajectories, Queries]]:
+    """Yield (user, history rows, query rows) for every user with queries, in the queries' order."""
+    for user in queries.users:
+        yield user, history.of(user), queries.of(user)
+
+
+def _key(data: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One int64 that sorts like (city, uid, d, t)."""
+    key = data["city"].astype(np.int64)
+    for name, bits in (("uid", 32), ("d", 14), ("t", 11)):
+        key = (key << bits) | data[name].astype(np.int64)
+    return key

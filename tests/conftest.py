@@ -1,0 +1,20 @@
+"""What the tests share: where real data lies, if it is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("MOBILITY_BENCH_REAL_DATA", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def humob100() -> Path:
+    """Folder with 200 real users of HuMob 2024 (100 of city B, 100 of C); skips where it is absent."""
+    folder = SHARED / "data" / "humob2024-valid100"
+    if not folder.exists():
+        pytest.skip("real data (humob2024-valid100) is not here")
+    return folder
