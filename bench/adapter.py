@@ -124,6 +124,10 @@ class Adapter(ABC):
         """Cities in the model's pretraining, before fit: the leak flag. May depend on the settings."""
         return ()
 
+    def precision(self, device: str) -> str:
+        """Return the number format that fit and predict compute in on this device; part of the fit's identity."""
+        return "float32"
+
     def skip(self, split: Split) -> str | None:
         """Return why this model cannot take part in this split, or None. The reason reaches the table."""
         return None
@@ -145,7 +149,7 @@ class Adapter(ABC):
         """Facts for the record, e.g. parameters, trained_parameters, tokens_read, forward_passes.
 
         Reserved keys: ``parameters`` (all), ``trained_parameters``, ``epochs``, ``init`` (pretrained, scratch),
-        ``precision`` (float32 where absent), ``undertrained`` (a reason: the case is shown and not ranked).
+        ``undertrained`` (a reason: the case is shown and not ranked).
         """
         return {}
 

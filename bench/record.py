@@ -49,7 +49,7 @@ class Data(Part):
 
     source: str
     synthetic: bool
-    fingerprint: dict[str, str] = Field(description="city -> SHA-256 of its table")
+    parts: dict[str, str] = Field({}, description="train, validate, history, queries -> SHA-256 of the rows")
     train_users: int
     validate_users: int
     test_users: int
@@ -137,7 +137,7 @@ class Record(Part):
     cost: Cost | None = None
     facts: dict[str, int | float | str] = {}
     numerics: dict[str, str] = Field({}, description="precision, determinism")
-    files: dict[str, str] = Field({}, description="scores, answers, raw: paths relative to the store")
+    files: dict[str, str] = Field({}, description="scores: path in the run's folder; answers: path in the store")
     machine: Machine
     provenance: Provenance
 
