@@ -1,0 +1,66 @@
+"""bench list: names of models, protocols, metrics and sources; imports none of the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.errors import UserError, nearest
+
+KINDS = ("models", "protocols", "metrics", "sources")
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def list_command(what: str | None) -> None:
+    """Print one kind of names, or all."""
+    if what is not None and what not in KINDS:
+        raise UserError(f"list: '{what}' is not known{nearest(what, KINDS)}")
+    tables = {"models": _models, "protocols": _protocols, "metrics": _metrics, "sources": _sources}
+    for kind in KINDS if what is None else (what,):
+        rows = tables[kind]()
+        if what is None:
+            print(f"{kind}:")
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, about in rows:
+            print(f"  {name:{width}}  {about}".rstrip())
+
+
+def _models() -> list[tuple[str, str]]:
+    """Names with the first line of each module's docstring, read without importing it."""
+    from bench.registry import names
+
+    rows = []
+    for name, target in sorted(names().items()):
+        module = target.partition(":")[0].replace(".", "/")
+        files = [ROOT / f"{module}.py", ROOT / module / "__init__.py"]
+        found = next((file for file in files if file.exists()), None)
+        rows.append((name, _first_line(found) if found else f"from {target}"))
+    return rows
+
+
+def _first_line(file: Path) -> str:
+    """The first line of a docstring, without the name that opens it."""
+    with file.open(encoding="utf-8") as text:
+        line = text.readline().strip().strip('"')
+    return line.partition(": ")[2] or line
+
+
+def _protocols() -> list[tuple[str, str]]:
+    """Protocol files with their line `about:`."""
+    rows = []
+    for path in sorted((ROOT / "protocols").rglob("*.yaml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        about = next((line.partition(":")[2].strip() for line in lines if line.startswith("about:")), "")
+        rows.append((path.relative_to(ROOT).as_posix(), about))
+    return rows
+
+
+def _metrics() -> list[tuple[str, str]]:
+    from bench import metrics
+
+    return [(name, f"{metrics.get(name).unit}, {metrics.get(name).better} is better") for name in metrics.names()]
+
+
+def _sources() -> list[tuple[str, str]]:
+    from bench.sources import KINDS as SOURCES
+
+    return list(SOURCES.items())

@@ -1,0 +1,33 @@
+"""bench run: from a protocol to a leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+
+def run_command(
+    path: Path,
+    data: str | None,
+    scale: str | None,
+    overrides: Sequence[str],
+    only: Sequence[str],
+    adapters: Sequence[str],
+    out: Path,
+    jobs: int,
+) -> int:
+    """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
+    from bench import progress, protocol, registry, runner
+    from bench.commands.report import make_report
+    from bench.sources import open_source
+
+    for target in adapters:
+        registry.add(target)
+    wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only)
+    source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
+    console = Console()
+    done = runner.run(wanted, source, out, runner.place(jobs), progress.make(Console(stderr=True)))
+    failed = make_report(done.folder, console)
+    return 1 if failed else 0

@@ -1,0 +1,139 @@
+"""A protocol becomes cases; each case has three identities, computed alike from a plan and from a record.
+
+fit: what was learned from what; answers: the fit and what was asked of it; cost: the answers and where they were made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.adapter import Adapter
+from bench.record import Identity, Record
+from bench.splits import Prepared
+
+LENGTH = 20
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Hash a mapping of plain values: SHA-256 of its canonical JSON, the first 20 hex digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def identity(
+    *,
+    adapter: str,
+    version: int,
+    settings: Mapping[str, Any],
+    learns_from: str,
+    precision: str,
+    seed: int,
+    window: tuple[tuple[int, int], tuple[int, int]],
+    parts: Mapping[str, str],
+    device: str,
+    threads: int,
+    batch_users: int,
+) -> Identity:
+    """Compute a case's identities.
+
+    parts: SHA-256 of the rows of train, validate (where there is one), history and queries. A model that learns from
+    nothing has one fit for all training parts; one that learns from test histories has one per set of test users.
+    """
+    learned = {
+        "nothing": (),
+        "train users": ("train", "validate"),
+        "test histories": ("train", "validate", "history"),
+    }[learns_from]
+    fit = {
+        "adapter": adapter,
+        "version": version,
+        "settings": dict(settings),
+        "precision": precision,
+        "seed": seed,
+        "window": [list(days) for days in window],
+        "parts": {name: parts[name] for name in learned if name in parts},
+    }
+    fit_id = digest(fit)
+    answers_id = digest({"fit": fit_id, "history": parts["history"], "queries": parts["queries"]})
+    cost = {"answers": answers_id, "device": device, "threads": threads, "batch_users": batch_users}
+    return Identity(fit=fit_id, answers=answers_id, cost=digest(cost))
+
+
+def identity_of(record: Record) -> Identity:
+    """Compute the identities of a done case again from its record alone."""
+    if record.data is None or record.cost is None:
+        return record.identity
+    return identity(
+        adapter=record.case.adapter,
+        version=record.case.adapter_version,
+        settings=record.case.settings,
+        learns_from=record.case.learns_from,
+        precision=record.numerics["precision"],
+        seed=record.case.seed,
+        window=(record.case.history, record.case.horizon),
+        parts=record.data.parts,
+        device=record.cost.device,
+        threads=record.cost.threads,
+        batch_users=record.cost.batch_users,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """One case that can be run: a built (not fitted) adapter, its data, its seed and its identity."""
+
+    name: str
+    adapter: Adapter
+    prepared: Prepared
+    seed: int
+    train_days: tuple[int, int] | None
+    parts: Mapping[str, str]
+    identity: Identity
+
+    @property
+    def label(self) -> str:
+        """What progress and errors call the case."""
+        split = self.prepared.split
+        fitted = "" if self.adapter.learns_from == "nothing" else f"{'+'.join(split.train_cities)} -> "
+        return f"{self.name} | {fitted}{split.test_city} | seed {self.seed}"
+
+
+def parts_of(prepared: Prepared) -> dict[str, str]:
+    """Hash the rows of each part of a split."""
+    split = prepared.split
+    tables = {"train": split.train, "validate": split.validate, "history": split.history, "queries": split.queries}
+    return {name: table.fingerprint() for name, table in tables.items() if table is not None}
+
+
+def plan_case(
+    name: str,
+    adapter: Adapter,
+    prepared: Prepared,
+    seed: int,
+    *,
+    parts: Mapping[str, str],
+    train_days: tuple[int, int] | None,
+    device: str,
+    hardware: str,
+    threads: int,
+) -> Planned:
+    """Give a case its identity. device: cpu or cuda (decides the precision); hardware: its name (decides the cost)."""
+    window = prepared.split.window
+    found = identity(
+        adapter=adapter.name,
+        version=adapter.version,
+        settings=adapter.settings.model_dump(mode="json"),
+        learns_from=adapter.learns_from,
+        precision=adapter.precision(device),
+        seed=seed,
+        window=(window.history, window.horizon),
+        parts=parts,
+        device=hardware,
+        threads=threads,
+        batch_users=adapter.batch_users,
+    )
+    return Planned(name, adapter, prepared, seed, train_days, dict(parts), found)

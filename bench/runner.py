@@ -1,0 +1,368 @@
+"""Run a protocol: plan its cases, do those that are missing, score them, write their records.
+
+Cases that share a fit go to one worker. A record is written last, so a killed run leaves none for the case it was in
+and the next run does just the rest. Skipped and failed cases get records too, with their reasons.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench import executor, registry
+from bench.adapter import Adapter
+from bench.plan import Planned, digest, parts_of, plan_case
+from bench.progress import Progress
+from bench.provenance import machine, provenance, source_hash
+from bench.record import Case, Identity, Record
+from bench.schema import ModelSpec, Protocol, SplitSpec
+from bench.scoring import ScoringContext, done_record
+from bench.sources import Source
+from bench.splits import Prepared, Skip, make_split
+from bench.store import Run, Store
+from bench.tables import write_table
+from bench.world import Window, World
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where cases run: device, threads of one worker, and how many workers at once."""
+
+    device: str
+    threads: int
+    jobs: int
+
+    @property
+    def hardware(self) -> str:
+        """The device as the cost's identity names it."""
+        return f"{self.device}: {machine().gpu if self.device == 'cuda' else machine().cpu}"
+
+
+def place(jobs: int, device: str = "auto") -> Place:
+    """Choose the device (a GPU if there is one) and share the cores among the workers."""
+    chosen = ("cuda" if machine().gpu else "cpu") if device == "auto" else device
+    return Place(chosen, machine().cores, max(1, jobs))
+
+
+def run(protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> Run:
+    """Bring a protocol to its records; return the run's folder. Raises KeyboardInterrupt after tidying up."""
+    runner = Runner(protocol, source, out, where, progress)
+    runner.plan()
+    runner.work()
+    return runner.run
+
+
+class Runner:
+    """One protocol on one source, one store, one place."""
+
+    def __init__(self, protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> None:
+        self.protocol, self.source, self.where, self.progress = protocol, source, where, progress
+        self.store = Store(out / "store")
+        self.run = Run(out / run_name(protocol, source))
+        self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
+        self.cases: list[str] = []  # cost identities, in the order of the protocol
+        self.jobs: dict[str, list[Planned]] = {}  # fit identity -> its cases still to be done
+
+    def plan(self) -> None:
+        """Find all cases, record the skipped ones, and group those to be done by their fit."""
+        done = 0
+        for spec in self.protocol.splits:
+            for city in spec.test:
+                self.progress.say(f"preparing {'+'.join(spec.train.cities)} -> {city}")
+                try:
+                    prepared = make_split(self.protocol, spec, city, self.source)
+                except Skip as skip:
+                    self._skip_all(spec, city, str(skip))
+                    continue
+                parts = parts_of(prepared)
+                for model in self.protocol.models:
+                    done += sum(self._plan_model(model, spec, prepared, parts, seed) for seed in self.protocol.seeds)
+        self._write_manifest()
+        self.progress.start(len(self.cases), len(self.cases) - sum(len(cases) for cases in self.jobs.values()))
+
+    def _plan_model(
+        self, model: ModelSpec, spec: SplitSpec, prepared: Prepared, parts: dict[str, str], seed: int
+    ) -> bool:
+        """Plan one case; return whether it needed no work."""
+        adapter = registry.make(model.use, dict(model.settings))
+        case = plan_case(
+            model.name,
+            adapter,
+            prepared,
+            seed,
+            parts=parts,
+            train_days=spec.train.days,
+            device=self.where.device,
+            threads=self.where.threads,
+            hardware=self.where.hardware,
+        )
+        if case.identity.cost in self.cases:
+            return True
+        self.cases.append(case.identity.cost)
+        reason = lacking(adapter, self.where.device) or adapter.skip(prepared.split)
+        if reason:
+            self._record_reason(case, "skipped", reason)
+            return True
+        if self._is_done(case):
+            return True
+        self.jobs.setdefault(case.identity.fit, []).append(case)
+        return False
+
+    def _is_done(self, case: Planned) -> bool:
+        """Is there a record, or all that one is made of?"""
+        record = self.run.read(case.identity.cost)
+        if record is not None and record.status == "done" and self._asks_the_same(record):
+            self._warn_of_changed_source(record, case.adapter)
+            return True
+        if self.store.answers(case.identity.answers).exists() and self.store.cost(case.identity.cost).exists():
+            self._finish(case)
+            return True
+        return False
+
+    def _asks_the_same(self, record: Record) -> bool:
+        """Would scoring again give the same record?"""
+        wanted, given = self.protocol, record.answers
+        return (
+            given is not None
+            and {wanted.metrics.main, *wanted.metrics.also} <= set(record.scores)
+            and (record.main, given.fallback, given.most_filled, record.case.protocol_version, record.case.scale)
+            == (wanted.metrics.main, wanted.answers.fallback, wanted.answers.most_filled, wanted.version, wanted.scale)
+        )
+
+    def _warn_of_changed_source(self, record: Record, adapter: Adapter) -> None:
+        if record.provenance.adapter_source != source_hash(type(adapter)):
+            self.progress.say(
+                f"warning: the source of '{adapter.name}' changed under version {adapter.version}; its earlier answers"
+                f" are used: raise the version in its class if the same settings answer otherwise now"
+            )
+
+    def work(self) -> None:
+        """Do all jobs; on an interrupt stop the workers and leave what is done."""
+        executor.reset()
+        fits = list(self.jobs.items())
+        try:
+            if self.where.jobs == 1:
+                for fit_id, cases in fits:
+                    self._do(fit_id, cases, measure=True)
+            else:
+                self._work_side_by_side(fits)
+        except KeyboardInterrupt:
+            executor.stop_all()
+            raise
+        finally:
+            self.progress.stop()
+
+    def _work_side_by_side(self, fits: Sequence[tuple[str, list[Planned]]]) -> None:
+        """Answer in parallel; measure costs afterwards, one at a time, so that each is alone on the machine."""
+        pool = ThreadPoolExecutor(self.where.jobs)
+        try:
+            for future in as_completed([pool.submit(self._do, fit, cases, measure=False) for fit, cases in fits]):
+                future.result()
+        except BaseException:
+            executor.stop_all()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        for fit_id, cases in fits:
+            rest = [case for case in cases if self.store.answers(case.identity.answers).exists()]
+            if rest:
+                self._do(fit_id, rest, measure=True)
+
+    def _do(self, fit_id: str, cases: list[Planned], *, measure: bool) -> None:
+        """Run one fit's worker, and finish each case as its part is done."""
+        label = f"{cases[0].name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
+        waiting = {case.identity.cost: case for case in cases}
+
+        def listen(message: dict[str, Any]) -> None:
+            if message["event"] == "progress":
+                self.progress.step(label, message["label"], message["done"], message["total"])
+            elif message["event"] == "part":
+                case = waiting.pop(message["cost_id"])
+                if measure:
+                    self._finish(case)
+
+        self.progress.step(label, "starting", 0, 1)
+        with self.store.lock(fit_id), tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            job = self._job(fit_id, cases, Path(folder), measure=measure)
+            try:
+                work = Path(folder) / "work"
+                error = executor.run_worker(job, folder=work, listen=listen)
+            except executor.Stopped:
+                return
+            if error:
+                for case in waiting.values():
+                    self._record_reason(case, "failed", error)
+                    self._keep_log(work / "log.txt", case)
+                    self.progress.say(f"failed: {case.label}: {error}")
+        self.progress.finish(label, len(cases) if measure else 0)
+
+    def _job(self, fit_id: str, cases: list[Planned], folder: Path, *, measure: bool) -> dict[str, Any]:
+        """Write the tables that a worker may see, and say what it must do."""
+        first = cases[0]
+        split, world = first.prepared.split, self.source.world
+        write_table(folder / "train.npz", split.train)
+        if split.validate is not None:
+            write_table(folder / "validate.npz", split.validate)
+        return {
+            "adapter": first.adapter.name,
+            "targets": registry.extra_targets(),
+            "settings": first.adapter.settings.model_dump(mode="json"),
+            "store": str(self.store.folder.resolve()),
+            "fit_id": fit_id,
+            "scratch": str(self.store.scratch(fit_id).resolve()),
+            "train": str(folder / "train.npz"),
+            "validate": str(folder / "validate.npz") if split.validate is not None else None,
+            "threads": self.where.threads if measure else max(1, self.where.threads // self.where.jobs),
+            "alone": self.where.jobs == 1 or measure,
+            "context": _context(first, world, self.where.device),
+            "limits": self.protocol.limits.model_dump(),
+            "parts": [self._part(case, folder, measure=measure) for case in cases],
+        }
+
+    def _part(self, case: Planned, folder: Path, *, measure: bool) -> dict[str, Any]:
+        split, ids = case.prepared.split, case.identity
+        paths = {name: folder / f"{ids.cost}.{name}.npz" for name in ("history", "queries")}
+        write_table(paths["history"], split.history)
+        write_table(paths["queries"], split.queries)
+        return {
+            "label": split.test_city,
+            "answers_id": ids.answers,
+            "cost_id": ids.cost,
+            "history": str(paths["history"]),
+            "queries": str(paths["queries"]),
+            "answer": not self.store.answers(ids.answers).exists(),
+            "measure": measure and not self.store.cost(ids.cost).exists(),
+        }
+
+    def _finish(self, case: Planned) -> None:
+        """Score a case from its stored answers and write its record."""
+        self.run.write(done_record(case, self._describe(case), self.scoring))
+
+    def _record_reason(self, case: Planned, status: Literal["failed", "skipped"], reason: str) -> None:
+        """Record a case that has no scores."""
+        self.run.write(self._reason_record(self._describe(case), case.adapter, case.identity, status, reason))
+
+    def _skip_all(self, spec: SplitSpec, city: str, reason: str) -> None:
+        """Record that no model can take part in a split."""
+        for model in self.protocol.models:
+            adapter = registry.make(model.use, dict(model.settings))
+            case = describe_case(
+                model.name,
+                adapter,
+                self.protocol,
+                self.protocol.seeds[0],
+                train_cities=spec.train.cities,
+                train_days=spec.train.days,
+                test_city=city,
+                window=spec.window,
+            )
+            ids = Identity(fit="", answers="", cost=digest({"skipped": case.model_dump(mode="json")}))
+            if ids.cost not in self.cases:
+                self.cases.append(ids.cost)
+                self.run.write(self._reason_record(case, adapter, ids, "skipped", reason))
+
+    def _reason_record(
+        self, case: Case, adapter: Adapter, ids: Identity, status: Literal["failed", "skipped"], reason: str
+    ) -> Record:
+        return Record(
+            status=status,
+            reason=reason,
+            identity=ids,
+            case=case,
+            main=self.protocol.metrics.main,
+            machine=machine(),
+            provenance=provenance(type(adapter)),
+        )
+
+    def _describe(self, case: Planned) -> Case:
+        split = case.prepared.split
+        return describe_case(
+            case.name,
+            case.adapter,
+            self.protocol,
+            case.seed,
+            train_cities=split.train_cities,
+            train_days=case.train_days,
+            test_city=split.test_city,
+            window=split.window,
+        )
+
+    def _keep_log(self, log: Path, case: Planned) -> None:
+        target = self.run.folder / "logs" / f"{case.identity.cost}.txt"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, target)
+
+    def _write_manifest(self) -> None:
+        wanted = self.protocol
+        self.run.write_manifest(protocol=wanted.name, version=wanted.version, scale=wanted.scale, cases=self.cases)
+
+
+def run_name(protocol: Protocol, source: Source) -> str:
+    """Folder of a protocol's run: its name, with the scale and the source's kind where they are not the defaults."""
+    scale = "" if protocol.scale == "default" else f"-{protocol.scale}"
+    return f"{protocol.name}{scale}" + ("" if source.synthetic else f"-{source.name}")
+
+
+def lacking(adapter: Adapter, device: str) -> str | None:
+    """Return what an adapter needs and this machine lacks, or None."""
+    import importlib.util
+
+    needs = adapter.needs
+    missing = [name for name in needs.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"needs the package(s) {', '.join(missing)}: pip install {' '.join(missing)}"
+    if needs.cuda and device != "cuda":
+        return "needs a CUDA device; this machine has none"
+    if needs.cpu_gb > machine().memory_gb:
+        return f"needs {needs.cpu_gb:g} GB of memory; this machine has {machine().memory_gb:g}"
+    return None
+
+
+def describe_case(
+    model: str,
+    adapter: Adapter,
+    protocol: Protocol,
+    seed: int,
+    *,
+    train_cities: Sequence[str],
+    train_days: tuple[int, int] | None,
+    test_city: str,
+    window: Window,
+) -> Case:
+    """What a record says was asked; a model that learns from nothing has no training cities."""
+    learns = adapter.learns_from != "nothing"
+    return Case(
+        protocol=protocol.name,
+        protocol_version=protocol.version,
+        scale=protocol.scale,
+        model=model,
+        adapter=adapter.name,
+        adapter_version=adapter.version,
+        settings=adapter.settings.model_dump(mode="json"),
+        learns_from=adapter.learns_from,
+        seen=adapter.seen(),
+        train_cities=tuple(train_cities) if learns else (),
+        train_days=train_days if learns else None,
+        test_city=test_city,
+        seed=seed,
+        history=window.history,
+        horizon=window.horizon,
+    )
+
+
+def _context(case: Planned, world: World, device: str) -> dict[str, Any]:
+    window = case.prepared.split.window
+    return {
+        "seed": case.seed,
+        "device": device,
+        "history": window.history,
+        "horizon": window.horizon,
+        "grid": vars(world.grid),
+        "weekend": sorted(world.calendar.weekend),
+        "holidays": sorted(world.calendar.holidays),
+    }

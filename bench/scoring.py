@@ -1,0 +1,155 @@
+"""From stored answers and cost to a record: fill the gaps, score every user, summarise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bench import answers as checks
+from bench import metrics, resample
+from bench.files import write_with
+from bench.plan import Planned
+from bench.provenance import machine, provenance
+from bench.record import AnswerCounts, Case, Cost, Data, Record, Score
+from bench.schema import Protocol
+from bench.sources import Source
+from bench.splits import Prepared
+from bench.store import Run, Store, read_answers, read_json
+
+if TYPE_CHECKING:
+    from bench.runner import Place
+
+MISSES = "|misses_as_zero"
+
+
+@dataclass(frozen=True)
+class ScoringContext:
+    """What scoring needs beside the case."""
+
+    protocol: Protocol
+    source: Source
+    store: Store
+    run: Run
+    where: Place
+    fingerprints: dict[str, str] = field(default_factory=dict)
+
+    def fingerprint(self, city: str) -> str:
+        """Hash of a whole city's table, made once."""
+        if city not in self.fingerprints:
+            self.fingerprints[city] = self.source.load(city).fingerprint()
+        return self.fingerprints[city]
+
+
+def done_record(case: Planned, described: Case, context: ScoringContext) -> Record:
+    """Score a case whose answers and cost are in the store; write its per-user scores; return its record."""
+    protocol, store, ids = context.protocol, context.store, case.identity
+    split, grid = case.prepared.split, context.source.world.grid
+    given = read_answers(store.answers(ids.answers))
+    filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, grid)
+    wanted = (protocol.metrics.main, *protocol.metrics.also)
+    frame = metrics.score_users(
+        filled.x, filled.y, case.prepared.truth, wanted, missed=filled.missed, grid=grid, history=split.history
+    )
+    path = context.run.scores_path(ids.answers)
+    write_with(path, lambda part: frame.to_parquet(part, index=False))
+    cost = read_json(store.cost(ids.cost))
+    facts = cost.pop("facts")
+    return Record(
+        status="done",
+        identity=ids,
+        case=described,
+        data=_data(case, context),
+        main=protocol.metrics.main,
+        scores={name: summarise(frame, name, split.test_city) for name in wanted},
+        answers=_counts(filled, protocol),
+        cost=_cost(case, cost, context),
+        facts=facts,
+        numerics={"precision": case.adapter.precision(context.where.device)},
+        files={
+            "scores": path.relative_to(context.run.folder).as_posix(),
+            "answers": store.answers(ids.answers).relative_to(store.folder).as_posix(),
+        },
+        machine=machine(),
+        provenance=provenance(type(case.adapter)),
+    )
+
+
+def summarise(frame: pd.DataFrame, name: str, city: str) -> Score:
+    """Return mean, 95 % interval over users, median, and means by group of users."""
+    metric = metrics.get(name)
+    values = frame[name].to_numpy(dtype=float)
+    low, high = resample.interval(resample.over_users(values[:, None], city))
+    zero = f"{name}{MISSES}"
+    return Score(
+        mean=float(np.nanmean(values)),
+        low=float(low[0]),
+        high=float(high[0]),
+        median=float(np.nanmedian(values)),
+        misses_as_zero=float(frame[zero].mean()) if zero in frame else None,
+        unit=metric.unit,
+        better=metric.better,
+        groups=_group_means(frame, name),
+    )
+
+
+def _group_means(frame: pd.DataFrame, name: str) -> dict[str, float]:
+    """Mean by quartile of activity and of radius of gyration."""
+    means: dict[str, float] = {}
+    for group in metrics.GROUPS:
+        if group in frame:
+            by_label = frame.groupby(group, observed=True)[name].mean()
+            means |= {f"{group}_{label}": float(value) for label, value in by_label.items()}
+    return means
+
+
+def _data(case: Planned, context: ScoringContext) -> Data:
+    prepared, source = case.prepared, context.source
+    split = prepared.split
+    cities = dict.fromkeys((*(split.train_cities if case.adapter.learns_from != "nothing" else ()), split.test_city))
+    return Data(
+        source=source.spec,
+        synthetic=source.synthetic,
+        fingerprint={city: context.fingerprint(city) for city in cities},
+        parts=dict(case.parts),
+        train_users=_users(prepared, "train"),
+        validate_users=_users(prepared, "validate"),
+        test_users=_users(prepared, "test"),
+        test_points=len(split.queries),
+        notes=prepared.notes,
+    )
+
+
+def _users(prepared: Prepared, role: str) -> int:
+    return int(prepared.users[role])
+
+
+def _counts(filled: checks.Filled, protocol: Protocol) -> AnswerCounts:
+    asked, missed = len(filled.x), int(filled.missed.sum())
+    return AnswerCounts(
+        asked=asked,
+        ok=asked - missed,
+        invalid=filled.invalid,
+        missing=filled.missing,
+        filled=missed,
+        coverage=(asked - missed) / asked if asked else 1.0,
+        fallback=protocol.answers.fallback,
+        most_filled=protocol.answers.most_filled,
+    )
+
+
+def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> Cost:
+    fit = read_json(context.store.fit(case.identity.fit) / "fit.json")
+    answered = read_json(context.store.answers(case.identity.answers).with_suffix(".json"))
+    peaks = ("peak_memory_mb", "peak_gpu_memory_mb")
+    highest = {name: max((v for v in (fit[name], measured[name]) if v is not None), default=None) for name in peaks}
+    return Cost(
+        device=context.where.hardware,
+        threads=context.where.threads,
+        batch_users=case.adapter.batch_users,
+        fit_seconds=fit["fit_seconds"],
+        predict_seconds=answered["predict_seconds"],
+        **{**measured, **highest},
+    )

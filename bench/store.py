@@ -1,0 +1,138 @@
+"""What runs keep: fits, answers and costs shared by all protocols; records and scores per run. All writes are whole.
+
+OUT/store/fits/ID/       what adapter.save wrote, and fit.json (seconds, memory, facts)
+OUT/store/answers/ID.parquet, ID.raw.parquet, ID.json
+OUT/store/costs/ID.json
+OUT/store/scratch/ID/    checkpoints of a fit under way
+OUT/RUN/records/ID.json, OUT/RUN/scores/ID.parquet, OUT/RUN/run.json, OUT/RUN/logs/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import record as records
+from bench.files import write_text, write_with
+from bench.record import Record
+from bench.trajectories import Answers, Queries
+
+
+class Store:
+    """Fits, answers and costs by their identity."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fit(self, fit_id: str) -> Path:
+        """Folder of a finished fit (it exists only when whole)."""
+        return self.folder / "fits" / fit_id
+
+    def scratch(self, fit_id: str) -> Path:
+        """Folder for the checkpoints of a fit."""
+        return self.folder / "scratch" / fit_id
+
+    def answers(self, answers_id: str) -> Path:
+        """Parquet file of the answers."""
+        return self.folder / "answers" / f"{answers_id}.parquet"
+
+    def cost(self, cost_id: str) -> Path:
+        """JSON file of the cost."""
+        return self.folder / "costs" / f"{cost_id}.json"
+
+    def commit_fit(self, part: Path, fit_id: str) -> None:
+        """Move a finished fit into place and drop its checkpoints."""
+        target = self.fit(fit_id)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            shutil.rmtree(part)
+        else:
+            part.replace(target)
+        shutil.rmtree(self.scratch(fit_id), ignore_errors=True)
+
+    @contextlib.contextmanager
+    def lock(self, fit_id: str) -> Iterator[None]:
+        """Hold a fit's lock: two processes never make the same fit at once; the second finds it done."""
+        folder = self.folder / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / fit_id).open("w") as file:
+            _lock_file(file.fileno())
+            yield
+
+
+def write_answers(path: Path, answers: Answers, queries: Queries) -> None:
+    """Write answers with their keys (city, uid, d, t, x, y, status) as Parquet; raw text beside them."""
+    frame = queries.to_frame().assign(x=answers.x, y=answers.y, status=answers.status)
+    if answers.raw:
+        rows = [{"city": city, "uid": uid, "text": text} for (city, uid), text in answers.raw.items()]
+        write_with(raw_path(path), lambda part: pd.DataFrame(rows).to_parquet(part, index=False))
+    write_with(path, lambda part: frame.to_parquet(part, index=False))
+
+
+def raw_path(path: Path) -> Path:
+    """Where the raw text of a language model's answers lies."""
+    return path.with_suffix(".raw.parquet")
+
+
+def read_answers(path: Path) -> Answers:
+    """Read what write_answers wrote (without the raw text)."""
+    frame = pd.read_parquet(path, columns=["x", "y", "status"])
+    return Answers.of(frame["x"].to_numpy(), frame["y"].to_numpy(), frame["status"].to_numpy())
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+class Run:
+    """The folder of one protocol's run: its records, scores and manifest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def record_path(self, cost_id: str) -> Path:
+        """JSON file of a case's record."""
+        return self.folder / "records" / f"{cost_id}.json"
+
+    def scores_path(self, answers_id: str) -> Path:
+        """Parquet file of a case's scores per user."""
+        return self.folder / "scores" / f"{answers_id}.parquet"
+
+    def read(self, cost_id: str) -> Record | None:
+        """Return the record of a case, or None if there is none (or an unreadable one)."""
+        try:
+            return records.read(self.record_path(cost_id))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, record: Record) -> None:
+        """Write a record, last of all that belongs to its case."""
+        records.write(record, self.record_path(record.identity.cost))
+
+    def write_manifest(self, *, protocol: str, version: int, scale: str, cases: list[str]) -> None:
+        """Say which records make up this run."""
+        content = {"protocol": protocol, "version": version, "scale": scale, "cases": cases}
+        write_json(self.folder / "run.json", content)
+
+
+def _lock_file(handle: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: runs are not shared between processes there
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.ftruncate(handle, 0)
