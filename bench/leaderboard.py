@@ -1,0 +1,145 @@
+"""The leaderboard: figures with intervals, ranks with ties, what it cost; computed from records alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import board, costs, panel, resample
+from bench.board import Board, Figure, Metric, Row
+from bench.errors import UserError
+from bench.overall import Gap, headline
+from bench.panel import MISSES, Line
+from bench.record import Record
+
+FAMILIES = ("geobleu", "dtw")
+REFERENCE = "slot_mode"
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All that a report prints.
+
+    main: the metric that ranks. reference: the model that win rates are against, if there is one. overall: None where
+    there is one test city only. gaps: failed and skipped cases.
+    """
+
+    main: str
+    metrics: Mapping[str, Metric]
+    reference: str | None
+    overall: Board | None
+    cities: tuple[Board, ...]
+    costs: tuple[costs.CostRow, ...]
+    trainings: tuple[costs.TrainingRow, ...]
+    gaps: tuple[Gap, ...]
+    facts: costs.Facts
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order."""
+        return tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The other recorded metrics."""
+        return tuple(m for m in self.metrics if m not in self.versions)
+
+    @property
+    def boards(self) -> tuple[Board, ...]:
+        """The headline, if there is one, then the cities."""
+        return ((self.overall,) if self.overall else ()) + self.cities
+
+
+def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -> Leaderboard:
+    """Compute the leaderboard of records whose score files lie under ``folder``.
+
+    reference: the model that win rates are against; where it is not here, the best that learns from nothing is.
+    Raises UserError where the records do not go together or a score file is missing.
+    """
+    if not records:
+        raise UserError("there is no record to report; run the protocol first")
+    records = sorted(records, key=lambda r: (r.case.model, r.case.train_cities, r.case.test_city, r.case.seed))
+    if len(mains := sorted({record.main for record in records})) > 1:
+        raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them apart")
+    metrics, named, main = _metrics(records), panel.names(records), mains[0]
+    lines = panel.read_lines(records, folder)
+    against = _reference(lines, metrics, main, reference)
+    gaps = tuple(_gap(record, named) for record in records if record.status != "done")
+    by_city: dict[str, list[Row]] = defaultdict(list)
+    for line in lines:
+        by_city[line.city].append(_row(line, metrics, against, lines))
+    return Leaderboard(
+        main=main,
+        metrics=metrics,
+        reference=against,
+        overall=headline(by_city, gaps, metrics, main) if len(by_city) > 1 else None,
+        cities=tuple(board.make((city,), rows, metrics, main) for city, rows in by_city.items()),
+        costs=costs.cost_rows(records, named),
+        trainings=costs.training_rows(records, named),
+        gaps=gaps,
+        facts=costs.facts(records),
+    )
+
+
+def _metrics(records: Iterable[Record]) -> dict[str, Metric]:
+    """Every recorded metric, in the order of the first record that has it. Raises UserError if units differ."""
+    found: dict[str, Metric] = {}
+    for record in records:
+        for name, score in record.scores.items():
+            metric = Metric(name, score.unit, score.better)
+            if found.setdefault(name, metric) != metric:
+                raise UserError(f"{name}: records disagree on its unit or direction; score them again")
+    return found
+
+
+def _gap(record: Record, named: Mapping[str, str]) -> Gap:
+    case = record.case
+    model, training = named[record.identity.cost], panel.training_of(record)
+    return Gap(model, training, case.test_city, case.seed, record.status, record.reason or "no reason given")
+
+
+def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, wanted: str) -> str | None:
+    """Return the model that win rates are against: the wanted one, else the best that learns from nothing."""
+    plain = [line for line in lines if line.learns_from == "nothing" and line.unranked() is None]
+    for line in plain:
+        if wanted in (line.model, line.records[0].case.adapter):
+            return line.model
+    means: dict[str, list[float]] = defaultdict(list)
+    for line in plain:
+        means[line.model].append(metrics[main].sign * line.mean(main))
+    most = max((len(values) for values in means.values()), default=0)
+    full = {model: float(np.mean(values)) for model, values in means.items() if len(values) == most}
+    return max(sorted(full), key=lambda model: full[model]) if full else None
+
+
+def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines: Sequence[Line]) -> Row:
+    """Turn a line into a row without ranks."""
+    rivals = [] if line.model == reference else [other for other in lines if other.model == reference]
+    rival = next((o for o in rivals if o.city == line.city and np.array_equal(o.uids, line.uids)), None)
+    counts = [record.answers for record in line.records if record.answers]
+    return Row(
+        model=line.model,
+        training=line.training,
+        learns_from=line.learns_from,
+        users=len(line.uids),
+        seeds=len(line.records),
+        figures={name: _figure(line, metric, rival) for name, metric in metrics.items() if name in line.scores},
+        unranked=line.unranked(),
+        leaks=line.leaks(),
+        coverage=float(np.mean([count.coverage for count in counts])) if counts else None,
+        samples=line.samples,
+    )
+
+
+def _figure(line: Line, metric: Metric, rival: Line | None) -> Figure:
+    name = metric.name
+    low, high = resample.interval(line.samples[name])
+    wins = None
+    if rival is not None and name in rival.scores:
+        wins = resample.win_share(line.per_user[name], rival.per_user[name], metric.better)
+    zero = line.mean(name + MISSES) if name + MISSES in line.scores else None
+    return Figure(line.mean(name), float(low), float(high), line.median(name), wins=wins, misses_as_zero=zero)

@@ -1,0 +1,121 @@
+"""The headline over cities, from rows of single cities.
+
+Every city counts alike. If all training parts are tested on the same cities, a row of the headline is (model,
+training). If not (fit on B, test C and D; fit on C, test B and D), it is a model: in each city its scores are first
+averaged over its trainings, then over the cities. A model that learns from nothing needs a score in every city, a
+learner one for every (training, city) that any learner has; who lacks one is left out and listed with what it lacks.
+So all rows of the headline rest on the same users, cities and splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench import board, resample
+from bench.board import Board, Figure, Metric, Row
+
+Split = tuple[str, str]  # training, test city
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A case without scores, and why. training: empty for a model that learns from nothing."""
+
+    model: str
+    training: str
+    city: str
+    seed: int
+    status: str
+    reason: str
+
+
+def headline(
+    by_city: Mapping[str, Sequence[Row]], gaps: Sequence[Gap], metrics: Mapping[str, Metric], main: str
+) -> Board:
+    """Average rows over cities, for models with the same set of cases only."""
+    have = {(row.model, row.training, city): row for city, rows in by_city.items() for row in rows}
+    cities = tuple(by_city)
+    rows, left_out = [], []
+    for model, splits in _candidates(have, gaps, cities):
+        training = " | ".join(sorted({training for training, _ in splits if training}))
+        lacking = [_lack(model, split, gaps) for split in splits if (model, *split) not in have]
+        lacking += [f"not tested on {city}" for city in cities if city not in {tested for _, tested in splits}]
+        if lacking:
+            left_out.append((f"{model} ({training})" if training else model, "; ".join(lacking)))
+            continue
+        towns = [[have[model, t, city] for t, tested in splits if tested == city] for city in cities]
+        whole = mean_row([mean_row(parts, training) for parts in towns], training)
+        rows.append(replace(whole, users=sum(parts[0].users for parts in towns)))
+    return board.make(cities, rows, metrics, main, tuple(left_out))
+
+
+def _candidates(
+    have: Iterable[tuple[str, str, str]], gaps: Sequence[Gap], cities: Sequence[str]
+) -> list[tuple[str, list[Split]]]:
+    """Return each row that the headline could have: its model and the splits it must hold."""
+    planned = sorted({*have, *((gap.model, gap.training, gap.city) for gap in gaps)})
+    splits = {(training, city) for _, training, city in have if training}
+    bare = set(cities) - {city for _, city in splits}
+    splits |= {(training, city) for _, training, city in planned if training and city in bare}
+    trainings = sorted({training for training, _ in splits})
+    tested = {training: {city for t, city in splits if t == training} for training in trainings}
+    apart = all(towns == tested[trainings[0]] for towns in tested.values())
+    groups = [[training] for training in trainings] if apart else [trainings]
+    found = [(model, [("", city) for city in cities]) for model in sorted({m for m, t, _ in planned if not t})]
+    for model in sorted({m for m, t, _ in planned if t}):
+        for group in groups:
+            if any(m == model and t in group for m, t, _ in planned):
+                found.append((model, sorted(split for split in splits if split[0] in group)))
+    return found
+
+
+def mean_row(parts: Sequence[Row], training: str) -> Row:
+    """Average rows, each counting alike: means, medians, wins and samples; intervals anew from the samples."""
+    if len(parts) == 1:
+        return replace(parts[0], training=training)
+    shared = [metric for metric in parts[0].samples if all(metric in row.samples for row in parts)]
+    samples = {metric: np.mean([row.samples[metric] for row in parts], axis=0) for metric in shared}
+    covered = [row.coverage for row in parts if row.coverage is not None]
+    return replace(
+        parts[0],
+        training=training,
+        seeds=min(row.seeds for row in parts),
+        figures={
+            metric: _mean_figure([row.figures[metric] for row in parts], samples[metric])
+            for metric in parts[0].figures
+            if metric in samples
+        },
+        unranked=next((row.unranked for row in parts if row.unranked), None),
+        leaks=tuple(dict.fromkeys(leak for row in parts for leak in row.leaks)),
+        coverage=float(np.mean(covered)) if covered else None,
+        samples=samples,
+    )
+
+
+def _mean_figure(parts: Sequence[Figure], samples: np.ndarray) -> Figure:
+    low, high = resample.interval(samples)
+    return Figure(
+        mean=float(np.mean([figure.mean for figure in parts])),
+        low=float(low),
+        high=float(high),
+        median=float(np.mean([figure.median for figure in parts])),
+        wins=_mean_or_none([figure.wins for figure in parts]),
+        misses_as_zero=_mean_or_none([figure.misses_as_zero for figure in parts]),
+    )
+
+
+def _mean_or_none(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def _lack(model: str, split: Split, gaps: Sequence[Gap]) -> str:
+    """Say that a case has no score, and why if a record knows."""
+    what = " -> ".join(part for part in split if part)
+    for gap in gaps:
+        if (gap.model, gap.training, gap.city) == (model, *split):
+            return f"no score for {what} ({gap.status}: {gap.reason})"
+    return f"no score for {what} (no record)"
