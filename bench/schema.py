@@ -1,0 +1,315 @@
+"""What a protocol is made of: frozen objects that refuse unknown keys and wrong types.
+
+bench/protocol.py reads them from YAML; the plan and the splits use them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints, model_validator
+
+from bench import registry
+from bench.answers import Fallback
+from bench.errors import nearest
+from bench.sources import KINDS
+from bench.world import Window
+
+SCHEMA = 1
+
+
+class Part(BaseModel):
+    """Base of a protocol's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _in_order(days: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= days[0] <= days[1]:
+        raise ValueError(f"[first day, last day] with 0 <= first <= last is needed, not {list(days)}")
+    return days
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands more than once; keep one")
+    return values
+
+
+def _known_metric(name: str) -> str:
+    from bench import metrics
+
+    known = list(metrics.names())
+    if name not in known:
+        raise ValueError(f"metric '{name}' is not known{nearest(name, known)}")
+    return name
+
+
+def _known_model(name: str) -> str:
+    if name not in registry.names():
+        raise ValueError(f"model '{name}' is not known{nearest(name, registry.names())}")
+    return name
+
+
+def _known_source(spec: str) -> str:
+    kinds = {kind.partition(":")[0]: kind for kind in KINDS}
+    kind, colon, rest = spec.partition(":")
+    if kind not in kinds:
+        raise ValueError(f"source '{spec}' is not known{nearest(kind, kinds.values())}")
+    if ":" in kinds[kind] and not rest:
+        raise ValueError(f"source '{spec}' lacks its folder; write {kinds[kind]}")
+    if ":" not in kinds[kind] and colon:
+        raise ValueError(f"source '{kind}' takes nothing after it; write {kind}")
+    return spec
+
+
+Days = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_in_order)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Cities = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
+Metric = Annotated[str, AfterValidator(_known_metric)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class DataSpec(Part):
+    """Where the cities come from."""
+
+    source: Annotated[str, AfterValidator(_known_source)] = "synthetic"
+    cities: Cities = Field(description="the cities that splits may name")
+    seed: Annotated[StrictInt, Field(ge=0)] = Field(0, description="of synthetic cities")
+    options: dict[str, Any] = Field({}, description="further arguments of the source, e.g. users a city")
+
+
+class WindowSpec(Part):
+    """The days seen and the days asked, as YAML has them."""
+
+    history: Days
+    horizon: Days
+
+    @model_validator(mode="after")
+    def _horizon_follows(self) -> WindowSpec:
+        if self.horizon[0] <= self.history[1]:
+            raise ValueError(
+                f"the horizon {list(self.horizon)} must follow the history {list(self.history)}; "
+                f"let it begin on day {self.history[1] + 1} or later"
+            )
+        return self
+
+    def window(self) -> Window:
+        """Return the frame's own window."""
+        return Window(self.history, self.horizon)
+
+
+class Selection(Part):
+    """Which users of a role: all, the first n in hash order (``count``), n over all training cities (``total``), the
+    n highest uids (``last``), or listed ones (``uids``: ranges by city, "" standing for every city).
+
+    YAML: ``400``, ``all``, ``{total: 400}``, ``{last: 3000}``, ``{uids: "17600-17699, 18000"}``,
+    ``{uids: {B: "17600-17699", C: "13600-13699"}}``.
+    """
+
+    kind: Literal["all", "count", "total", "last", "uids"]
+    n: int = 0
+    uids: dict[str, tuple[tuple[int, int], ...]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, Selection) or (isinstance(value, dict) and "kind" in value):
+            return value
+        if value == "all":
+            return {"kind": "all"}
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"kind": "count", "n": _whole(value, 0)}
+        if isinstance(value, dict) and len(value) == 1:
+            kind, inner = next(iter(value.items()))
+            if kind in ("last", "total"):
+                return {"kind": kind, "n": _whole(inner, 1)}
+            if kind == "uids":
+                by_city = inner if isinstance(inner, dict) else {"": inner}
+                return {"kind": "uids", "uids": {city: _ranges(listed) for city, listed in by_city.items()}}
+        forms = "a number, all, {total: N}, {last: N} or {uids: 'FIRST-LAST, ...'}"
+        raise ValueError(f"users are chosen by {forms}, not {value!r}")
+
+    def listed(self, city: str) -> tuple[tuple[int, int], ...]:
+        """Return the ranges (first, last) of uids that are named for a city."""
+        return (*self.uids.get("", ()), *self.uids.get(city, ()))
+
+    def __str__(self) -> str:
+        if self.kind == "uids":
+            spans = ((c, ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in r)) for c, r in self.uids.items())
+            return "uids " + "; ".join(f"{city} {span}".strip() for city, span in spans)
+        return {"all": "all", "count": str(self.n)}.get(self.kind, f"{self.kind} {self.n}")
+
+
+class UsersSpec(Part):
+    """Who trains, who tunes, who is asked; each number counts per city (see bench/splits.py for the roles)."""
+
+    train: Selection = Selection(kind="all")
+    validate_: Selection = Field(Selection(kind="count"), alias="validate")
+    test: Selection = Selection(kind="all")
+    roles: Literal["hash", "city"] = "hash"
+
+    @model_validator(mode="after")
+    def _sensible(self) -> UsersSpec:
+        for role, chosen, allowed in (
+            ("train", self.train, ("all", "count", "total", "uids")),
+            ("validate", self.validate_, ("all", "count", "uids")),
+            ("test", self.test, ("all", "count", "last", "uids")),
+        ):
+            if chosen.kind not in allowed:
+                raise ValueError(f"{role}: '{chosen}' cannot be used here; use one of: {', '.join(allowed)}")
+            if chosen.kind == "count" and chosen.n == 0 and role != "validate":
+                raise ValueError(f"{role}: at least one user is needed")
+        _refuse_overlap({"train": self.train, "validate": self.validate_, "test": self.test})
+        return self
+
+
+class TrainSpec(Part):
+    """What training users show: cities, days (first and last), and of some cities a share of the users only."""
+
+    cities: Cities
+    days: Days
+    shares: dict[Name, Share] = {}
+
+
+class SplitEntry(Part):
+    """A split as YAML has it; ``users`` replaces parts of the protocol's."""
+
+    train: TrainSpec
+    test: Cities
+    users: dict[str, Any] = {}
+
+
+class SplitSpec(Part):
+    """One fit's data and its test cities, complete: sweeps over users and windows are expanded."""
+
+    train: TrainSpec
+    test: tuple[str, ...]
+    users: UsersSpec
+    window: Window
+    variant: str = Field("", description="what a sweep set, e.g. users.train=10")
+
+    @property
+    def label(self) -> str:
+        """What tables and errors call the split."""
+        cities = f"{'+'.join(self.train.cities)} -> {', '.join(self.test)}"
+        return f"{cities} ({self.variant})" if self.variant else cities
+
+    @property
+    def sees_horizon_dates(self) -> bool:
+        """Whether training users are seen on days that test users are asked about."""
+        return self.train.days[0] <= self.window.horizon[1] and self.train.days[1] >= self.window.horizon[0]
+
+
+class ModelEntry(Part):
+    """A model as YAML has it."""
+
+    use: Annotated[str, AfterValidator(_known_model)]
+    name: Text | None = None
+    settings: dict[str, Any] = {}
+
+
+class ModelSpec(Part):
+    """An adapter, its name in tables and the settings that differ from the defaults."""
+
+    use: str
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class MetricsSpec(Part):
+    """The metric that ranks, and those beside it."""
+
+    main: Metric
+    also: Annotated[tuple[Metric, ...], AfterValidator(_each_once)] = ()
+
+    @model_validator(mode="after")
+    def _main_once(self) -> MetricsSpec:
+        if self.main in self.also:
+            raise ValueError(f"{self.main} is the main metric already; take it out of also")
+        return self
+
+
+class AnswersSpec(Part):
+    """What fills gaps, and the share of filled answers above which a case is not ranked."""
+
+    fallback: Fallback = "last_cell"
+    most_filled: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+
+class LimitsSpec(Part):
+    """Seconds after which a case is stopped and counted as failed; none where absent."""
+
+    fit_seconds: Positive | None = None
+    predict_seconds: Positive | None = None
+
+
+Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_each_once)]
+
+
+class Protocol(Part):
+    """A whole experiment: models x splits x seeds, with what is asked and how it is scored."""
+
+    schema_version: int
+    name: str
+    version: int
+    about: str
+    data: DataSpec
+    window: Window
+    splits: tuple[SplitSpec, ...]
+    users: UsersSpec
+    models: tuple[ModelSpec, ...]
+    metrics: MetricsSpec
+    answers: AnswersSpec
+    seeds: tuple[int, ...]
+    limits: LimitsSpec
+    scale: str
+    notes: tuple[str, ...] = Field((), description="what a reader should know before running it")
+
+
+def _whole(value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"a whole number of users >= {least} is needed, not {value!r}")
+    return value
+
+
+def _ranges(listed: Any) -> tuple[tuple[int, int], ...]:
+    """Turn 7, "3-5, 9" or a list of such into sorted ranges."""
+    found: list[tuple[int, int]] = []
+    for item in listed if isinstance(listed, list | tuple) else [listed]:
+        pieces = [item] if isinstance(item, int) and not isinstance(item, bool) else str(item).split(",")
+        for piece in pieces:
+            match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", str(piece))
+            if not match:
+                raise ValueError(f"uids are written like '17600-17699, 18000', not {piece!r}")
+            first, last = int(match[1]), int(match[2] or match[1])
+            if last < first:
+                raise ValueError(f"the range of uids {first}-{last} runs backwards")
+            found.append((first, last))
+    return tuple(sorted(found))
+
+
+def _refuse_overlap(roles: Mapping[str, Selection]) -> None:
+    """Raise ValueError if a listed user stands under two roles."""
+    listed = [
+        (role, city, span) for role, chosen in roles.items() for city, spans in chosen.uids.items() for span in spans
+    ]
+    for i, (role, city, (a, b)) in enumerate(listed):
+        for other, other_city, (c, d) in listed[i + 1 :]:
+            same_city = city == other_city or "" in (city, other_city)
+            if role != other and same_city and max(a, c) <= min(b, d):
+                raise ValueError(f"users overlap: uid {max(a, c)} stands under {role} and {other}; a user has one role")
+
+
+def field_names(model: Any, path: Iterable[str | int]) -> list[str]:
+    """Return the keys that the part at ``path`` below a model knows; none where that cannot be told."""
+    for key in path:
+        fields = getattr(model, "model_fields", {})
+        model = fields[key].annotation if key in fields else None
+    fields = getattr(model, "model_fields", {})
+    return [info.alias or name for name, info in fields.items()]

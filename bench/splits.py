@@ -1,0 +1,205 @@
+"""A split's data: who trains, who tunes, who is asked, and what each may see. The truth stays apart.
+
+Each user has one role, fixed by a hash of (city, uid) and so the same in every protocol: 20 % test, 10 % validate,
+70 % train. Official target users never train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.adapter import Split
+from bench.schema import Protocol, Selection, SplitSpec, UsersSpec
+from bench.sources import Source
+from bench.trajectories import Trajectories
+
+TEST_SHARE, VALIDATE_SHARE = 0.2, 0.1
+ROLES = ("train", "validate", "test")
+
+Users = dict[str, np.ndarray]  # role -> uids of one city, in hash order
+
+
+class Skip(Exception):
+    """This split cannot be made from these data; the reason reaches the table."""
+
+
+class RolesOverlap(RuntimeError):
+    """A user has two roles: a fault of the harness, never of the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A split ready to run. ``truth`` holds the cells of ``split.queries``; nothing in ``split`` does.
+
+    notes: what differs from what the protocol asked for; users: how many have each role.
+    """
+
+    split: Split
+    truth: Trajectories
+    notes: tuple[str, ...] = ()
+    users: Mapping[str, int] = field(default_factory=dict)
+
+
+def make_split(protocol: Protocol, split: SplitSpec, test_city: str, source: Source) -> Prepared:
+    """Cut one split for one of its test cities. Raises Skip with a reason, or the source's UserError."""
+    here = source.cities()
+    lacking = [city for city in dict.fromkeys((*split.train.cities, test_city)) if city not in here]
+    if lacking:
+        raise Skip(f"city {', '.join(lacking)} is not in the data ({source.spec} has {', '.join(here) or 'none'})")
+    notes: list[str] = []
+    train, validate = _training(split, source, notes)
+    history, truth = _testing(split, test_city, source, notes)
+    if not len(train):
+        raise Skip(f"no training users are left in {', '.join(split.train.cities)}")
+    prove_disjoint(train, validate, history, truth)
+    if split.sees_horizon_dates:
+        notes.append("training users are seen on dates of the horizon")
+    tables = {"train": train, "validate": validate, "test": truth}
+    return Prepared(
+        Split(
+            train_cities=split.train.cities,
+            test_city=test_city,
+            window=split.window,
+            train=train,
+            validate=validate if len(validate) else None,
+            history=history,
+            queries=truth.queries(),
+        ),
+        truth,
+        tuple(notes),
+        {role: len(table.users) for role, table in tables.items()},
+    )
+
+
+def hashes(city: str, uids: np.ndarray) -> np.ndarray:
+    """Return a number in [0, 1) for each user, the same everywhere: BLAKE2b of city and uid."""
+    words = [hashlib.blake2b(f"{city}\x00{uid}".encode(), digest_size=8).digest() for uid in uids.tolist()]
+    return np.frombuffer(b"".join(words), dtype=">u8").astype(np.float64) / 2.0**64
+
+
+def roles(city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets: Sequence[int] = ()) -> Users:
+    """Give every user of a city at most one role; each role's uids come in hash order, so that 10 are among 100.
+
+    Users that are listed, or that are the last N, have their role whatever the hash says (test before validate before
+    train), and nobody else has that role; those whom the hash had meant for a fixed test train instead. tests: whether
+    the split tests this city, which decides alone with ``users.roles: city``. targets: official ones, who never train.
+    """
+    uids = np.unique(uids)
+    drawn = hashes(city, uids)
+    role = np.select([drawn < TEST_SHARE, drawn < TEST_SHARE + VALIDATE_SHARE], ["test", "validate"], "train")
+    if users.roles == "city":
+        role[:] = "test" if tests else np.where(role == "test", "train", role)
+    if users.test.kind in ("last", "uids"):
+        role[role == "test"] = "train"
+    if users.validate_.kind == "uids":
+        role[role == "validate"] = "train"
+    if users.train.kind == "uids":
+        role[role == "train"] = ""
+    for name, chosen in (("train", users.train), ("validate", users.validate_), ("test", users.test)):
+        role[_named(uids, chosen, city)] = name
+    role[np.isin(uids, np.asarray(targets, dtype=np.int64)) & (role != "test")] = ""
+    order = np.lexsort((uids, drawn))
+    return {name: uids[order][role[order] == name] for name in ROLES}
+
+
+def prove_disjoint(train: Trajectories, validate: Trajectories, history: Trajectories, truth: Trajectories) -> None:
+    """Raise RolesOverlap if the rows themselves show a user in two roles, or a history whose user is not asked."""
+    trained, tuned, asked = set(train.users), set(validate.users), set(truth.users)
+    for what, both in (
+        ("trains and is tested", trained & asked),
+        ("tunes and is tested", tuned & asked),
+        ("trains and tunes", trained & tuned),
+        ("has a history and is not asked", set(history.users) - asked),
+    ):
+        if both:
+            city, uid = min(both)
+            raise RolesOverlap(f"user {uid} of city {city} {what}, and {len(both) - 1} more")
+
+
+def _training(split: SplitSpec, source: Source, notes: list[str]) -> tuple[Trajectories, Trajectories]:
+    """Return the rows of training and of validation users on the training days."""
+    parts: dict[str, list[Trajectories]] = {"train": [], "validate": []}
+    quotas = _quotas(split)
+    for city in split.train.cities:
+        everyone = source.load(city)
+        table = everyone.days(*split.train.days)
+        who = roles(city, everyone.uid, split.users, tests=city in split.test, targets=source.targets(city))
+        share = split.train.shares.get(city, 1.0)
+        for role, chosen, quota in (
+            ("train", split.users.train, quotas[city]),
+            ("validate", split.users.validate_, split.users.validate_.n),
+        ):
+            present = who[role][np.isin(who[role], table.uid)]
+            wanted = _wanted(chosen, city, quota)
+            if wanted is not None and len(present) < wanted:
+                notes.append(_fewer(role, wanted, city, len(present)))
+            count = len(present) if wanted is None else min(wanted, len(present))
+            if role == "train" and chosen.kind in ("all", "uids"):
+                count = round(share * len(present))
+            parts[role].append(table.take(np.isin(table.uid, present[:count])))
+    return Trajectories.concat(parts["train"]), Trajectories.concat(parts["validate"])
+
+
+def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> tuple[Trajectories, Trajectories]:
+    """Return the history and the truth of the test users."""
+    table, masked = source.load(city), source.masked(city)
+    everyone = np.concatenate([table.uid, masked.uid])
+    asked = table.days(*split.window.horizon)
+    chosen = split.users.test
+    who = roles(city, everyone, split.users, tests=True, targets=source.targets(city))["test"]
+    present = who[np.isin(who, asked.uid)]
+    if not len(present):
+        hidden = np.isin(who, masked.uid).sum()
+        days = f"days {split.window.horizon[0]}-{split.window.horizon[1]}"
+        if hidden:
+            raise Skip(f"the truth of the {hidden} test users of {city} is masked in these data")
+        raise Skip(f"no test user of {city} has points on {days} ({len(who)} have the role)")
+    wanted = _wanted(chosen, city, chosen.n)
+    if wanted is not None and len(present) < wanted:
+        notes.append(_fewer("test", wanted, city, len(present)))
+    present = present[:wanted]
+    truth = asked.take(np.isin(asked.uid, present))
+    history = table.days(*split.window.history)
+    history = history.take(np.isin(history.uid, present))
+    without = len(present) - len(history.users)
+    if without:
+        notes.append(f"{without} test users of {city} have no history")
+    return history, truth
+
+
+def _named(uids: np.ndarray, chosen: Selection, city: str) -> np.ndarray:
+    """Return which of the sorted uids a selection names itself; none for all, count and total."""
+    named = np.zeros(len(uids), dtype=bool)
+    if chosen.kind == "last":
+        named[len(uids) - min(chosen.n, len(uids)) :] = True
+    for first, last in chosen.listed(city):
+        named |= (uids >= first) & (uids <= last)
+    return named
+
+
+def _wanted(chosen: Selection, city: str, quota: int) -> int | None:
+    """Return how many users a selection wants of a city; None for as many as there are."""
+    if chosen.kind == "uids":
+        return sum(last - first + 1 for first, last in chosen.listed(city))
+    return None if chosen.kind == "all" else quota
+
+
+def _quotas(split: SplitSpec) -> dict[str, int]:
+    """Return the number of training users wanted per city: n times the city's share, or its part of the total."""
+    chosen, cities = split.users.train, split.train.cities
+    shares = np.array([split.train.shares.get(city, 1.0) for city in cities])
+    if chosen.kind == "total":
+        # Rounding the running sum keeps the total exact.
+        shares = np.diff(np.rint(np.cumsum(shares) / shares.sum() * chosen.n), prepend=0)
+    else:
+        shares = np.maximum(np.rint(shares * chosen.n), 1)
+    return dict(zip(cities, shares.astype(int).tolist(), strict=True))
+
+
+def _fewer(role: str, wanted: int, city: str, have: int) -> str:
+    name = {"train": "training", "validate": "validation", "test": "test"}[role]
+    return f"wanted {wanted} {name} users of {city}, the data have {have}: used {have}"
