@@ -1,0 +1,82 @@
+"""Write rows uid,d,t,x,y as .csv, .csv.gz or Parquet, and convert between them and between day conventions."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.files import write_with
+from bench.sources.csvfiles import Points, read_points
+from bench.sources.rows import COLUMNS, MASK
+from bench.trajectories import DTYPES, Queries, Trajectories, sort_order
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def convert(source: Path, target: Path, *, from_day: int = 0, to_day: int = 0) -> int:
+    """Convert a file of rows uid,d,t,x,y; return how many rows it has.
+
+    The endings (.csv, .csv.gz, .parquet) decide the formats; from_day, to_day: the number of the first day in the
+    source and in the target (0 or 1). Masked cells stay 999. Raises UserError; nothing half-written stays behind.
+    """
+    for name, day in (("from-day", from_day), ("to-day", to_day)):
+        if day not in (0, 1):
+            raise UserError(f"--{name} {day}: the first day is 0 (HuMob 2023, 2024) or 1 (GIS Cup 2025)")
+    _ending(target)
+    points = read_points(source, city="", first_day=from_day, masked=True)
+    write_points(target, points, first_day=to_day)
+    return len(points.visible) + len(points.masked)
+
+
+def write_points(path: Path, points: Points | Trajectories, *, first_day: int = 0) -> None:
+    """Write rows of one city, sorted, with a header and masked cells as 999; whole or not at all."""
+    ending = _ending(path)
+    if isinstance(points, Trajectories):
+        points = Points(points, Queries.empty(points.cities))
+    table = _arrow(points, first_day)
+    write_with(path, lambda part: _write(table, part, ending))
+
+
+def _ending(path: Path) -> str:
+    for ending in (".csv.gz", ".csv", ".parquet"):
+        if path.name.endswith(ending):
+            return ending
+    raise UserError(f"{path}: the ending must be .csv, .csv.gz or .parquet")
+
+
+def _arrow(points: Points, first_day: int) -> pa.Table:
+    """The rows of both parts in order, as an Arrow table."""
+    import pyarrow as pa
+
+    visible, masked = points
+    columns: dict[str, np.ndarray] = {}
+    for name in COLUMNS:
+        hidden = getattr(masked, name, np.full(len(masked), MASK, DTYPES[name]))
+        columns[name] = np.concatenate([getattr(visible, name), hidden]) if len(masked) else getattr(visible, name)
+    order, _ = sort_order(columns)
+    if order is not None:
+        columns = {name: column[order] for name, column in columns.items()}
+    if first_day:
+        columns["d"] = columns["d"] + DTYPES["d"](first_day)
+    return pa.table(columns)
+
+
+def _write(table: pa.Table, path: Path, ending: str) -> None:
+    import pyarrow.csv as pc
+    import pyarrow.parquet as pq
+
+    if ending == ".parquet":
+        pq.write_table(table, path, compression="zstd")
+        return
+    options = pc.WriteOptions(quoting_style="none", quoting_header="none")
+    if ending == ".csv":
+        pc.write_csv(table, path, options)
+        return
+    # No time stamp and no name inside: the same rows give the same bytes.
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as file:
+        pc.write_csv(table, file, options)
