@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.panel import training_of
+from bench.leaderboard.panel import training_of
 from bench.record import Data, Record
 
 
@@ -119,7 +119,7 @@ def _training_row(key: tuple[str, str], group: Sequence[Record]) -> TrainingRow:
     )
 
 
-def facts(records: Sequence[Record]) -> Facts:
+def gather(records: Sequence[Record]) -> Facts:
     """Gather what the records rest on."""
     data: list[tuple[str, Data]] = [(record.case.test_city, record.data) for record in records if record.data]
     cities = sorted({city for city, _ in data})

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from bench import resample
 from bench.errors import UserError
+from bench.leaderboard import resample
 from bench.record import Record
 
 KEYS = ("city", "uid", "days", "points")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import board, costs, panel, resample
-from bench.board import Board, Figure, Metric, Row
 from bench.errors import UserError
-from bench.overall import Gap, headline
-from bench.panel import MISSES, Line
+from bench.leaderboard import board, panel, resample
+from bench.leaderboard.board import Board, Figure, Metric, Row
+from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
+from bench.leaderboard.overall import Gap, headline
+from bench.leaderboard.panel import MISSES, Line
 from bench.record import Record
 
 FAMILIES = ("geobleu", "dtw")
@@ -33,10 +34,10 @@ class Leaderboard:
     reference: str | None
     overall: Board | None
     cities: tuple[Board, ...]
-    costs: tuple[costs.CostRow, ...]
-    trainings: tuple[costs.TrainingRow, ...]
+    costs: tuple[CostRow, ...]
+    trainings: tuple[TrainingRow, ...]
     gaps: tuple[Gap, ...]
-    facts: costs.Facts
+    facts: Facts
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -78,10 +79,10 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         reference=against,
         overall=headline(by_city, gaps, metrics, main) if len(by_city) > 1 else None,
         cities=tuple(board.make((city,), rows, metrics, main) for city, rows in by_city.items()),
-        costs=costs.cost_rows(records, named),
-        trainings=costs.training_rows(records, named),
+        costs=cost_rows(records, named),
+        trainings=training_rows(records, named),
         gaps=gaps,
-        facts=costs.facts(records),
+        facts=gather(records),
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.board import Board, Metric, Row, difference
-from bench.leaderboard import Leaderboard
-from bench.numbers import amount, signed_span
+from bench.leaderboard import Board, Leaderboard, Metric, Row, difference
+from bench.report.numbers import amount, signed_span
 
 
 def findings(found: Leaderboard) -> tuple[str, ...]:

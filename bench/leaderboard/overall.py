@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench import board, resample
-from bench.board import Board, Figure, Metric, Row
+from bench.leaderboard import board, resample
+from bench.leaderboard.board import Board, Figure, Metric, Row
 
 Split = tuple[str, str]  # training, test city
 

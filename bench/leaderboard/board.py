@@ -1,6 +1,6 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
-Ranks. One more than the number of models that beat a row: the 95 % interval of the paired difference (bench/resample.py)
+Ranks. One more than the number of models that beat a row: the 95 % interval of the paired difference (resample.py)
 lies above zero. Comparisons are not corrected for their number.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bench import resample
+from bench.leaderboard import resample
 
 VERSION_PAIRS = (("geobleu@humob24", "dtw@humob24"), ("geobleu@giscup25", "dtw@fixed"))
 
@@ -140,9 +140,7 @@ def difference(row: Row, other: Row, metric: str) -> tuple[float, float, float]:
     return row.figures[metric].mean - other.figures[metric].mean, float(low), float(high)
 
 
-def shapes_without_places(
-    rows: Sequence[Row], metrics: Mapping[str, Metric]
-) -> dict[tuple[str, str], tuple[str, ...]]:
+def shapes_without_places(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[tuple[str, str], tuple[str, ...]]:
     """Find rows in the best third by DTW and the worst third by GEO-BLEU, where others beat them: shape, not places.
 
     Returns (model, training) -> the DTW versions.
