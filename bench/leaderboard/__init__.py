@@ -1,7 +1,6 @@
 """The leaderboard: figures with intervals, ranks with ties, costs; from records alone. Printed by bench/report.
 
 panel.py     score files -> lines (one model, training, test city), resampled
-resample.py  bootstrap over users and seeds, paired
 board.py     one table: rows, ranks, ties, flags
 overall.py   the headline over cities, on equal sets of cases
 facts.py     costs, training, data: no statistics

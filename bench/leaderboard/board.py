@@ -1,6 +1,6 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
-Ranks. One more than the number of models that beat a row: the 95 % interval of the paired difference (resample.py)
+Ranks. One more than the number of models that beat a row: the 95 % interval of the paired difference (bench/resample.py)
 lies above zero. Comparisons are not corrected for their number.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bench.leaderboard import resample
+from bench import resample
 
 VERSION_PAIRS = (("geobleu@humob24", "dtw@humob24"), ("geobleu@giscup25", "dtw@fixed"))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench import resample
 from bench.errors import UserError
-from bench.leaderboard import board, panel, resample
+from bench.leaderboard import board, panel
 from bench.leaderboard.board import Board, Figure, Metric, Row
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
 from bench.leaderboard.overall import Gap, headline

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.leaderboard import board, resample
+from bench import resample
+from bench.leaderboard import board
 from bench.leaderboard.board import Board, Figure, Metric, Row
 
 Split = tuple[str, str]  # training, test city

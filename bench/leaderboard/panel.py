@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from bench import resample
 from bench.errors import UserError
-from bench.leaderboard import resample
 from bench.record import Record
 
-KEYS = ("city", "uid", "days", "points")
 MISSES = "|misses_as_zero"
 
 
@@ -180,7 +179,7 @@ def _read_scores(record: Record, folder: Path) -> tuple[np.ndarray, dict[str, np
         raise UserError(f"{what}: cannot read its scores {path}: {error}; run the protocol again") from None
     uids = table.column("uid").to_numpy().astype(np.int64)
     order = np.argsort(uids, kind="stable")
-    columns = [name for name in table.column_names if name not in KEYS]
+    columns = [name for name in table.column_names if "@" in name]  # the others are keys and groups of users
     return uids[order], {name: table.column(name).to_numpy().astype(float)[order] for name in columns}
 
 
