@@ -1,1 +1,100 @@
-"""Metrics, each name@version, with unit and direction."""
+"""Metrics, each name@version with unit and direction; the one entry point that scores users is :func:`score_users`.
+
+To add one: a module with ``score(pairs) -> {name@version: one float per user}`` and a line in the registry below. A
+changed definition is a new version, beside the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from bench.trajectories import Trajectories
+    from bench.world import World
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number per user: what it is called, measured in, better in which direction, and computed where."""
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower"]
+    label: str
+    about: str
+    module: str
+
+
+_REGISTRY = {
+    metric.name: metric
+    for metric in (
+        Metric("geobleu@humob24", "", "higher", "GEO-BLEU '24", "n-grams up to 3: HuMob 2023 and 2024", "geobleu"),
+        Metric("geobleu@giscup25", "", "higher", "GEO-BLEU '25", "n-grams up to 5: GIS Cup 2025", "geobleu"),
+        Metric("dtw@humob24", "km", "lower", "DTW '24", "as HuMob scored it: a beginning may be skipped", "dtw"),
+        Metric("dtw@fixed", "km", "lower", "DTW", "true dynamic time warping", "dtw"),
+        Metric("accuracy@v1", "share", "higher", "exact", "points predicted in their very cell", "points"),
+        Metric("within_1km@v1", "share", "higher", "≤ 1 km", "points predicted at most 1 km away", "points"),
+        Metric("mean_error@v1", "km", "lower", "mean error", "mean distance to the true cell", "points"),
+        Metric("median_error@v1", "km", "lower", "median error", "median distance to the true cell", "points"),
+        Metric("rhythm@v1", "share", "lower", "rhythm", "presence at the two main places, by hour", "rhythm"),
+        Metric("jump_distance@v1", "km", "lower", "jumps", "how far the jumps' lengths are from true ones", "jumps"),
+        Metric("plausible_jumps@v1", "share", "higher", "plausible", "jumps slower than 150 km/h", "jumps"),
+        Metric("fastdtw@check", "km", "lower", "fastdtw", "slow cross-check of dtw@fixed by fastdtw", "fastdtw"),
+    )
+}
+
+MAIN = ("geobleu@humob24", "geobleu@giscup25", "dtw@humob24", "dtw@fixed")
+OFF_BY_DEFAULT = ("fastdtw@check",)
+
+
+def names() -> tuple[str, ...]:
+    """All metrics, name@version, the four main figures first."""
+    return tuple(_REGISTRY)
+
+
+def get(name: str) -> Metric:
+    """Return one metric. Raises UserError with the nearest name if there is none."""
+    if name not in _REGISTRY:
+        raise UserError(f"metric '{name}' is not known{nearest(name, _REGISTRY)}")
+    return _REGISTRY[name]
+
+
+def score_users(
+    predicted_x: np.ndarray,
+    predicted_y: np.ndarray,
+    truth: Trajectories,
+    metrics: Sequence[str] = MAIN,
+    *,
+    missed: np.ndarray | None = None,
+    world: World | None = None,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Score every user of ``truth``: columns city, uid, days, points, then one per metric, named name@version.
+
+    predicted_x, predicted_y: cells, row by row as the truth stands. missed: boolean per row; such rows count as the
+    worst answer there is (a metric's own docstring says what that is), which gives the score "misses as zero". world:
+    grid and calendar (HuMob's where None). threads: all cores where None. A user to whom a metric does not apply gets
+    NaN. Raises UserError on an unknown metric, another number of rows, or a prediction that is no number.
+    """
+    import importlib
+
+    import pandas as pd
+
+    from bench.metrics.pairs import Pairs
+
+    wanted = [get(name) for name in metrics]
+    pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads)
+    found: dict[str, np.ndarray] = {}
+    for module in dict.fromkeys(metric.module for metric in wanted):
+        if len(truth):
+            found |= importlib.import_module(f"bench.metrics.{module}").score(pairs)
+    users = {"city": [city for city, _ in truth.users], "uid": [uid for _, uid in truth.users]}
+    counts = {"days": pairs.days_per_user, "points": pairs.points_per_user}
+    return pd.DataFrame({**users, **counts, **{m.name: found.get(m.name, []) for m in wanted}})

@@ -1,0 +1,139 @@
+"""GEO-BLEU at both versions in one pass: geobleu@humob24 (n-grams up to 3) and geobleu@giscup25 (up to 5).
+
+Shimizu, Yabe and Tsubouchi, GEO-BLEU: Similarity measure for geospatial sequences, SIGSPATIAL 2022; bit for bit as the
+reference code (yahoojapan/geobleu) computes it with an AVX-512 numpy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+
+from bench.metrics.kernels import jit, mean_over_days, per_day
+
+if TYPE_CHECKING:
+    from bench.metrics.pairs import Pairs
+
+ORDERS = {"geobleu@humob24": 3, "geobleu@giscup25": 5}
+LONGEST = max(ORDERS.values())
+TABLE = Path(__file__).with_name("proximity.npy")
+
+
+@cache
+def proximity() -> np.ndarray:
+    """Return exp(-0.5 * distance in cells) by squared distance, float64, frozen (made by make_proximity.py).
+
+    Frozen because rounding decides ties and a tie decides a match, and numpy's ``exp`` differs between processors.
+    """
+    return np.load(TABLE, allow_pickle=False)
+
+
+def score(pairs: Pairs) -> dict[str, np.ndarray]:
+    """Return both GEO-BLEUs per user, in [0, 1]. A missed point is near to nothing: proximity 0 to every cell."""
+    precisions = np.zeros((pairs.days, LONGEST))
+    arrays = (pairs.x, pairs.y, pairs.truth_x, pairs.truth_y, pairs.missed)
+    per_day(_precisions, pairs.day_starts, pairs.threads, *arrays, proximity(), precisions)
+    with np.errstate(divide="ignore"):
+        sums = np.cumsum(np.log(precisions), axis=1)
+    daily = np.empty((pairs.days, len(ORDERS)))
+    for column, order in enumerate(ORDERS.values()):
+        # Prediction and truth hold the same points, so the brevity penalty is exp(0) = 1.
+        used = np.minimum(np.diff(pairs.day_starts), order)
+        daily[:, column] = np.exp(sums[np.arange(pairs.days), used - 1] / used)
+    return dict(zip(ORDERS, mean_over_days(daily, pairs.first_days).T, strict=True))
+
+
+@numba.njit
+def _greedy(gram, k, rows, cols, top, top_col, taken):  # type: ignore[no-untyped-def]
+    """Sum of proximities when pairs are taken from the nearest down, in listed order among equals, each side once.
+
+    A pair of equal n-grams (product exactly 1) comes before all others; after these, the largest of the free rows'
+    maxima is next. That is the order of a stable sort, without sorting.
+    """
+    free_rows = 0
+    for j in range(k):
+        taken[j] = False
+    for i in range(k):
+        found = False
+        for j in range(k):
+            if gram[i, j] == 1.0 and not taken[j]:
+                taken[j] = found = True
+                break
+        if not found:
+            rows[free_rows] = i
+            free_rows += 1
+    total = float(k - free_rows)
+    free_cols = 0
+    for j in range(k):
+        if not taken[j]:
+            cols[free_cols] = j
+            free_cols += 1
+    for r in range(free_rows):
+        top_col[r] = -1
+    while free_rows > 0:
+        best = 0
+        for r in range(free_rows):
+            if top_col[r] < 0:
+                i = rows[r]
+                top[r], top_col[r] = -1.0, 0
+                for c in range(free_cols):
+                    value = gram[i, cols[c]]
+                    if value > top[r]:
+                        top[r], top_col[r] = value, cols[c]
+            if top[r] > top[best]:
+                best = r
+        total += top[best]
+        gone = top_col[best]
+        free_rows -= 1
+        for r in range(best, free_rows):
+            rows[r], top[r], top_col[r] = rows[r + 1], top[r + 1], top_col[r + 1]
+        for r in range(free_rows):
+            if top_col[r] == gone:
+                top_col[r] = -1
+        kept = 0
+        for c in range(free_cols):
+            if cols[c] != gone:
+                cols[kept] = cols[c]
+                kept += 1
+        free_cols = kept
+    return total
+
+
+@jit(
+    "void(int64,int64,int64[::1],int32[::1],int32[::1],int32[::1],int32[::1],boolean[::1],float64[::1],float64[:,::1])"
+)
+def _precisions(first, last, starts, px, py, tx, ty, missed, table, out):  # type: ignore[no-untyped-def]
+    """Fill out[day, n - 1] with the n-gram precision of each day in first:last."""
+    most = 0
+    for day in range(first, last):
+        most = max(most, starts[day + 1] - starts[day])
+    near = np.empty((most, most))
+    gram = np.empty((most, most))
+    rows, cols = np.empty(most, np.int64), np.empty(most, np.int64)
+    top, top_col = np.empty(most), np.empty(most, np.int64)
+    taken = np.empty(most, np.bool_)
+    for day in range(first, last):
+        a = starts[day]
+        m = starts[day + 1] - a
+        for i in range(m):
+            for j in range(m):
+                dx, dy = px[a + i] - tx[a + j], py[a + i] - ty[a + j]
+                square = dx * dx + dy * dy
+                if missed[a + i]:
+                    near[i, j] = 0.0
+                elif square < len(table):
+                    near[i, j] = table[square]
+                else:
+                    near[i, j] = np.exp(-0.5 * np.sqrt(float(square)))
+                gram[i, j] = near[i, j]
+        for n in range(1, min(m, 5) + 1):
+            k = m - n + 1
+            if n > 1:
+                for i in range(k):
+                    for j in range(k):
+                        gram[i, j] *= near[i + n - 1, j + n - 1]
+            out[day, n - 1] = _greedy(gram, k, rows, cols, top, top_col, taken) / k

@@ -1,0 +1,115 @@
+"""What a metric sees: the predicted and the true cells of some users, row by row, with their days and users as offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.trajectories import Trajectories
+from bench.world import World
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Predicted cells x, y (int32) beside the truth, rows as the truth stands (sorted by user and time).
+
+    missed: bool per row; such a row's prediction counts as the worst there is, whatever x and y say. threads: for the
+    compiled metrics; None for all cores. Build with :meth:`of`.
+    """
+
+    truth: Trajectories
+    x: np.ndarray
+    y: np.ndarray
+    missed: np.ndarray
+    world: World
+    threads: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        x: np.ndarray,
+        y: np.ndarray,
+        truth: Trajectories,
+        missed: np.ndarray | None = None,
+        world: World | None = None,
+        threads: int | None = None,
+    ) -> Pairs:
+        """Check and convert. Raises UserError on another number of rows or a prediction that is no number."""
+        world = world or World()
+        missed = np.zeros(len(truth), dtype=bool) if missed is None else np.array(missed, dtype=bool)
+        for name, column in (("x", x), ("y", y), ("missed", missed)):
+            if len(column) != len(truth):
+                raise UserError(f"prediction: {name} has {len(column)} rows, the truth {len(truth)}; give one each")
+        columns = []
+        for name, column in (("x", np.asarray(x)), ("y", np.asarray(y))):
+            bad = np.flatnonzero(~missed & ~np.isfinite(column.astype(float)))
+            if len(bad):
+                raise UserError(f"prediction: {name} is not a number in row {bad[0]}; answer it or mark it missed")
+            columns.append(np.where(missed, 0, column).astype(np.int32))
+        return cls(truth, columns[0], columns[1], missed, world, threads)
+
+    @cached_property
+    def truth_x(self) -> np.ndarray:
+        """The true x, int32."""
+        return self.truth.x.astype(np.int32)
+
+    @cached_property
+    def truth_y(self) -> np.ndarray:
+        """The true y, int32."""
+        return self.truth.y.astype(np.int32)
+
+    @cached_property
+    def day_starts(self) -> np.ndarray:
+        """Offsets of the users' days among the rows, int64 (days + 1)."""
+        change = np.zeros(len(self.truth) + 1, dtype=bool)
+        change[self.truth.starts] = True
+        change[1:-1] |= self.truth.d[1:] != self.truth.d[:-1]
+        return np.flatnonzero(change).astype(np.int64)
+
+    @cached_property
+    def first_days(self) -> np.ndarray:
+        """Offsets of the users among the days, int64 (users + 1)."""
+        return np.searchsorted(self.day_starts, self.truth.starts).astype(np.int64)
+
+    @property
+    def days(self) -> int:
+        """How many days there are, counted per user."""
+        return len(self.day_starts) - 1
+
+    @property
+    def days_per_user(self) -> np.ndarray:
+        """How many days each user has."""
+        return np.diff(self.first_days)
+
+    @property
+    def points_per_user(self) -> np.ndarray:
+        """How many rows each user has."""
+        return np.diff(self.starts)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Offsets of the users among the rows, (users + 1)."""
+        return self.truth.starts
+
+    @property
+    def diagonal_km(self) -> float:
+        """Distance between the corners of the grid: no two cells are farther apart."""
+        grid = self.world.grid
+        return float(np.hypot(grid.width - 1, grid.height - 1)) * grid.cell_km
+
+    @cached_property
+    def error_km(self) -> np.ndarray:
+        """Distance of each predicted from its true cell; the grid's diagonal where the row was missed."""
+        away = np.hypot(self.x - self.truth_x, self.y - self.truth_y) * self.world.grid.cell_km
+        return np.where(self.missed, self.diagonal_km, away)
+
+    def mean_by_user(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of a row-wise quantity over each user's rows."""
+        return np.add.reduceat(values, self.starts[:-1]) / self.points_per_user
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """Return a row-wise quantity as one array per user."""
+        return np.split(values, self.starts[1:-1])
