@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def score(pairs: Pairs) -> dict[str, np.ndarray]:
 
     apart, possible = np.full(len(pairs.starts) - 1, np.nan), np.full(len(pairs.starts) - 1, np.nan)
     cuts = np.searchsorted(to, pairs.starts)
-    for user, (a, b) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for user, (a, b) in enumerate(pairwise(cuts)):
         if a < b:
             apart[user] = _wasserstein(said_km[a:b], true_km[a:b], missed[a:b], pairs.diagonal_km)
             possible[user] = plausible[a:b].mean()

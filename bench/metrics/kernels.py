@@ -1,11 +1,11 @@
-"""What the compiled metrics share: compiling with a cache that is safe to share, days as offsets, threads over users."""
+"""What the compiled metrics share: compiling with a cache that is safe to share, threads over days, means over days."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import numba
 import numpy as np
 
 Kernel = Callable[..., Any]
+
+_FEWEST_DAYS = 64  # below this a second thread costs more than it saves
 
 
 def jit(signature: str) -> Callable[[Kernel], Kernel]:
@@ -41,17 +43,13 @@ def per_day(kernel: Kernel, starts: np.ndarray, threads: int | None, *arguments:
     which neither survive a fork nor bear two callers at once.
     """
     days = len(starts) - 1
-    workers = min(threads or len(os.sched_getaffinity(0)), max(1, days // 64))
-    if workers <= 1:
-        kernel(0, days, starts, *arguments)
-        return
+    workers = min(threads or numba.config.NUMBA_NUM_THREADS, max(1, days // _FEWEST_DAYS))  # type: ignore[attr-defined]
     cost = np.concatenate([[0], np.cumsum(np.diff(starts) ** 2)])
-    cuts = np.searchsorted(cost, np.linspace(0, cost[-1], 4 * workers + 1))
+    cuts = np.searchsorted(cost, np.linspace(0, cost[-1], 4 * workers + 1 if workers > 1 else 2))
     cuts[0], cuts[-1] = 0, days
     with ThreadPoolExecutor(workers) as pool:
-        for job in [
-            pool.submit(kernel, int(a), int(b), starts, *arguments) for a, b in zip(cuts[:-1], cuts[1:], strict=True)
-        ]:
+        jobs = [pool.submit(kernel, int(a), int(b), starts, *arguments) for a, b in pairwise(cuts)]
+        for job in jobs:
             job.result()
 
 

@@ -1,4 +1,4 @@
-"""What a metric sees: the predicted and the true cells of some users, row by row, with their days and users as offsets."""
+"""What a metric sees: predicted beside true cells, row by row, with days and users as offsets."""
 
 from __future__ import annotations
 
