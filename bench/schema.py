@@ -5,25 +5,19 @@ bench/protocol.py reads them from YAML; the plan and the splits use them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
 from bench import registry
 from bench.answers import Fallback
 from bench.errors import nearest
+from bench.selection import Part, Selection, refuse_overlap
 from bench.sources import KINDS
 from bench.world import Window
 
 SCHEMA = 1
-
-
-class Part(BaseModel):
-    """Base of a protocol's parts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _in_order(days: tuple[int, int]) -> tuple[int, int]:
@@ -81,7 +75,9 @@ class DataSpec(Part):
     source: Annotated[str, AfterValidator(_known_source)] = "synthetic"
     cities: Cities = Field(description="the cities that splits may name")
     seed: Annotated[StrictInt, Field(ge=0)] = Field(0, description="of synthetic cities")
-    options: dict[str, Any] = Field({}, description="further arguments of the source, e.g. users a city")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="further arguments of the source, e.g. users a city"
+    )
 
 
 class WindowSpec(Part):
@@ -104,68 +100,27 @@ class WindowSpec(Part):
         return Window(self.history, self.horizon)
 
 
-class Selection(Part):
-    """Which users of a role: all, the first n in hash order (``count``), n over all training cities (``total``), the
-    n highest uids (``last``), or listed ones (``uids``: ranges by city, "" standing for every city).
-
-    YAML: ``400``, ``all``, ``{total: 400}``, ``{last: 3000}``, ``{uids: "17600-17699, 18000"}``,
-    ``{uids: {B: "17600-17699", C: "13600-13699"}}``.
-    """
-
-    kind: Literal["all", "count", "total", "last", "uids"]
-    n: int = 0
-    uids: dict[str, tuple[tuple[int, int], ...]] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_yaml(cls, value: Any) -> Any:
-        if isinstance(value, Selection) or (isinstance(value, dict) and "kind" in value):
-            return value
-        if value == "all":
-            return {"kind": "all"}
-        if isinstance(value, int) and not isinstance(value, bool):
-            return {"kind": "count", "n": _whole(value, 0)}
-        if isinstance(value, dict) and len(value) == 1:
-            kind, inner = next(iter(value.items()))
-            if kind in ("last", "total"):
-                return {"kind": kind, "n": _whole(inner, 1)}
-            if kind == "uids":
-                by_city = inner if isinstance(inner, dict) else {"": inner}
-                return {"kind": "uids", "uids": {city: _ranges(listed) for city, listed in by_city.items()}}
-        forms = "a number, all, {total: N}, {last: N} or {uids: 'FIRST-LAST, ...'}"
-        raise ValueError(f"users are chosen by {forms}, not {value!r}")
-
-    def listed(self, city: str) -> tuple[tuple[int, int], ...]:
-        """Return the ranges (first, last) of uids that are named for a city."""
-        return (*self.uids.get("", ()), *self.uids.get(city, ()))
-
-    def __str__(self) -> str:
-        if self.kind == "uids":
-            spans = ((c, ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in r)) for c, r in self.uids.items())
-            return "uids " + "; ".join(f"{city} {span}".strip() for city, span in spans)
-        return {"all": "all", "count": str(self.n)}.get(self.kind, f"{self.kind} {self.n}")
-
-
 class UsersSpec(Part):
     """Who trains, who tunes, who is asked; each number counts per city (see bench/splits.py for the roles)."""
 
-    train: Selection = Selection(kind="all")
-    validate_: Selection = Field(Selection(kind="count"), alias="validate")
-    test: Selection = Selection(kind="all")
+    train: Selection = Selection.model_validate("all")
+    validate_: Selection = Field(Selection.model_validate(0), alias="validate")
+    test: Selection = Selection.model_validate("all")
     roles: Literal["hash", "city"] = "hash"
+
+    def by_role(self) -> dict[str, Selection]:
+        """Return the selections by the name of their role."""
+        return {"train": self.train, "validate": self.validate_, "test": self.test}
 
     @model_validator(mode="after")
     def _sensible(self) -> UsersSpec:
-        for role, chosen, allowed in (
-            ("train", self.train, ("all", "count", "total", "uids")),
-            ("validate", self.validate_, ("all", "count", "uids")),
-            ("test", self.test, ("all", "count", "last", "uids")),
-        ):
-            if chosen.kind not in allowed:
-                raise ValueError(f"{role}: '{chosen}' cannot be used here; use one of: {', '.join(allowed)}")
+        for role, chosen in self.by_role().items():
+            if (chosen.kind == "total" and role != "train") or (chosen.kind == "last" and role != "test"):
+                only = {"total": "train", "last": "test"}[chosen.kind]
+                raise ValueError(f"{role}: '{chosen.kind}' is for users.{only} only; give a number, all or uids")
             if chosen.kind == "count" and chosen.n == 0 and role != "validate":
                 raise ValueError(f"{role}: at least one user is needed")
-        _refuse_overlap({"train": self.train, "validate": self.validate_, "test": self.test})
+        refuse_overlap(self.by_role())
         return self
 
 
@@ -174,7 +129,7 @@ class TrainSpec(Part):
 
     cities: Cities
     days: Days
-    shares: dict[Name, Share] = {}
+    shares: dict[Name, Share] = Field(default_factory=dict)
 
 
 class SplitEntry(Part):
@@ -182,7 +137,7 @@ class SplitEntry(Part):
 
     train: TrainSpec
     test: Cities
-    users: dict[str, Any] = {}
+    users: dict[str, Any] = Field(default_factory=dict)
 
 
 class SplitSpec(Part):
@@ -211,7 +166,7 @@ class ModelEntry(Part):
 
     use: Annotated[str, AfterValidator(_known_model)]
     name: Text | None = None
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class ModelSpec(Part):
@@ -219,7 +174,7 @@ class ModelSpec(Part):
 
     use: str
     name: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class MetricsSpec(Part):
@@ -270,40 +225,6 @@ class Protocol(Part):
     limits: LimitsSpec
     scale: str
     notes: tuple[str, ...] = Field((), description="what a reader should know before running it")
-
-
-def _whole(value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"a whole number of users >= {least} is needed, not {value!r}")
-    return value
-
-
-def _ranges(listed: Any) -> tuple[tuple[int, int], ...]:
-    """Turn 7, "3-5, 9" or a list of such into sorted ranges."""
-    found: list[tuple[int, int]] = []
-    for item in listed if isinstance(listed, list | tuple) else [listed]:
-        pieces = [item] if isinstance(item, int) and not isinstance(item, bool) else str(item).split(",")
-        for piece in pieces:
-            match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", str(piece))
-            if not match:
-                raise ValueError(f"uids are written like '17600-17699, 18000', not {piece!r}")
-            first, last = int(match[1]), int(match[2] or match[1])
-            if last < first:
-                raise ValueError(f"the range of uids {first}-{last} runs backwards")
-            found.append((first, last))
-    return tuple(sorted(found))
-
-
-def _refuse_overlap(roles: Mapping[str, Selection]) -> None:
-    """Raise ValueError if a listed user stands under two roles."""
-    listed = [
-        (role, city, span) for role, chosen in roles.items() for city, spans in chosen.uids.items() for span in spans
-    ]
-    for i, (role, city, (a, b)) in enumerate(listed):
-        for other, other_city, (c, d) in listed[i + 1 :]:
-            same_city = city == other_city or "" in (city, other_city)
-            if role != other and same_city and max(a, c) <= min(b, d):
-                raise ValueError(f"users overlap: uid {max(a, c)} stands under {role} and {other}; a user has one role")
 
 
 def field_names(model: Any, path: Iterable[str | int]) -> list[str]:

@@ -141,7 +141,12 @@ def _training(split: SplitSpec, source: Source, notes: list[str]) -> tuple[Traje
             if role == "train" and chosen.kind in ("all", "uids"):
                 count = round(share * len(present))
             parts[role].append(table.take(np.isin(table.uid, present[:count])))
-    return Trajectories.concat(parts["train"]), Trajectories.concat(parts["validate"])
+    return _join(parts["train"]), _join(parts["validate"])
+
+
+def _join(parts: Sequence[Trajectories]) -> Trajectories:
+    """Join cities; one alone stays as it is, without a copy."""
+    return parts[0] if len(parts) == 1 else Trajectories.concat(parts)
 
 
 def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> tuple[Trajectories, Trajectories]:

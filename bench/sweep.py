@@ -127,24 +127,25 @@ def _models_at(root: Node, path: str, place: str) -> list[tuple[int, list[str]]]
     """Return (index, path of the setting) for each model that ``NAME.SETTING`` reaches; names may hold points."""
     models = root.get("models")
     listed = models.value if models and isinstance(models.value, list) else []
-    names = [_names(as_mapping(entry)) for entry in listed]
+    pairs = [names(entry) for entry in listed]
     for kind in (0, 1):
         found = [
             (i, path.removeprefix(f"{pair[kind]}.").split("."))
-            for i, pair in enumerate(names)
+            for i, pair in enumerate(pairs)
             if pair[kind] and path.startswith(f"{pair[kind]}.")
         ]
         if found:
             return found
     head = path.partition(".")[0]
-    known = {name for pair in names for name in pair if name}
+    known = {name for pair in pairs for name in pair if name}
     if path in known:
         raise UserError(f"{place}: models.{path}: name the setting too, e.g. models.{path}.SETTING")
     raise UserError(f"{place}: models.{path}: no such model{nearest(head, known)}")
 
 
-def _names(entry: Node) -> tuple[str, str]:
-    """Return a model's name (empty if it has none of its own) and its adapter."""
+def names(entry: Node) -> tuple[str, str]:
+    """Return a model's name in tables and its adapter, as far as they can be told."""
+    entry = as_mapping(entry)
     name, use = (
         child.value if child and isinstance(child.value, str) else "" for child in map(entry.get, ("name", "use"))
     )

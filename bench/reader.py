@@ -1,0 +1,231 @@
+"""Checks a protocol's document part by part, so that one fault does not hide the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, StrictInt, TypeAdapter, ValidationError
+
+from bench import registry, sweep
+from bench.errors import UserError, nearest
+from bench.schema import (
+    SCHEMA,
+    AnswersSpec,
+    Cities,
+    DataSpec,
+    LimitsSpec,
+    MetricsSpec,
+    ModelEntry,
+    ModelSpec,
+    Name,
+    Protocol,
+    Seeds,
+    SplitEntry,
+    SplitSpec,
+    Text,
+    UsersSpec,
+    WindowSpec,
+    field_names,
+)
+from bench.yamlfile import Node, describe
+
+REQUIRED = ("schema", "name", "version", "about", "data", "window", "splits", "users", "models", "metrics")
+OPTIONAL = ("sweep", "answers", "seeds", "limits", "scales")
+
+
+class Reader:
+    """Turns one document into a Protocol and collects the faults, each as (place, text)."""
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.faults: list[tuple[str, str]] = []
+
+    def fault(self, place: str, text: str) -> None:
+        """Note a fault once."""
+        if (place, text) not in self.faults:
+            self.faults.append((place, text))
+
+    def part(self, kind: Any, node: Node | None, name: str) -> Any:
+        """Validate one part; on faults note each with its line and return None."""
+        if node is None:
+            return None
+        try:
+            return TypeAdapter(kind).validate_python(node.plain())
+        except ValidationError as error:
+            for fault in error.errors():
+                loc = fault["loc"]
+                self.fault(node.place_of(loc), f"{'.'.join(map(str, (name, *loc)))}: {_phrase(fault, kind)}")
+            return None
+
+    def section(self, kind: Any, name: str) -> Any:
+        """Validate a part of the top level."""
+        return self.part(kind, self.root.get(name), name)
+
+    def items(self, name: str) -> list[Node]:
+        """Return the entries of a list of the top level, which must not be empty."""
+        node = self.root.get(name)
+        if node is None or (isinstance(node.value, list) and node.value):
+            return node.value if node else []
+        self.fault(node.place, f"{name}: a list with at least one entry is needed, not {describe(node.plain())}")
+        return []
+
+    def protocol(self, scale: str, only: Sequence[str]) -> Protocol | None:
+        """Return the protocol, or None where something is wrong."""
+        self.top_level()
+        data: DataSpec | None = self.section(DataSpec, "data")
+        window: WindowSpec | None = self.section(WindowSpec, "window")
+        users: UsersSpec | None = self.section(UsersSpec, "users")
+        swept = self.swept()
+        splits = self.splits(swept)
+        models = self.models(swept, only)
+        parts = {
+            "schema_version": SCHEMA,
+            "name": self.section(Name, "name"),
+            "version": self.section(Annotated[StrictInt, Field(ge=1)], "version"),
+            "about": self.section(Text, "about"),
+            "metrics": self.section(MetricsSpec, "metrics"),
+            "answers": self.section(AnswersSpec, "answers") if self.root.get("answers") else AnswersSpec(),
+            "seeds": self.section(Seeds, "seeds") if self.root.get("seeds") else (0,),
+            "limits": self.section(LimitsSpec, "limits") if self.root.get("limits") else LimitsSpec(),
+        }
+        if self.faults or data is None or window is None or users is None:
+            return None
+        notes = (
+            f"training users are seen on days {split.train.days[0]}-{split.train.days[1]}, which include dates of the "
+            f"horizon {split.window.horizon[0]}-{split.window.horizon[1]}; test users never are"
+            for split in splits
+            if split.sees_horizon_dates
+        )
+        return Protocol(
+            data=data,
+            window=window.window(),
+            splits=splits,
+            users=users,
+            models=models,
+            scale=scale,
+            notes=tuple(dict.fromkeys(notes)),
+            **parts,
+        )
+
+    def top_level(self) -> None:
+        """Note unknown and missing keys, and another schema."""
+        known = (*REQUIRED, *OPTIONAL)
+        for key in self.root.value:
+            if key not in known:
+                self.fault(self.root.keys[key], f"{key}: unknown key{nearest(key, known)}")
+        for key in REQUIRED:
+            if key not in self.root.value:
+                self.fault(self.root.place, f"{key}: is missing; add it")
+        schema = self.root.get("schema")
+        if schema is not None and (schema.value != SCHEMA or isinstance(schema.value, bool)):
+            self.fault(self.root.keys["schema"], f"schema: this version reads schema {SCHEMA}, not {schema.plain()!r}")
+        scales = self.root.get("scales")
+        if scales is not None and not isinstance(scales.value, dict):
+            self.fault(scales.place, f"scales: a mapping of names is needed, not {describe(scales.plain())}")
+
+    def swept(self) -> dict[str, list[Node]]:
+        """Return the sweep's lists by key."""
+        try:
+            return sweep.read(self.root)
+        except UserError as error:
+            for message in error.messages:
+                place, _, text = message.partition(": ")
+                self.fault(place, text)
+            return {}
+
+    def splits(self, swept: dict[str, list[Node]]) -> tuple[SplitSpec, ...]:
+        """Return every split, multiplied by the sweeps over users and windows."""
+        found: list[SplitSpec] = []
+        section = self.root.get("data")
+        known: tuple[str, ...] | None = self.part(Cities, section.get("cities") if section else None, "data.cities")
+        for i, node in enumerate(self.items("splits")):
+            entry: SplitEntry | None = self.part(SplitEntry, node, f"splits.{i}")
+            if entry is None:
+                continue
+            self.check_cities(entry, node, f"splits.{i}", known)
+            for variant, window, users in sweep.split_variants(self.root, node, swept):
+                seen: WindowSpec | None = self.part(WindowSpec, window, "window")
+                chosen: UsersSpec | None = self.part(UsersSpec, users, "users")
+                if seen and chosen:
+                    split = SplitSpec(
+                        train=entry.train, test=entry.test, users=chosen, window=seen.window(), variant=variant
+                    )
+                    self.check_users(split, node, f"splits.{i}", known)
+                    found.append(split)
+        return tuple(found)
+
+    def check_cities(self, split: SplitEntry, node: Node, name: str, known: Sequence[str] | None) -> None:
+        """Note cities that are unknown, and shares of cities that do not train."""
+        for path, cities in ((("train", "cities"), split.train.cities), (("test",), split.test)):
+            for j, city in enumerate(cities):
+                if known and city not in known:
+                    text = f"city '{city}' is not among data.cities{nearest(city, known)}"
+                    self.fault(node.place_of((*path, j)), f"{name}.{'.'.join(path)}: {text}")
+        for city in split.train.shares:
+            if city not in split.train.cities:
+                text = f"city '{city}' does not train here{nearest(city, split.train.cities)}"
+                self.fault(node.place_of(("train", "shares", city)), f"{name}.train.shares: {text}")
+
+    def check_users(self, split: SplitSpec, node: Node, name: str, known: Sequence[str] | None) -> None:
+        """Note a city with two roles, and uids of unknown cities."""
+        both = sorted(set(split.train.cities) & set(split.test))
+        if split.users.roles == "city" and both:
+            text = f"{', '.join(both)} trains and is tested; with users.roles: city a city does one of both"
+            self.fault(node.place_of(("test",)), f"{name}.test: {text}")
+        for role, chosen in split.users.by_role().items():
+            for city in chosen.uids:
+                if city and known and city not in known:
+                    text = f"city '{city}' is not among data.cities{nearest(city, known)}"
+                    self.fault(self.root.place_of(("users", role, "uids", city)), f"users.{role}.uids: {text}")
+
+    def models(self, swept: dict[str, list[Node]], only: Sequence[str]) -> tuple[ModelSpec, ...]:
+        """Return every model, multiplied by the sweeps over its settings, with names that differ."""
+        found: list[ModelSpec] = []
+        known: set[str] = set()
+        for i, node in enumerate(sweep.as_mapping(entry) for entry in self.items("models")):
+            entry: ModelEntry | None = self.part(ModelEntry, node, f"models.{i}")
+            if entry is None:
+                continue
+            base = entry.name or entry.use
+            for name, settings in sweep.model_variants(self.root, i, base, swept):
+                if name in {model.name for model in found}:
+                    self.fault(node.place, f"models.{i}: a model named '{name}' stands above; give one another name")
+                known |= {name, base, entry.use}
+                if not only or {name, base, entry.use} & set(only):
+                    self.check_settings(entry.use, base, settings)
+                    found.append(ModelSpec(use=entry.use, name=name, settings=settings.plain()))
+        for name in only:
+            if known and name not in known:
+                self.fault(f"--only {name}", f"the protocol has no such model{nearest(name, known)}")
+        return tuple(found)
+
+    def check_settings(self, use: str, name: str, settings: Node) -> None:
+        """Note every wrong setting of a model."""
+        try:
+            adapter = registry.get(use)
+        except UserError as error:
+            self.fault(settings.place, f"models.{name}: {error}")
+            return
+        self.part(adapter.Settings, settings, f"models.{name}")
+
+
+def _phrase(fault: Any, kind: Any) -> str:
+    """Say in words what pydantic found."""
+    loc, given = fault["loc"], fault["input"]
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key{nearest(str(loc[-1]), field_names(kind, loc[:-1]))}"
+    if fault["type"] == "missing":
+        return "is missing; add it" if loc and isinstance(loc[-1], str) else "a value is missing here"
+    if fault["type"] in ("value_error", "assertion_error"):
+        return str(fault["msg"]).split(", ", 1)[1]
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"a mapping (key: value) is needed, not {describe(given)}"
+    if fault["type"] in ("tuple_type", "list_type"):
+        return f"a list is needed, not {describe(given)}"
+    return f"{str(fault['msg']).replace('Input should', 'should')} (got {_short(given)})"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
