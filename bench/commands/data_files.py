@@ -1,0 +1,76 @@
+"""bench data fetch, bench data convert: challenge files from the network, and between formats."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+LINE_EVERY_S = 15.0
+
+
+def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
+    """Download a challenge's files and say where they are. Raises UserError."""
+    from bench.sources.fetch import fetch
+
+    console = Console(stderr=True)
+    with _Bar(console) as bar:
+        paths = fetch(name, folder, url, bar)
+    out = Console()
+    for path in paths:
+        out.print(f"{path}  {path.stat().st_size:,} bytes", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"all checksums agree; use it with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int = 0) -> None:
+    """Convert a file of rows uid,d,t,x,y and say how many rows it has. Raises UserError."""
+    from bench.sources.convert import convert
+
+    rows = convert(source, target, from_day=from_day, to_day=to_day)
+    days = "" if from_day == to_day else f"; days count from {to_day} now"
+    Console().print(f"{target}: {rows:,} rows{days}", markup=False, highlight=False, soft_wrap=True)
+
+
+class _Bar:
+    """Progress of downloads: bars on a terminal, else a line every 15 seconds."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks = {}  # type: ignore[var-annotated]
+        self._last = time.monotonic()
+
+    def __enter__(self) -> _Bar:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Show how far a file is."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(self._tasks[name], completed=done, total=total)
+        if not self._console.is_terminal and time.monotonic() - self._last >= LINE_EVERY_S:
+            self._last = time.monotonic()
+            of = f" of {total / 1e6:,.0f}" if total else ""
+            self._console.print(f"{name}: {done / 1e6:,.0f}{of} MB", markup=False, highlight=False, soft_wrap=True)
