@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from bench import answers as checks
 from bench import metrics, resample
 from bench.files import write_with
+from bench.metrics import groups
 from bench.plan import Planned
 from bench.provenance import machine, provenance
 from bench.record import AnswerCounts, Case, Cost, Data, Record, Score
@@ -18,6 +20,8 @@ from bench.schema import Protocol
 from bench.sources import Source
 from bench.splits import Prepared
 from bench.store import Run, Store, read_answers, read_json
+from bench.trajectories import Trajectories
+from bench.world import World
 
 if TYPE_CHECKING:
     from bench.runner import Place
@@ -46,13 +50,12 @@ class ScoringContext:
 def done_record(case: Planned, described: Case, context: ScoringContext) -> Record:
     """Score a case whose answers and cost are in the store; write its per-user scores; return its record."""
     protocol, store, ids = context.protocol, context.store, case.identity
-    split, grid = case.prepared.split, context.source.world.grid
+    split, world = case.prepared.split, context.source.world
     given = read_answers(store.answers(ids.answers))
-    filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, grid)
+    filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, world.grid)
     wanted = (protocol.metrics.main, *protocol.metrics.also)
-    frame = metrics.score_users(
-        filled.x, filled.y, case.prepared.truth, wanted, missed=filled.missed, grid=grid, history=split.history
-    )
+    frame = _score(filled, case.prepared.truth, wanted, context.source.world)
+    quarters = groups.user_groups(split.history, grid)
     path = context.run.scores_path(ids.answers)
     write_with(path, lambda part: frame.to_parquet(part, index=False))
     cost = read_json(store.cost(ids.cost))
@@ -63,7 +66,7 @@ def done_record(case: Planned, described: Case, context: ScoringContext) -> Reco
         case=described,
         data=_data(case, context),
         main=protocol.metrics.main,
-        scores={name: summarise(frame, name, split.test_city) for name in wanted},
+        scores={name: summarise(frame, quarters, name) for name in wanted},
         answers=_counts(filled, protocol),
         cost=_cost(case, cost, context),
         facts=facts,
@@ -77,32 +80,30 @@ def done_record(case: Planned, described: Case, context: ScoringContext) -> Reco
     )
 
 
-def summarise(frame: pd.DataFrame, name: str, city: str) -> Score:
+def _score(filled: checks.Filled, truth: Trajectories, wanted: Sequence[str], world: World) -> pd.DataFrame:
+    """Score the filled answers, and beside them the misses as zero: columns ``name|misses_as_zero``."""
+    frame = metrics.score_users(filled.x, filled.y, truth, wanted, world=world)
+    strict = frame
+    if filled.missed.any():
+        strict = metrics.score_users(filled.x, filled.y, truth, wanted, missed=filled.missed, world=world)
+    return frame.assign(**{f"{name}{MISSES}": strict[name] for name in wanted})
+
+
+def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
     """Return mean, 95 % interval over users, median, and means by group of users."""
     metric = metrics.get(name)
     values = frame[name].to_numpy(dtype=float)
-    low, high = resample.interval(resample.over_users(values[:, None], city))
-    zero = f"{name}{MISSES}"
+    low, high = resample.interval(resample.over_users(values[:, None], str(frame["city"].iloc[0])))
     return Score(
         mean=float(np.nanmean(values)),
         low=float(low[0]),
         high=float(high[0]),
         median=float(np.nanmedian(values)),
-        misses_as_zero=float(frame[zero].mean()) if zero in frame else None,
+        misses_as_zero=float(frame[f"{name}{MISSES}"].mean()),
         unit=metric.unit,
         better=metric.better,
-        groups=_group_means(frame, name),
+        groups=groups.group_means(frame, quarters, name),
     )
-
-
-def _group_means(frame: pd.DataFrame, name: str) -> dict[str, float]:
-    """Mean by quartile of activity and of radius of gyration."""
-    means: dict[str, float] = {}
-    for group in metrics.GROUPS:
-        if group in frame:
-            by_label = frame.groupby(group, observed=True)[name].mean()
-            means |= {f"{group}_{label}": float(value) for label, value in by_label.items()}
-    return means
 
 
 def _data(case: Planned, context: ScoringContext) -> Data:

@@ -38,18 +38,21 @@ class Pairs:
         threads: int | None = None,
     ) -> Pairs:
         """Check and convert. Raises UserError on another number of rows or a prediction that is no number."""
-        world = world or World()
-        missed = np.zeros(len(truth), dtype=bool) if missed is None else np.array(missed, dtype=bool)
+        missed = np.zeros(len(truth), dtype=bool) if missed is None else missed
+        x, y, missed = np.asarray(x), np.asarray(y), np.array(missed, dtype=bool)
         for name, column in (("x", x), ("y", y), ("missed", missed)):
             if len(column) != len(truth):
                 raise UserError(f"prediction: {name} has {len(column)} rows, the truth {len(truth)}; give one each")
-        columns = []
-        for name, column in (("x", np.asarray(x)), ("y", np.asarray(y))):
-            bad = np.flatnonzero(~missed & ~np.isfinite(column.astype(float)))
+        for name, column in (("x", x), ("y", y)):
+            bad = np.flatnonzero(~missed & ~np.isfinite(column))
             if len(bad):
                 raise UserError(f"prediction: {name} is not a number in row {bad[0]}; answer it or mark it missed")
-            columns.append(np.where(missed, 0, column).astype(np.int32))
-        return cls(truth, columns[0], columns[1], missed, world, threads)
+        x, y = (np.where(missed, 0, column).astype(np.int32) for column in (x, y))
+        return cls(truth, x, y, missed, world or World(), threads)
+
+    def with_missed(self, missed: np.ndarray) -> Pairs:
+        """Return the same with these rows counted as missed."""
+        return Pairs.of(self.x, self.y, self.truth, missed, self.world, self.threads)
 
     @cached_property
     def truth_x(self) -> np.ndarray:
