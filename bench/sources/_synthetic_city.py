@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sources._synthetic_random import stream, uniform
+from bench.sources._synthetic_random import uniforms
 from bench.world import Grid
+
+BLOCK = 5  # cells along a quarter of one land use
 
 
 @dataclass(frozen=True, eq=False)
 class Maps:
     """Maps of one city, indexed [y - 1, x - 1].
 
-    homes: cumulative integer weights over the flattened cells, to draw homes from; pull: float64 attraction of each cell for
-    work and leisure.
+    homes: cumulative integer weights over the flattened cells, to draw homes from; pull: float64 attraction of each
+    cell for work and leisure.
     """
 
     homes: np.ndarray
@@ -23,30 +25,22 @@ class Maps:
 
 
 def draw_maps(seed: int, city: int, centres: int, spread: float, grid: Grid) -> Maps:
-    """Draw the maps of one city: ``centres`` towns, the first the largest; ``spread`` is their radius in cells."""
-    state = stream(seed, city, -1)
+    """Draw the maps of one city: ``centres`` towns, the first the largest; ``spread`` is its radius in cells."""
+    blocks = (-(-grid.height // BLOCK), -(-grid.width // BLOCK))
+    u = uniforms(seed, city, 3 * centres + blocks[0] * blocks[1] + grid.height * grid.width)
+    towns, coarse, fine = np.split(u, [3 * centres, 3 * centres + blocks[0] * blocks[1]])
     y, x = np.mgrid[0 : grid.height, 0 : grid.width] + 0.5
     homes, pull = np.zeros(x.shape), np.zeros(x.shape)
-    for rank in range(centres):
-        reach = 0.15 if rank == 0 else 0.42  # the main town lies near the middle
-        cx = grid.width * (0.5 + reach * (2 * uniform(state) - 1))
-        cy = grid.height * (0.5 + reach * (2 * uniform(state) - 1))
-        radius = spread * (0.5 + uniform(state)) / np.sqrt(1.0 + rank)
+    for rank, (across, down, size) in enumerate(towns.reshape(centres, 3)):
+        reach = 0.3 if rank == 0 else 0.84  # the main town lies near the middle
+        cx, cy = grid.width * (0.5 + reach * (across - 0.5)), grid.height * (0.5 + reach * (down - 0.5))
+        radius = spread * (0.75 + 0.5 * size) / np.sqrt(1.0 + rank)
         q = 1.0 + ((x - cx) ** 2 + (y - cy) ** 2) / (radius * radius)
-        weight = 1.0 / (1.0 + rank)
-        homes += weight / (q * np.sqrt(q))
-        pull += weight / (q * q)
-    patch = _patches(state, grid)
-    homes *= patch
-    pull = pull * (0.25 + patch) + 1e-4
-    counts = np.rint(homes / homes.sum() * 1e9).astype(np.int64)  # integers: the last bit of a sum moves no home
-    return Maps(np.cumsum(counts.ravel()), np.rint(pull / pull.sum() * 1e9))
-
-
-def _patches(state: np.ndarray, grid: Grid) -> np.ndarray:
-    """Land use: fields, parks and water (nobody) beside houses and blocks of flats, in patches of 1 and 5 cells."""
-    fine = np.array([uniform(state) for _ in range(grid.height * grid.width)]).reshape(grid.height, grid.width)
-    coarse = np.array([uniform(state) for _ in range(-(-grid.height // 5) * -(-grid.width // 5))])
-    coarse = coarse.reshape(-(-grid.height // 5), -1).repeat(5, axis=0).repeat(5, axis=1)
-    patch = coarse[: grid.height, : grid.width] * fine * fine
-    return np.where(patch < 0.02, 0.0, patch)
+        homes += 1.0 / ((1.0 + rank) * q * np.sqrt(q))
+        pull += 1.0 / ((1.0 + rank) * q * q)
+    land = coarse.reshape(blocks).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[: grid.height, : grid.width]
+    use = land * fine.reshape(grid.height, grid.width) ** 2
+    homes = np.where(use < 0.02, 0.0, use) * homes  # nobody lives in the park or on the water
+    pull = (0.25 + use) * pull + 1e-4
+    # whole numbers: the last bit of a sum moves nobody's home
+    return Maps(np.cumsum(np.rint(homes / homes.sum() * 1e9).astype(np.int64)), np.rint(pull / pull.sum() * 1e9))

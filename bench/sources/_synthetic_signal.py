@@ -3,118 +3,87 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from bench.sources._synthetic_life import (
-    AT_HOME,
-    HOME,
-    MOST_PLACES,
-    OTHER,
-    SLOTS,
-    WORK,
-    Habits,
-    Person,
-    choose,
-    discover,
-    draw_person,
-    free_day,
-    settle,
-    working_day,
+from bench.sources._synthetic_days import free_day, working_day
+from bench.sources._synthetic_habits import SLOTS, Habits, Person, draw_person, has_work
+from bench.sources._synthetic_places import HOME, Life, X, Y, begin_life, forget, settle, start_over
+from bench.sources._synthetic_random import cached_njit, direction, lognormal, normal, stream, uniform
+
+# how much a phone at rest shows, by slot from midnight, relative to the day's mean
+NIGHT, DAY, EVENING = (
+    [0.40, 0.38, 0.36, 0.36, 0.38, 0.48, 0.80, 1.20],
+    [1.40, 1.35, 1.38, 1.43, 1.46, 1.40, 1.40, 1.40],
+    [1.42, 1.45, 1.36, 1.10, 0.88, 0.78, 0.65, 0.52],
 )
-from bench.sources._synthetic_random import direction, lognormal, normal, stream, uniform
-
-# how much phones are used, by slot from midnight, relative to the mean of the day
-PROFILE = np.array(
-    [0.40, 0.40, 0.40, 0.38, 0.36, 0.36, 0.36, 0.36, 0.38, 0.40, 0.45, 0.52, 0.68, 0.90, 1.10, 1.30]
-    + [1.40, 1.40, 1.35, 1.35, 1.38, 1.40, 1.42, 1.45, 1.50, 1.44, 1.42, 1.40, 1.40, 1.40, 1.40, 1.40]
-    + [1.42, 1.42, 1.45, 1.45, 1.42, 1.30, 1.18, 1.02, 0.92, 0.84, 0.80, 0.75, 0.70, 0.60, 0.55, 0.48]
-)
+PROFILE = np.repeat([*NIGHT, *DAY, *EVENING], 2)
 
 
-@njit(cache=True, parallel=True)
-def simulate(seed, city, first, users, off, homes, pull, h):  # type: ignore[no-untyped-def]
-    """Simulate users first..first + users - 1; return int16 x and y of shape (users, days, 48), 0 where unseen."""
-    days = len(off)
-    x = np.zeros((users, days, SLOTS), np.int16)
-    y = np.zeros((users, days, SLOTS), np.int16)
-    for i in prange(users):
-        live(stream(seed, city, first + i), off, homes, pull, h, x[i], y[i])
-    return x, y
+@cached_njit
+def simulate(
+    seed: int, city: int, first: int, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits, out: np.ndarray
+) -> None:
+    """Simulate users first, first + 1, ...; out: int16 (users, days, 48, 2), cells from 1, left 0 where unseen."""
+    for i in range(out.shape[0]):
+        live(stream(seed, city, first + i), off, homes, pull, h, out[i])
 
 
-@njit(cache=True)
-def live(state, off, homes, pull, h, x, y):  # type: ignore[no-untyped-def]
-    """Fill x and y, of shape (days, 48), with one person's days."""
+@njit
+def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits, out: np.ndarray) -> None:
+    """Fill out, (days, 48, 2), with one person's days."""
     person = draw_person(state, h)
-    places = np.zeros((MOST_PLACES, 4))  # x, y, visits, bend of the way there
-    for i in range(MOST_PLACES):
-        places[i, 3] = uniform(state) - 0.5
-    count = move_in(state, places, person, homes, pull, h)
-    where, track = np.zeros(SLOTS, np.int64), np.zeros((SLOTS, 2))
-    job = int(uniform(state) * len(off) / h.upheaval) if h.upheaval > 0 else len(off)
-    away = 0
+    life = begin_life(state, person, homes, pull, h)
+    upheaval = int(uniform(state) * 75.0 / max(h.upheaval, 1e-6))
+    away, home_x, home_y = 0, life.places[HOME, X], life.places[HOME, Y]
     for day in range(len(off)):
-        if day == job:
-            change(state, places, pull, h)
-        where[:] = HOME
-        works = not off[day] and person.kind != AT_HOME and uniform(state) >= h.skip
-        if works:
-            count = working_day(state, track, where, places, count, person, pull, h)
+        if away == 0 and uniform(state) < h.travel:
+            away = 1 + int(3.0 * uniform(state))
+            home_x, home_y = life.places[HOME, X], life.places[HOME, Y]
+            life.places[HOME, X], life.places[HOME, Y] = settle(state, homes, pull.shape[1])
+        elif day == upheaval and away == 0:
+            start_over(life, pull, h)
+        life.where[:] = HOME
+        club = day % 7 == person.club and away == 0 and uniform(state) < 0.7
+        if away == 0 and has_work(person, day, off[day]) and uniform(state) >= h.skip:
+            working_day(life, person, club, pull, h)
         else:
-            count = free_day(state, track, where, places, count, person, pull, h)
-        places[OTHER:count, 2] *= 1.0 - h.forget
-        observe(state, where, track, places, person, off[day], h, x[day], y[day])
+            free_day(life, person, club, pull, h)
+        forget(life, h)
+        observe(life, person, off[day], h, out[day])
+        if away > 0:
+            away -= 1
+            if away == 0:
+                life.places[HOME, X], life.places[HOME, Y] = home_x, home_y
 
 
-@njit(cache=True)
-def move_in(state, places, person, homes, pull, h):  # type: ignore[no-untyped-def]
-    """Draw home, work and the regular places; return how many places there are."""
-    places[HOME, 0], places[HOME, 1] = settle(state, homes, pull.shape[1])
-    reach = lognormal(state, h.commute, h.commute_spread)
-    places[WORK, 0], places[WORK, 1] = discover(state, places[HOME, 0], places[HOME, 1], pull, reach, h.farthest)
-    regular = max(1, int(lognormal(state, h.known, 0.5)))
-    count = min(OTHER + regular, MOST_PLACES // 2)
-    for i in range(OTHER, count):
-        base = WORK if person.kind != AT_HOME and uniform(state) < 0.4 else HOME
-        spot = discover(state, places[base, 0], places[base, 1], pull, h.errand, h.farthest)
-        places[i, 0], places[i, 1] = spot
-        places[i, 2] = h.loyalty / (1.0 + h.zipf * (i - OTHER))
-    return count
-
-
-@njit(cache=True)
-def change(state, places, pull, h):  # type: ignore[no-untyped-def]
-    """A new workplace (two in three) or a new home: the routine of a life changes from here on."""
-    what, base = (WORK, HOME) if uniform(state) < 0.67 else (HOME, WORK)
-    x, y = discover(state, places[base, 0], places[base, 1], pull, h.commute, h.farthest)
-    places[what, 0], places[what, 1] = x, y
-
-
-@njit(cache=True)
-def observe(state, where, track, places, person, off, h, x, y):  # type: ignore[no-untyped-def]
-    """Write the cells (from 1) that the phone shows on one day; 0 where it shows none."""
-    if uniform(state) < h.absent:
+@njit
+def observe(life: Life, person: Person, off: bool, h: Habits, out: np.ndarray) -> None:
+    """Write the cells that the phone shows on one day into out, (48, 2)."""
+    state = life.state
+    if uniform(state) < person.absent:
         return
-    rate = person.rate * lognormal(state, 1.0, h.day_spread) * (0.9 if off else 1.05)
+    rate = person.rate * lognormal(state, 1.0, h.day_spread) * (0.9 if off else 1.04)
     seen = False
     for t in range(SLOTS):
         p = min(0.97, rate * PROFILE[t])
-        if where[t] < 0:
-            p += h.moving_boost * (1.0 - p)
-        p = p + h.sticky * (1.0 - p) if seen else p * (1.0 - h.sticky)
-        seen = uniform(state) < p
+        if life.where[t] < 0:
+            p += h.moving * (1.0 - p)
+        seen = uniform(state) < (p + h.sticky * (1.0 - p) if seen else p * (1.0 - h.sticky))
         if seen:
-            px, py = show(state, where[t], track[t], places, person, h)
-            x[t] = min(max(int(px) + 1, 1), 200)
-            y[t] = min(max(int(py) + 1, 1), 200)
+            x, y = show(life, t, person.jitter, h)
+            out[t, 0] = min(max(int(np.floor(x)) + 1, 1), 200)
+            out[t, 1] = min(max(int(np.floor(y)) + 1, 1), 200)
 
 
-@njit(cache=True)
-def show(state, place, on_way, places, person, h):  # type: ignore[no-untyped-def]
+@njit
+def show(life: Life, t: int, jitter: float, h: Habits) -> tuple[float, float]:
     """Return the position that the phone gives: off by its error, or by a walk around the place."""
-    px, py = (on_way[0], on_way[1]) if place < 0 else (places[place, 0], places[place, 1])
+    state, place = life.state, life.where[t]
+    if place < 0:
+        return life.track[t, 0] + h.road * normal(state), life.track[t, 1] + h.road * normal(state)
+    x, y = life.places[place, X], life.places[place, Y]
     if uniform(state) < h.wander:
         ux, uy = direction(state)
-        reach = h.wander_reach * (uniform(state) + uniform(state))
-        return px + reach * ux, py + reach * uy
-    return px + person.jitter * normal(state), py + person.jitter * normal(state)
+        reach = h.stroll * (uniform(state) + uniform(state))
+        return x + reach * ux, y + reach * uy
+    return x + jitter * normal(state), y + jitter * normal(state)

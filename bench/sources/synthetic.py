@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,9 +15,9 @@ from bench.trajectories import Trajectories
 from bench.world import World
 
 if TYPE_CHECKING:
-    from bench.sources._synthetic_life import Habits
+    from bench.sources._synthetic_habits import Habits
 
-CHUNK = 1000  # users simulated at a time: bounds the memory of the dense days
+CHUNK = 200  # users simulated at a time: bounds the memory of the dense days
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,10 @@ class City:
 
 
 CITIES = {
-    "A": City(12, 32.0, {"points": 12.5, "commute": 9.0}),
+    "A": City(12, 32.0),
     "B": City(8, 25.0),
-    "C": City(7, 22.0, {"explore": 0.75, "errand": 2.5}),
-    "D": City(4, 14.0, {"points": 9.5, "commute": 6.0}),
+    "C": City(7, 22.0),
+    "D": City(4, 14.0),
 }
 
 
@@ -73,25 +75,28 @@ class Synthetic(Source):
 
 def habits_of(city: City) -> Habits:
     """Return the city's habits: those of city B, and what differs."""
-    from bench.sources._synthetic_life import Habits
+    from bench.sources._synthetic_habits import Habits
 
     return Habits(**city.habits)
 
 
 def simulate_city(seed: int, name: str, city: City, users: int, days: int = 75) -> Trajectories:
-    """Simulate ``users`` people of one city for ``days`` days."""
+    """Simulate ``users`` people of one city for ``days`` days, on all cores."""
     from bench.sources._synthetic_city import draw_maps
     from bench.sources._synthetic_signal import simulate
 
-    world = World()
-    number = ord(name[0])
+    world, number, habits = World(), ord(name[0]), habits_of(city)
     maps = draw_maps(seed, number, city.centres, city.spread, world.grid)
     off = world.calendar.is_off(np.arange(days))
-    habits = habits_of(city)
-    columns: list[tuple[np.ndarray, ...]] = []
-    for first in range(0, users, CHUNK):
-        x, y = simulate(seed, number, first, min(CHUNK, users - first), off, maps.homes, maps.pull, habits)
-        uid, d, t = np.nonzero(x)
-        columns.append((uid + first, d, t, x[uid, d, t], y[uid, d, t]))
-    uid, d, t, x, y = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+
+    def some(first: int) -> tuple[np.ndarray, ...]:
+        seen = np.zeros((min(CHUNK, users - first), days, world.grid.slots, 2), np.int16)
+        simulate(seed, number, first, off, maps.homes, maps.pull, habits, seen)
+        uid, d, t = np.nonzero(seen[..., 0])
+        cells = seen[uid, d, t]
+        return (uid + first).astype(np.int32), d.astype(np.int16), t.astype(np.int16), cells[:, 0], cells[:, 1]
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        parts = list(pool.map(some, range(0, users, CHUNK)))
+    uid, d, t, x, y = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Trajectories.build((name,), city=np.zeros(len(uid)), uid=uid, d=d, t=t, x=x, y=y)

@@ -1,0 +1,112 @@
+"""The days of a synthetic person: work, outings, rounds, and the ways between places. Times in slots from midnight."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bench.sources._synthetic_habits import ROAMER, SLOTS, Habits, Person
+from bench.sources._synthetic_places import BEND, HOME, OTHER, WORK, Life, X, Y, choose, distance
+from bench.sources._synthetic_random import lognormal, normal, uniform
+
+ON_THE_WAY = -1
+LATE = 42.0  # nobody sets out for another place after nine in the evening
+
+
+@njit
+def working_day(life: Life, person: Person, club: bool, pull: np.ndarray, h: Habits) -> None:
+    """Fill a day with work, perhaps lunch elsewhere, perhaps an evening out."""
+    state, places = life.state, life.places
+    begin = max(1.0, person.start + person.irregular * normal(state))
+    end = begin + max(4.0, person.hours + 1.5 * person.irregular * normal(state))
+    if person.kind == ROAMER:
+        rounds(life, begin, end, person, pull, h)
+        return
+    now = go(life, HOME, WORK, max(0.0, begin - way(places, HOME, WORK, h)), h)
+    if uniform(state) < person.lunch:
+        noon = max(now, begin + 6.5 + 0.7 * normal(state))
+        now = outing(life, WORK, WORK, noon, noon, False, person, pull, h)
+    end = max(now + 0.5, end)
+    if club or uniform(state) < person.evening:
+        outing(life, WORK, HOME, end, LATE, club, person, pull, h)
+    else:
+        go(life, WORK, HOME, end, h)
+
+
+@njit
+def rounds(life: Life, begin: float, end: float, person: Person, pull: np.ndarray, h: Habits) -> None:
+    """Fill a working day on the road: one place after another."""
+    now, at = go(life, HOME, WORK, begin, h), WORK
+    while now < min(end, LATE):
+        to = choose(life, at, person.explore, pull, h)
+        now = go(life, at, to, now + 0.3 + lognormal(life.state, 1.0, 0.7), h)
+        at = to
+    go(life, at, HOME, now + 0.5, h)
+
+
+@njit
+def free_day(life: Life, person: Person, club: bool, pull: np.ndarray, h: Habits) -> None:
+    """Fill a day without work: outings from home, each less likely than the one before."""
+    now, left = 14.0 + 6.0 * uniform(life.state), person.outings
+    while (club or uniform(life.state) < left) and now < LATE:
+        now += 0.5 + lognormal(life.state, 3.0, 0.8)
+        now = outing(life, HOME, HOME, now, LATE, club, person, pull, h)
+        club = False
+        left *= 0.6
+
+
+@njit
+def outing(
+    life: Life, a: int, back: int, leave: float, until: float, club: bool, person: Person, pull: np.ndarray, h: Habits
+) -> float:
+    """Go from place ``a`` to one place or several and end at ``back``; return the time of being there."""
+    at, now = a, leave
+    while True:
+        to = OTHER if club and at == a else choose(life, at, person.explore, pull, h)
+        now = go(life, at, to, now, h) + 0.3 + lognormal(life.state, h.dwell, 0.7)
+        at = to
+        if now >= until or uniform(life.state) >= h.chain:
+            return go(life, at, back, now, h)
+
+
+@njit
+def way(places: np.ndarray, a: int, b: int, h: Habits) -> float:
+    """Return how long the way from a to b takes: longer ways are faster ones."""
+    apart = distance(places, a, b)
+    return 0.15 + apart / (h.speed + h.speed_gain * apart)
+
+
+@njit
+def go(life: Life, a: int, b: int, leave: float, h: Habits) -> float:
+    """Move from place a to b, fill the slots from there to the end of the day, return the arrival.
+
+    Both ways between two places follow one bend, so that a commuter passes the same cells every day.
+    """
+    state, where = life.state, life.where
+    arrive = leave + way(life.places, a, b, h)
+    first, last = int(leave), int(arrive)
+    for slot in range(last, SLOTS):
+        where[slot] = b
+    for slot in range(first, min(last + 1, SLOTS)):
+        begin, end = max(leave, float(slot)), min(arrive, slot + 1.0)
+        share = end - begin
+        if uniform(state) < share + h.catch * (1.0 - share):
+            moment = begin + share * uniform(state)
+            where[slot] = ON_THE_WAY
+            _place_on_way(life, a, b, (moment - leave) / (arrive - leave), slot)
+        elif slot < last:
+            where[slot] = a
+    return arrive
+
+
+@njit
+def _place_on_way(life: Life, a: int, b: int, s: float, slot: int) -> None:
+    """Write the position at the share ``s`` of the way from a to b: a Bezier curve with one bend."""
+    places = life.places
+    if a > b:
+        a, b, s = b, a, 1.0 - s
+    bend = 0.6 * (places[a, BEND] if b < OTHER else places[b, BEND])
+    dx, dy = places[b, X] - places[a, X], places[b, Y] - places[a, Y]
+    pull = 2.0 * s * (1.0 - s)
+    life.track[slot, 0] = places[a, X] + s * dx - pull * bend * dy
+    life.track[slot, 1] = places[a, Y] + s * dy + pull * bend * dx

@@ -1,0 +1,117 @@
+"""How the people of a synthetic city live, and what one of them draws once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from bench.sources._synthetic_random import lognormal, normal, uniform
+
+SLOTS = 48
+WORKER, SHIFTS, ROAMER, AT_HOME = 0, 1, 2, 3
+NO_CLUB = 7
+
+
+class Habits(NamedTuple):
+    """Parameters of a city's people and phones. Distances in cells, times in slots; spreads are deviations of logs."""
+
+    commute: float = 12.0  # typical distance from home to work, as every person draws it
+    commute_spread: float = 0.9
+    errand: float = 3.0  # typical distance to a newly explored place
+    farthest: float = 150.0
+    roamers: float = 0.12  # share of people who work on the road
+    shifts: float = 0.15  # share who work on other days than the calendar's
+    at_home: float = 0.18  # share without a workplace
+    skip: float = 0.10  # share of working days without work
+    start: float = 17.0
+    start_spread: float = 2.0  # between people (a deviation, in slots)
+    irregular: float = 0.7  # from day to day (a deviation, in slots)
+    hours: float = 18.0
+    lunch: float = 0.25
+    evening: float = 0.40
+    outings: float = 1.2  # expected on a free day, about
+    chain: float = 0.35  # probability of going on to another place before home
+    dwell: float = 2.5
+    club: float = 0.5  # share of people with a weekly appointment
+    explore: float = 0.5  # rho of Song et al.
+    known: float = 8.0  # regular places at the start
+    loyalty: float = 12.0  # visits that the first of them has behind it
+    zipf: float = 1.0
+    near: float = 15.0  # a return prefers places within about this distance
+    speed: float = 8.0  # cells a slot on short ways
+    speed_gain: float = 0.6  # ways take at most 1 / speed_gain slots longer than at that speed
+    catch: float = 0.3  # how much likelier a phone shows a slot's trip than its stay
+    travel: float = 0.01  # probability a day of leaving town for some days
+    upheaval: float = 0.10  # share of people who change job or home within 75 days
+    forget: float = 0.01  # share of the memory of visits lost a day
+    jitter: float = 0.30  # error of a position at rest
+    jitter_spread: float = 0.4
+    road: float = 0.8  # error of a position on the way
+    wander: float = 0.12  # share of positions at rest that are a walk around the place
+    stroll: float = 2.5  # reach of such a walk
+    points: float = 9.5  # shown a day
+    points_spread: float = 0.35
+    day_spread: float = 0.45
+    sticky: float = 0.40  # how much a slot's being shown depends on the last one's
+    moving: float = 0.35  # added chance of being shown on the way
+    absent: float = 0.02  # share of days without any point
+    absent_spread: float = 1.0
+
+
+class Person(NamedTuple):
+    """What one person draws once. rest: bit per d % 7; club: d % 7 of the weekly appointment, or NO_CLUB."""
+
+    kind: int
+    rest: int
+    club: int
+    start: float
+    hours: float
+    irregular: float
+    lunch: float
+    evening: float
+    outings: float
+    explore: float
+    jitter: float
+    rate: float
+    absent: float
+
+
+@njit
+def draw_person(state: np.ndarray, h: Habits) -> Person:
+    """Draw one person's kind and habits."""
+    u = uniform(state)
+    kind = WORKER
+    if u < h.roamers:
+        kind = ROAMER
+    elif u < h.roamers + h.shifts:
+        kind = SHIFTS
+    elif u < h.roamers + h.shifts + h.at_home:
+        kind = AT_HOME
+    rest = (1 << int(7 * uniform(state))) | (1 << int(7 * uniform(state)))
+    return Person(
+        kind,
+        rest,
+        int(7 * uniform(state)) if uniform(state) < h.club else NO_CLUB,
+        h.start + h.start_spread * normal(state),
+        h.hours + 2.0 * normal(state),
+        lognormal(state, h.irregular, 0.5),
+        min(0.95, lognormal(state, h.lunch, 0.6)),
+        min(0.95, lognormal(state, h.evening, 0.5)),
+        lognormal(state, h.outings, 0.5),
+        lognormal(state, h.explore, 0.5),
+        lognormal(state, h.jitter, h.jitter_spread),
+        lognormal(state, h.points, h.points_spread) / SLOTS,
+        min(0.8, lognormal(state, h.absent, h.absent_spread)),
+    )
+
+
+@njit
+def has_work(person: Person, day: int, off: bool) -> bool:
+    """Return whether the person works that day: by the calendar, or by own shifts."""
+    if person.kind == AT_HOME:
+        return False
+    if person.kind == SHIFTS:
+        return (person.rest >> (day % 7)) & 1 == 0
+    return not off
