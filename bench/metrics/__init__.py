@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from bench.errors import UserError, nearest
 
@@ -54,8 +54,6 @@ _REGISTRY = {
 
 MAIN = ("geobleu@humob24", "geobleu@giscup25", "dtw@humob24", "dtw@fixed")
 OFF_BY_DEFAULT = ("fastdtw@check",)
-GROUPS = ("activity", "gyration")
-MISSES_AS_ZERO = "|misses_as_zero"
 
 
 def names() -> tuple[str, ...]:
@@ -77,38 +75,25 @@ def score_users(
     metrics: Sequence[str] = MAIN,
     *,
     missed: np.ndarray | None = None,
-    history: Trajectories | None = None,
     world: World | None = None,
     threads: int | None = None,
 ) -> pd.DataFrame:
     """Score every user of ``truth``: columns city, uid, days, points, then one per metric, named name@version.
 
-    predicted_x, predicted_y: cells, row by row as the truth stands. missed: boolean per row, answers that are not the
-    model's own; it adds a column ``name@version|misses_as_zero`` per metric, in which such rows count as the worst
-    there is (a metric's module says what that is). history: adds the columns of :data:`GROUPS`, labels q1 to q4 or
-    None. world: grid and calendar (HuMob's where None). threads: all cores where None. A user to whom a metric does
-    not apply gets NaN. Raises UserError on an unknown metric, another number of rows, or a prediction not finite.
+    predicted_x, predicted_y: cells, row by row as the truth stands. missed: boolean per row; such rows count as the
+    worst answer there is (a metric's module says what that is), which gives the score "misses as zero". world: grid
+    and calendar (HuMob's where None). threads: all cores where None. A user to whom a metric does not apply gets NaN.
+    Raises UserError on an unknown metric, another number of rows, or a prediction that is no number.
     """
     import pandas as pd
 
-    from bench.metrics.groups import labels
     from bench.metrics.pairs import Pairs
 
     wanted = [get(name) for name in metrics]
-    pairs = Pairs.of(predicted_x, predicted_y, truth, world=world, threads=threads)
-    columns: dict[str, Any] = {
-        "city": [city for city, _uid in truth.users],
-        "uid": [uid for _city, uid in truth.users],
-        "days": pairs.days_per_user,
-        "points": pairs.points_per_user,
-    }
-    if history is not None:
-        columns |= labels(history, truth.users, pairs.world.grid)
-    columns |= _scores(pairs, wanted)
-    if missed is not None:
-        worst = _scores(pairs.with_missed(missed), wanted) if any(missed) else columns
-        columns |= {f"{metric.name}{MISSES_AS_ZERO}": worst[metric.name] for metric in wanted}
-    return pd.DataFrame(columns)
+    pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads)
+    users = {"city": [city for city, _uid in truth.users], "uid": [uid for _city, uid in truth.users]}
+    counts = {"days": pairs.days_per_user, "points": pairs.points_per_user}
+    return pd.DataFrame({**users, **counts, **_scores(pairs, wanted)})
 
 
 def _scores(pairs: Pairs, wanted: Sequence[Metric]) -> dict[str, np.ndarray]:

@@ -8,36 +8,39 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bench.metrics import GROUPS
 from bench.trajectories import Trajectories
 from bench.world import Grid
 
-_MEASURES = dict(zip(GROUPS, ("points_per_day", "gyration_km"), strict=True))
+KINDS = ("activity", "gyration")
 
 
 def user_groups(history: Trajectories, grid: Grid | None = None) -> pd.DataFrame:
-    """Describe every user of ``history`` and say in which quarter of its city's users it is.
+    """Describe every user of ``history`` and say which quarter of the city's users it falls into.
 
-    Index: (city, uid). Columns: points_per_day (on days on which the user was seen), gyration_km (radius of gyration:
-    root mean square distance from the mean cell; Gonzalez, Hidalgo and Barabasi, Nature 2008), and for each of the two
-    a group, ``activity`` and ``gyration``: q1 for the lowest quarter to q4. Users with equal values share a group.
+    Columns: city, uid, activity (points per day on which the user was seen), gyration (radius of gyration in km: root
+    mean square distance from the mean cell), activity_q and gyration_q (1 for the lowest quarter to 4; users with equal
+    values share a quarter). Gonzalez, Hidalgo and Barabasi, Nature 2008, for the radius.
     """
-    rows = history.to_frame()
-    seen = rows.groupby(np.repeat(np.arange(len(history.users)), np.diff(history.starts)))
-    days = seen["d"].nunique().to_numpy()
-    spread = seen["x"].var(ddof=0) + seen["y"].var(ddof=0)
     cell_km = (grid or Grid()).cell_km
-    users = pd.DataFrame(
-        {"points_per_day": seen.size().to_numpy() / days, "gyration_km": np.sqrt(spread.to_numpy(float)) * cell_km},
-        index=pd.MultiIndex.from_tuples(history.users, names=["city", "uid"]),
-    )
-    for group, measure in _MEASURES.items():
-        place = users.groupby("city")[measure].rank(method="average", pct=True).to_numpy()
-        users[group] = [f"q{quarter}" for quarter in np.ceil(place * 4).clip(1, 4).astype(int)]
+    users = pd.DataFrame(list(history.users), columns=["city", "uid"])
+    rows = history.to_frame()
+    seen = rows.groupby([np.repeat(np.arange(len(users)), np.diff(history.starts))])
+    users["activity"] = (seen.size() / seen["d"].nunique()).to_numpy(float)
+    users["gyration"] = (np.sqrt(seen["x"].var(ddof=0) + seen["y"].var(ddof=0)) * cell_km).to_numpy(float)
+    for kind in KINDS:
+        share = users.groupby("city")[kind].rank(method="average", pct=True)
+        users[f"{kind}_q"] = np.ceil(share.to_numpy(float) * 4).clip(1, 4).astype(int)
     return users
 
 
-def labels(history: Trajectories, users: tuple[tuple[str, int], ...], grid: Grid) -> dict[str, list[str | None]]:
-    """Return the groups of these users, in order; None for a user without a history."""
-    known = user_groups(history, grid)[list(GROUPS)].to_dict("index") if len(history) else {}
-    return {group: [known[user][group] if user in known else None for user in users] for group in GROUPS}
+def group_means(scores: pd.DataFrame, groups: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Return the mean of one metric by group, e.g. ``{"activity_q1": .31, ...}``; users without a history are in none.
+
+    scores: as :func:`bench.metrics.score_users` returns; groups: as :func:`user_groups` does.
+    """
+    both = scores.merge(groups, on=["city", "uid"])
+    return {
+        f"{kind}_q{quarter}": float(mean)
+        for kind in KINDS
+        for quarter, mean in both.groupby(f"{kind}_q")[metric].mean().items()
+    }

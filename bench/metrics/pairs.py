@@ -50,10 +50,6 @@ class Pairs:
         x, y = (np.where(missed, 0, column).astype(np.int32) for column in (x, y))
         return cls(truth, x, y, missed, world or World(), threads)
 
-    def with_missed(self, missed: np.ndarray) -> Pairs:
-        """Return the same with these rows counted as missed."""
-        return Pairs.of(self.x, self.y, self.truth, missed, self.world, self.threads)
-
     @cached_property
     def truth_x(self) -> np.ndarray:
         """The true x, int32."""
