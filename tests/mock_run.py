@@ -69,7 +69,14 @@ def scores_of(model: Model, city: str, training: str, seed: int, users: int) -> 
 
 
 def make_record(
-    model: Model, training: str, city: str, seed: int, *, users: int = 60, synthetic: bool = True, train_users: int = 400
+    model: Model,
+    training: str,
+    city: str,
+    seed: int,
+    *,
+    users: int = 60,
+    synthetic: bool = True,
+    train_users: int = 400,
 ) -> tuple[Record, dict[str, np.ndarray] | None]:
     """Invent one record and its scores (None unless it is done)."""
     key = f"{model.name}|{training}|{city}|{seed}|{train_users}"
@@ -164,9 +171,7 @@ def make_record(
 def _score(values: np.ndarray, unit: str, better: str, groups: bool) -> Score:
     mean = float(values.mean())
     half = {"activity_q1": mean * 0.9, "activity_q4": mean * 1.1} if groups else {}
-    return Score(
-        mean=mean, low=mean, high=mean, median=float(np.median(values)), unit=unit, better=better, groups=half
-    )  # type: ignore[arg-type]
+    return Score(mean=mean, low=mean, high=mean, median=float(np.median(values)), unit=unit, better=better, groups=half)  # type: ignore[arg-type]
 
 
 def write_case(run: Path, record: Record, scores: dict[str, np.ndarray] | None) -> None:

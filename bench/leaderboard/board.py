@@ -1,7 +1,7 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
-Ranks. One more than the number of models that beat a row: the 95 % interval of the paired difference (bench/resample.py)
-lies above zero. Comparisons are not corrected for their number.
+A rank is one more than the number of models that beat the row: the 95 % interval of the paired difference lies above zero
+(bench/resample.py). Comparisons are not corrected for their number.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Row:
     """One model in one test city, or over cities.
 
     training: its training cities, empty for a model that learns from nothing. shape_without_places: the DTW versions
-    by which it is among the best while its GEO-BLEU is among the worst. samples: resampled means, paired with those of
-    the board's other rows.
+    by which it is among the best while its GEO-BLEU is among the worst. groups: the main metric's mean by group of users.
+    samples: resampled means, paired with those of the board's other rows.
     """
 
     model: str
@@ -65,6 +65,7 @@ class Row:
     unranked: str | None
     leaks: tuple[str, ...]
     coverage: float | None
+    groups: Mapping[str, float] = field(default_factory=dict)
     shape_without_places: tuple[str, ...] = ()
     samples: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 

@@ -14,7 +14,7 @@ from bench.errors import UserError
 from bench.leaderboard import board, panel
 from bench.leaderboard.board import Board, Figure, Metric, Row
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
-from bench.leaderboard.overall import Gap, headline
+from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
 from bench.record import Record
 
@@ -133,6 +133,9 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         unranked=line.unranked(),
         leaks=line.leaks(),
         coverage=float(np.mean([count.coverage for count in counts])) if counts else None,
+        groups=mean_by_key(
+            [record.scores[record.main].groups for record in line.records if record.main in record.scores]
+        ),
         samples=line.samples,
     )
 

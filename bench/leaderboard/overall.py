@@ -92,8 +92,15 @@ def mean_row(parts: Sequence[Row], training: str) -> Row:
         unranked=next((row.unranked for row in parts if row.unranked), None),
         leaks=tuple(dict.fromkeys(leak for row in parts for leak in row.leaks)),
         coverage=float(np.mean(covered)) if covered else None,
+        groups=mean_by_key([row.groups for row in parts]),
         samples=samples,
     )
+
+
+def mean_by_key(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Average mappings, key by key, over the keys that all of them have."""
+    shared = [key for key in parts[0] if all(key in part for part in parts)] if parts else []
+    return {key: float(np.mean([part[key] for part in parts])) for key in shared}
 
 
 def _mean_figure(parts: Sequence[Figure], samples: np.ndarray) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from bench.leaderboard import Board, Leaderboard, Metric, Row, difference
 from bench.report.numbers import amount, signed_span
@@ -45,8 +46,8 @@ def _does_learning_pay(board: Board, main: Metric) -> str | None:
     plain = [row for row in board.ranked if not row.training]
     if not learned or not plain:
         return None
-    pair = [max(rows, key=lambda row: main.sign * row.figures[main.name].mean) for rows in (learned, plain)]
-    return f"the best that learned from training cities against the best that did not: {_verdict(*pair, main)}."
+    first, second = (max(rows, key=lambda row: main.sign * row.figures[main.name].mean) for rows in (learned, plain))
+    return f"the best that learned from training cities against the best that did not: {_verdict(first, second, main)}."
 
 
 def _version_changes(board: Board, found: Leaderboard) -> Iterable[str]:
@@ -57,7 +58,7 @@ def _version_changes(board: Board, found: Leaderboard) -> Iterable[str]:
         if name in best.samples:
             families[name.partition("@")[0]].append(found.metrics[name])
     for versions in families.values():
-        for old, new in zip(versions, versions[1:], strict=False):
+        for old, new in pairwise(versions):
             for row in board.ranked[1:]:
                 if old.name not in row.samples or new.name not in row.samples:
                     continue

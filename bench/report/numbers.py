@@ -5,6 +5,16 @@ from __future__ import annotations
 NONE = "–"
 
 
+_FAMILIES = {"geobleu": "GEO-BLEU", "dtw": "DTW"}
+
+
+def title(metric: str) -> str:
+    """Name a metric and its version for readers: ``GEO-BLEU humob24``; plain ``rhythm`` where there is one version."""
+    family, _, version = metric.partition("@")
+    name = _FAMILIES.get(family, family.replace("_", " "))
+    return f"{name} {version}" if family in _FAMILIES else name
+
+
 def amount(value: float | None, unit: str) -> str:
     """Format a score: one decimal for kilometres, three for everything else."""
     if value is None or value != value:
@@ -19,7 +29,7 @@ def decimals(unit: str) -> int:
 
 def span(low: float, high: float, unit: str) -> str:
     """Format an interval."""
-    return f"[{amount(low, unit)}, {amount(high, unit)}]"
+    return f"[{amount(low, unit)}–{amount(high, unit)}]"
 
 
 def signed_span(value: float, low: float, high: float, unit: str) -> str:
@@ -70,3 +80,8 @@ def rate(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def as_reported(value: float) -> str:
+    """Format a number of somebody else's with the digits that it came with."""
+    return f"{value:g}"

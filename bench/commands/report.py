@@ -1,0 +1,37 @@
+"""bench report: a run's leaderboard again, from its records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def report_command(folder: Path, to: Path | None) -> None:
+    """Print a run's leaderboard and write leaderboard.md and .csv into ``to``, or into the run's folder."""
+    from rich.console import Console
+
+    make_report(folder, Console(), to)
+
+
+def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
+    """Print and write a run's leaderboard; return the number of failed cases. Raises UserError."""
+    from bench.files import write_text
+    from bench.leaderboard import build
+    from bench.report import csvtable, markdown, published, terminal
+    from bench.report.layout import lay_out
+    from bench.report.manifest import read_run
+
+    content = read_run(folder)
+    found = build(content.records, folder)
+    report = lay_out(content, found, published.read())
+    target = to or folder
+    write_text(target / "leaderboard.md", markdown.render(report))
+    write_text(target / "leaderboard.csv", csvtable.render(found))
+    terminal.show(report, console)
+    console.print(
+        f"Written: {target / 'leaderboard.md'} and leaderboard.csv", style="dim", markup=False, highlight=False
+    )
+    return sum(gap.status == "failed" for gap in found.gaps)

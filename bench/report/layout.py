@@ -1,0 +1,67 @@
+"""The order of a report: which sections there are and what each opens with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.leaderboard import Board, Leaderboard
+from bench.report import fact_tables, tables
+from bench.report.findings import findings
+from bench.report.manifest import RunContent
+from bench.report.published import Published, reported
+from bench.report.tables import Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with lines of text and tables below."""
+
+    title: str
+    lines: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report. boards: the headline first."""
+
+    title: str
+    lines: tuple[str, ...]
+    boards: tuple[Section, ...]
+    findings: Section
+    facts: tuple[Section, ...]
+
+
+def lay_out(content: RunContent, found: Leaderboard, published: Published) -> Report:
+    """Turn a leaderboard into sections of plain text and tables."""
+    manifest = content.manifest
+    scale = f", scale {manifest.scale}" if manifest.scale else ""
+    lines = fact_tables.rests_on(found)
+    if content.absent:
+        count = len(content.absent)
+        lines.append(f"Incomplete: {count} of {len(manifest.cases)} cases have no record yet; run the protocol again.")
+    gaps = fact_tables.gaps(found)
+    others = reported(published, found)
+    facts = [Section("Cost", (), (fact_tables.costs(found),)), Section("Learning", (), (fact_tables.trainings(found),))]
+    if gaps:
+        facts.append(Section("Failed and skipped cases", (), (gaps,)))
+    if others:
+        facts.append(Section("Reported by others", (), tuple(others)))
+    elif found.facts.synthetic:
+        facts.append(Section("Reported by others", ("Left out: they are of real cities, these are synthetic.",), ()))
+    said = findings(found) or ("No comparison can be made: fewer than two models are ranked.",)
+    return Report(
+        title=f"Leaderboard: {manifest.protocol}, version {manifest.version}{scale}",
+        lines=tuple(lines),
+        boards=tuple(_board(found, board) for board in found.boards),
+        findings=Section("What the comparisons say", said, ()),
+        facts=tuple(facts),
+    )
+
+
+def _board(found: Leaderboard, board: Board) -> Section:
+    parts = [tables.scores(found, board), tables.typical(found, board)]
+    if missed := tables.misses(found, board):
+        parts.append(missed)
+    parts += [*tables.further(found, board), *tables.groups(found, board)]
+    return Section(tables.where(board), (), tuple(parts))

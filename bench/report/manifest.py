@@ -1,0 +1,61 @@
+"""A run's folder: its manifest, the records it names, and which of them are not there yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from bench import record as records
+from bench.errors import UserError
+from bench.record import Record
+
+MANIFEST = "run.json"
+
+
+class Manifest(BaseModel):
+    """Which cases make up a run."""
+
+    protocol: str
+    version: int
+    scale: str | None = None
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """A run as it lies in its folder. absent: identities of planned cases without a record."""
+
+    folder: Path
+    manifest: Manifest
+    records: tuple[Record, ...]
+    absent: tuple[str, ...]
+
+
+def read_run(folder: Path) -> RunContent:
+    """Read a run's manifest and records. Raises UserError where there is none or one cannot be read."""
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "give a run's folder, e.g. runs/zero_shot"
+        raise UserError(f"{folder}: there is no {MANIFEST} here; {hint}") from None
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{path}: cannot be read ({_first_line(error)}); run the protocol again") from None
+    found, absent, faults = [], [], []
+    for case in dict.fromkeys(manifest.cases):
+        file = folder / "records" / f"{case}.json"
+        try:
+            found.append(records.read(file))
+        except FileNotFoundError:
+            absent.append(case)
+        except (OSError, ValidationError) as error:
+            faults.append(f"{file}: no record can be read ({_first_line(error)}); delete it and run the protocol again")
+    if faults:
+        raise UserError(*faults)
+    return RunContent(folder, manifest, tuple(found), tuple(absent))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,58 @@
+"""A report as Markdown that reads well on GitHub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tabulate import tabulate
+
+from bench.report.layout import Report, Section
+from bench.report.tables import Table
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&$])")
+
+
+def render(report: Report) -> str:
+    """Return the whole report; the same records give the same bytes."""
+    parts = [f"# {escape(report.title)}", _list(report.lines)]
+    first, *others = report.boards or (None,)
+    if first:
+        parts += _section(first)
+    parts += _section(report.findings)
+    for section in (*report.facts, *others):
+        parts += _section(section)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _section(section: Section) -> list[str]:
+    parts = [f"## {escape(section.title)}", _list(section.lines)]
+    for i, table in enumerate(section.tables):
+        if i or table.title != section.title:
+            parts.append(f"**{escape(table.title)}**")
+        parts += [_table(table), _list(table.notes)]
+    return parts
+
+
+def _table(table: Table) -> str:
+    heads = [escape(head) for head in table.heads]
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    align = ["right" if figure else "left" for figure in table.figures]
+    return tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
+
+
+def _cell(text: str) -> str:
+    """Escape a cell; an interval goes on a line of its own, so that four figures fit a page."""
+    figure, bracket, interval = text.partition(" [")
+    if bracket and re.fullmatch(r"[-+\d.–]+\]", interval):
+        return f"{escape(figure)}<br>{escape('[' + interval)}"
+    return escape(text)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)
