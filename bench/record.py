@@ -49,6 +49,7 @@ class Data(Part):
 
     source: str
     synthetic: bool
+    fingerprint: dict[str, str] = Field({}, description="city -> SHA-256 of its whole table")
     parts: dict[str, str] = Field({}, description="train, validate, history, queries -> SHA-256 of the rows")
     train_users: int
     validate_users: int

@@ -23,9 +23,8 @@ def run_command(
     from bench.commands.report import make_report
     from bench.sources import open_source
 
-    for target in adapters:
-        registry.add(target)
-    wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only)
+    outside = [registry.add(target) for target in adapters]
+    wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only, add=outside)
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
     console = Console()
     done = runner.run(wanted, source, out, runner.place(jobs), progress.make(Console(stderr=True)))

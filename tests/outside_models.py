@@ -1,0 +1,133 @@
+"""Adapters of an outsider, good and bad, for the tests of the runner: ``--adapter outside_models:Home``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from bench.adapter import Adapter, Context, Settings
+from bench.store import read_json, write_json
+from bench.trajectories import Answers, Queries, Trajectories
+
+
+class Home(Adapter):
+    """Answers with one cell, learned in fit: the most frequent x and y of the training users."""
+
+    name: ClassVar[str] = "home"
+
+    class Settings(Settings):
+        """fit_seconds: how long fit pretends to work."""
+
+        fit_seconds: float = 0.0
+
+    def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
+        """Learn the two modes; note each call beside the checkpoints."""
+        steps = 10
+        for step in range(steps):
+            ctx.progress("epoch", step, steps)
+            time.sleep(self.settings.fit_seconds / steps)
+        self.cell = (int(np.bincount(train.x).argmax()), int(np.bincount(train.y).argmax()))
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer with the learned cell."""
+        return Answers.of(*(np.full(len(queries), value) for value in self.cell))
+
+    def save(self, folder: Path) -> None:
+        """Write the cell."""
+        write_json(folder / "cell.json", {"cell": self.cell})
+
+    def load(self, folder: Path) -> None:
+        """Read the cell."""
+        self.cell = tuple(read_json(folder / "cell.json")["cell"])
+
+    def facts(self) -> dict[str, int]:
+        """Two numbers were learned."""
+        return {"parameters": 2}
+
+
+class _Simple(Adapter):
+    learns_from = "nothing"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer with the middle."""
+        n = len(queries)
+        return Answers.of(np.full(n, 100), np.full(n, 100))
+
+
+class Raises(_Simple):
+    """Fails in predict."""
+
+    name: ClassVar[str] = "raises"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Fail."""
+        raise RuntimeError("no such\nplace")
+
+
+class Hangs(_Simple):
+    """Never looks at the clock."""
+
+    name: ClassVar[str] = "hangs"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Hang."""
+        time.sleep(600)
+        return super().predict(history, queries, ctx)
+
+
+class Dies(_Simple):
+    """Takes its process with it."""
+
+    name: ClassVar[str] = "dies"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Die."""
+        print("a last word", file=sys.stderr, flush=True)
+        os._exit(7)
+
+
+class Short(_Simple):
+    """Forgets a row."""
+
+    name: ClassVar[str] = "short"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer all but one."""
+        return Answers.of(np.full(len(queries) - 1, 100), np.full(len(queries) - 1, 100))
+
+
+class Outside(_Simple):
+    """Answers half of its queries with cells off the grid, and leaves out some."""
+
+    name: ClassVar[str] = "outside"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer by the parity of the slot: 999, or the middle; slot 0 has no answer."""
+        x = np.where(queries.t % 2, 999, 100)
+        return Answers.of(x, x, np.where(queries.t == 0, 2, 0))
+
+
+class Peeks(_Simple):
+    """Says how much of what it was given lies in the horizon."""
+
+    name: ClassVar[str] = "peeks"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Raise if any row of the history lies in the horizon, or if queries carry cells."""
+        if (history.d >= ctx.window.horizon[0]).any() or hasattr(queries, "x"):
+            raise RuntimeError("the truth is within reach")
+        return super().predict(history, queries, ctx)
+
+
+class NeedsGpu(_Simple):
+    """Cannot run here."""
+
+    name: ClassVar[str] = "needs_gpu"
+    from bench.adapter import Needs
+
+    needs = Needs(packages=("no_such_package_at_all",))
