@@ -13,11 +13,11 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from bench import record as records
 from bench.files import write_text, write_with
@@ -69,11 +69,20 @@ class Store:
 
 def write_answers(path: Path, answers: Answers, queries: Queries) -> None:
     """Write answers with their keys (city, uid, d, t, x, y, status) as Parquet; raw text beside them."""
-    frame = queries.to_frame().assign(x=answers.x, y=answers.y, status=answers.status)
     if answers.raw:
-        rows = [{"city": city, "uid": uid, "text": text} for (city, uid), text in answers.raw.items()]
-        write_with(raw_path(path), lambda part: pd.DataFrame(rows).to_parquet(part, index=False))
-    write_with(path, lambda part: frame.to_parquet(part, index=False))
+        users = list(answers.raw)
+        text = {"city": [c for c, _ in users], "uid": [u for _, u in users], "text": [answers.raw[u] for u in users]}
+        _write_parquet(raw_path(path), text)
+    columns = {name: getattr(queries, name) for name in queries.columns()}
+    columns["city"] = np.array(queries.cities or ("",))[queries.city]
+    _write_parquet(path, {**columns, "x": answers.x, "y": answers.y, "status": answers.status})
+
+
+def _write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write_with(path, lambda part: pq.write_table(pa.table(dict(columns)), part))
 
 
 def raw_path(path: Path) -> Path:
@@ -83,8 +92,10 @@ def raw_path(path: Path) -> Path:
 
 def read_answers(path: Path) -> Answers:
     """Read what write_answers wrote (without the raw text)."""
-    frame = pd.read_parquet(path, columns=["x", "y", "status"])
-    return Answers.of(frame["x"].to_numpy(), frame["y"].to_numpy(), frame["status"].to_numpy())
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["x", "y", "status"])
+    return Answers.of(*(table[name].to_numpy() for name in ("x", "y", "status")))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

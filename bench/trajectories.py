@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import pandas as pd
 
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DTYPES = {"city": np.int8, "uid": np.int32, "d": np.int16, "t": np.int16, "x": np.int16, "y": np.int16}
 
@@ -59,12 +61,16 @@ class Queries:
         if city is not None:
             names, codes = (city,), np.zeros(len(frame), dtype=np.int8)
         else:
+            import pandas as pd
+
             categories = pd.Categorical(frame["city"])
             names, codes = tuple(str(name) for name in categories.categories), categories.codes
         return cls.build(names, city=codes, **{c: frame[c].to_numpy() for c in cls.columns() if c != "city"})
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a data frame with the city's name in full (categorical)."""
+        import pandas as pd
+
         data: dict[str, object] = {name: getattr(self, name) for name in self.columns()}
         data["city"] = pd.Categorical.from_codes(self.city, categories=list(self.cities))
         return pd.DataFrame(data)

@@ -57,7 +57,6 @@ def main(job_file: str) -> int:
     job = read_json(Path(job_file))
     voice = Voice(int(job["voice"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _limit_threads(int(job["threads"]))
     try:
         _work(job, voice)
     except Exception as error:
@@ -172,16 +171,6 @@ def _with_earlier_tries(folder: Path, seconds: float) -> float:
     """Add the seconds of killed tries that left a checkpoint, if the adapter noted them there."""
     note = folder / "seconds.json"
     return seconds + (float(read_json(note).get("seconds", 0.0)) if note.exists() else 0.0)
-
-
-def _limit_threads(threads: int) -> None:
-    """Hold the numerical libraries to the threads that the cost's identity names."""
-    import numba
-
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(threads)
 
 
 def _end_with_parent() -> None:
