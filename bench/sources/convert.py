@@ -10,7 +10,8 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.files import write_with
-from bench.sources.csvfiles import Points, read_points
+from bench.sources.blocks import Points
+from bench.sources.csvfiles import read_points
 from bench.sources.rows import COLUMNS, MASK
 from bench.trajectories import DTYPES, Queries, Trajectories, sort_order
 
@@ -27,9 +28,12 @@ def convert(source: Path, target: Path, *, from_day: int = 0, to_day: int = 0) -
     for name, day in (("from-day", from_day), ("to-day", to_day)):
         if day not in (0, 1):
             raise UserError(f"--{name} {day}: the first day is 0 (HuMob 2023, 2024) or 1 (GIS Cup 2025)")
-    _ending(target)
+    _ending(target)  # before the long work
     points = read_points(source, city="", first_day=from_day, masked=True)
-    write_points(target, points, first_day=to_day)
+    try:
+        write_points(target, points, first_day=to_day)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
     return len(points.visible) + len(points.masked)
 
 

@@ -11,29 +11,25 @@ import gzip
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 
 from bench.errors import UserError
-from bench.sources.rows import COLUMNS, MASK, Rules
-from bench.trajectories import DTYPES, Queries, Trajectories, sort_order
+from bench.sources.blocks import Parsed, Points, Table
+from bench.sources.parquetfiles import read_batches
+from bench.sources.rows import COLUMNS, Rules, check_names
+from bench.trajectories import DTYPES
 from bench.world import Grid
 
 BLOCK = 1 << 22
+LONGEST_LINE = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
-
-
-class Points(NamedTuple):
-    """What a file holds: the rows with a cell, and the keys of the rows whose cell is masked."""
-
-    visible: Trajectories
-    masked: Queries
 
 
 def read_points(
@@ -53,89 +49,17 @@ def read_points(
     """
     rules = Rules(grid, first_day, masked)
     faults: list[str] = []
-    blocks: list[_Parsed] = []
-    for parsed in _parquet(path, rules) if path.suffix == ".parquet" else _text(path, rules):
+    table = Table()
+    for parsed in read_batches(path, rules) if path.suffix == ".parquet" else _text(path, rules):
         faults += parsed.faults
         if most_faults is not None and len(faults) >= most_faults:
             faults[most_faults:] = [f"{path}: stopped after {most_faults} faults; there may be more"]
             break
-        blocks.append(parsed)
+        if not faults:
+            table.append(parsed)
     if faults:
         raise UserError(*faults)
-    return _table(path, blocks, city, first_day, most_faults)
-
-
-@dataclass
-class _Parsed:
-    """A run of rows: compact columns, the line (or row) number of each row, and the faults found."""
-
-    columns: dict[str, np.ndarray]
-    lines: range | np.ndarray
-    faults: list[str]
-
-
-def _table(path: Path, blocks: list[_Parsed], city: str, first_day: int, most_faults: int | None) -> Points:
-    """Join blocks, sort if need be, part the masked rows; every column is freed as soon as it is joined."""
-    lines = [block.lines for block in blocks]
-    columns = {
-        n: np.concatenate([block.columns.pop(n) for block in blocks] or [np.zeros(0, DTYPES[n])]) for n in COLUMNS
-    }
-    if not len(columns["uid"]):
-        raise UserError(f"{path}: holds no rows; give at least one row {','.join(COLUMNS)}")
-    columns["d"] -= first_day
-    order, twice = sort_order(columns)
-    if len(twice):
-        raise UserError(*_repeats(path, columns, twice, lines, first_day, most_faults))
-    if order is not None:
-        for name in COLUMNS:
-            columns[name] = columns[name][order]
-    del order
-    return _part(columns, city)
-
-
-def _part(columns: dict[str, np.ndarray], city: str) -> Points:
-    """Part visible and masked rows."""
-    hidden = columns["x"] == MASK
-    if not hidden.any():
-        return Points(
-            Trajectories((city,), city=np.zeros(len(hidden), DTYPES["city"]), **columns), Queries.empty((city,))
-        )
-    keys = {name: columns[name][hidden] for name in COLUMNS[:3]}
-    np.logical_not(hidden, out=hidden)
-    for name in COLUMNS:
-        columns[name] = columns[name][hidden]
-    city_of = np.zeros(len(hidden), DTYPES["city"])
-    seen = len(columns["uid"])
-    return Points(Trajectories((city,), city=city_of[:seen], **columns), Queries((city,), city=city_of[seen:], **keys))
-
-
-def _repeats(
-    path: Path,
-    columns: Mapping[str, np.ndarray],
-    twice: np.ndarray,
-    lines: list[range | np.ndarray],
-    first_day: int,
-    most_faults: int | None,
-) -> Iterator[str]:
-    """Name rows whose key stands twice: ``twice`` holds pairs of row indices."""
-    ends = np.cumsum([len(part) for part in lines])
-    word = "row" if path.suffix == ".parquet" else "line"
-
-    def line(row: int) -> int:
-        block = int(np.searchsorted(ends, row, side="right"))
-        return int(lines[block][row - int(ends[block])])  # counted from the block's end
-
-    for first, again in twice[:most_faults]:
-        uid, d, t = (int(columns[name][first]) for name in COLUMNS[:3])
-        yield (
-            f"{path}, {word} {line(again)}: uid {uid}, d {d + first_day}, t {t} stands in {word} {line(first)} "
-            "already; keep one row per uid, d and t"
-        )
-    if most_faults is not None and len(twice) > most_faults:
-        yield f"{path}: {len(twice) - most_faults} more rows stand twice"
-
-
-# --- text -----------------------------------------------------------------------------------------------------------
+    return table.points(path, city, first_day, most_faults)
 
 
 @dataclass(frozen=True)
@@ -148,7 +72,9 @@ class _Layout:
 
 def _layout(path: Path, first_line: bytes) -> _Layout:
     """Read the first line: it is a header if no field of it is a number."""
-    fields = next(csv.reader([first_line.decode("utf-8-sig", errors="replace").rstrip("\r\n")]), [])
+    if len(first_line) >= LONGEST_LINE:
+        raise UserError(f"{path}, line 1: is longer than {LONGEST_LINE} bytes; give rows {','.join(COLUMNS)}")
+    fields = _fields(first_line.decode("utf-8-sig", errors="replace"))
     if any(_is_number(text) for text in fields):
         if len(fields) != len(COLUMNS):
             want = f"without a header there must be {len(COLUMNS)}: {','.join(COLUMNS)}"
@@ -157,16 +83,12 @@ def _layout(path: Path, first_line: bytes) -> _Layout:
     return _Layout(check_names(f"{path}, line 1", [name.strip().lower() for name in fields]), header=True)
 
 
-def check_names(where: str, names: list[str]) -> tuple[str, ...]:
-    """Return the names; raise UserError if one of uid, d, t, x, y is missing or stands twice."""
-    faults = []
-    for name in COLUMNS:
-        if names.count(name) != 1:
-            fault = "is missing" if name not in names else f"stands {names.count(name)} times"
-            faults.append(f"{where}: column '{name}' {fault}; the columns are {','.join(names)[:80] or 'none'}")
-    if faults:
-        raise UserError(*faults)
-    return tuple(names)
+def _fields(line: str) -> list[str]:
+    """Cut a line at its commas."""
+    try:
+        return next(csv.reader([line.rstrip("\r\n")]), [])
+    except csv.Error:  # a lone carriage return, an endless quote
+        return line.split(",")
 
 
 def _is_number(text: str) -> bool:
@@ -200,22 +122,22 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def _text(path: Path, rules: Rules) -> Iterator[_Parsed]:
+def _text(path: Path, rules: Rules) -> Iterator[Parsed]:
     """Yield parsed blocks in order; parsing runs in threads, decompression in this one."""
     workers = min(4, os.cpu_count() or 1)
-    waiting: deque[Future[_Parsed]] = deque()
+    waiting: deque[Future[Parsed]] = deque()
     with _opened(path) as file, ThreadPoolExecutor(workers) as pool:
-        first = file.readline()
+        first = file.readline(LONGEST_LINE)
         layout = _layout(path, first)
         line = 2 if layout.header else 1
         rest = b"" if layout.header else first.removeprefix(b"\xef\xbb\xbf")
         while chunk := file.read(BLOCK):
             cut = chunk.rfind(b"\n") + 1
-            if not cut:
-                rest += chunk
-                continue
-            block, rest = rest + chunk[:cut], chunk[cut:]
-            waiting.append(pool.submit(_parse, path, layout, rules, line, block))
+            if not cut and len(chunk) == BLOCK:
+                raise UserError(f"{path}, line {line}: is longer than {BLOCK} bytes; give rows {','.join(COLUMNS)}")
+            block, rest = (rest + chunk[:cut], chunk[cut:]) if cut else (b"", rest + chunk)
+            if block:
+                waiting.append(pool.submit(_parse, path, layout, rules, line, block))
             line += block.count(b"\n")
             if len(waiting) > workers + 1:
                 yield waiting.popleft().result()
@@ -225,7 +147,7 @@ def _text(path: Path, rules: Rules) -> Iterator[_Parsed]:
             yield waiting.popleft().result()
 
 
-def _parse(path: Path, layout: _Layout, rules: Rules, first_line: int, block: bytes) -> _Parsed:
+def _parse(path: Path, layout: _Layout, rules: Rules, first_line: int, block: bytes) -> Parsed:
     """Parse one block of whole lines."""
     import pyarrow as pa
     import pyarrow.csv as pc
@@ -240,16 +162,17 @@ def _parse(path: Path, layout: _Layout, rules: Rules, first_line: int, block: by
         )
     except pa.ArrowInvalid as error:
         if not block.strip():
-            return _Parsed({name: np.zeros(0, DTYPES[name]) for name in COLUMNS}, range(0), [])
-        return _Parsed({}, range(0), _diagnose(path, layout, rules, first_line, block, str(error)))
+            return Parsed({name: np.zeros(0, DTYPES[name]) for name in COLUMNS}, range(0))
+        return Parsed({}, range(0), _diagnose(path, layout, rules, first_line, block, str(error)))
     columns = {name: table.column(name).to_numpy() for name in COLUMNS}
-    if not rules.hold(columns):
-        return _Parsed({}, range(0), _diagnose(path, layout, rules, first_line, block, "a value is out of bounds"))
     lines: range | np.ndarray = range(first_line, first_line + table.num_rows)
     if table.num_rows != block.count(b"\n"):  # blank lines (or no line end at the end of the file)
         filled = [bool(text.strip()) for text in block.split(b"\n")]
         lines = first_line + np.flatnonzero(filled)
-    return _Parsed(columns, lines, [])
+    hexadecimal = (b"0x" in block or b"0X" in block) and len(layout.names) == len(COLUMNS)  # Arrow reads it as a number
+    if hexadecimal or len(lines) != table.num_rows or not rules.hold(columns):
+        return Parsed({}, range(0), _diagnose(path, layout, rules, first_line, block, "rows do not match lines"))
+    return Parsed(columns, lines)
 
 
 def _diagnose(path: Path, layout: _Layout, rules: Rules, first_line: int, block: bytes, reason: str) -> list[str]:
@@ -258,7 +181,7 @@ def _diagnose(path: Path, layout: _Layout, rules: Rules, first_line: int, block:
     for number, line in enumerate(block.decode("utf-8", errors="replace").split("\n"), start=first_line):
         if not line.strip():
             continue
-        fields = next(csv.reader([line.rstrip("\r")]))
+        fields = _fields(line)
         if len(fields) != len(layout.names):
             faults.append(f"{path}, line {number}: {len(fields)} fields instead of {len(layout.names)}")
             continue
@@ -266,39 +189,3 @@ def _diagnose(path: Path, layout: _Layout, rules: Rules, first_line: int, block:
         faults += [f"{path}, line {number}: {fault}" for fault in rules.faults(row)]
     last = first_line + block.count(b"\n")
     return faults or [f"{path}, lines {first_line}-{last}: {reason.splitlines()[0]}"]
-
-
-# --- Parquet --------------------------------------------------------------------------------------------------------
-
-
-def _parquet(path: Path, rules: Rules) -> Iterator[_Parsed]:
-    """Yield parsed batches in order; faults name the row, counted from 1."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        names = check_names(str(path), file.schema_arrow.names)
-        first = 1
-        for batch in file.iter_batches(1 << 18, columns=[name for name in names if name in COLUMNS]):
-            yield _parse_batch(path, rules, first, batch)
-            first += batch.num_rows
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
-
-
-def _parse_batch(path: Path, rules: Rules, first: int, batch: pa.RecordBatch) -> _Parsed:  # type: ignore[name-defined] # noqa: F821
-    import pyarrow as pa
-
-    try:
-        cast = {name: batch.column(name).cast(pa.from_numpy_dtype(DTYPES[name])) for name in COLUMNS}
-        columns = {name: column.to_numpy(zero_copy_only=True) for name, column in cast.items()}
-        if rules.hold(columns):
-            return _Parsed({n: c.copy() for n, c in columns.items()}, range(first, first + batch.num_rows), [])
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass
-    faults = []
-    for number, row in enumerate(batch.to_pylist(), start=first):
-        text = {name: None if row[name] is None else str(row[name]) for name in COLUMNS}
-        faults += [f"{path}, row {number}: {fault}" for fault in rules.faults(text)]
-    return _Parsed({}, range(0), faults)

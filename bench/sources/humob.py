@@ -15,9 +15,10 @@ import numpy as np
 
 from bench.errors import UserError, nearest
 from bench.sources import Source
+from bench.sources.blocks import Points
 from bench.sources.challenges import PLAIN_FILES, CityFiles, find_files
 from bench.sources.convert import write_points
-from bench.sources.csvfiles import Points, read_points
+from bench.sources.csvfiles import read_points
 from bench.trajectories import Queries, Trajectories
 from bench.world import Grid, World
 

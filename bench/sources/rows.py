@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.errors import UserError
 from bench.world import Grid
 
 COLUMNS = ("uid", "d", "t", "x", "y")
 MASK = 999
 LAST_DAY = 9999
 
-_INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+_INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Rules:
         foreign = (
             isinstance(self.masked, range)
             and len(uid)
-            and (uid.min() not in self.masked or uid.max() not in self.masked)
+            and (int(uid.min()) not in self.masked or int(uid.max()) not in self.masked)
         )
         return not seen.any() and not foreign
 
@@ -94,6 +95,18 @@ class Rules:
             yield f"{hidden[0]} = {MASK} but not {'y' if hidden == ['x'] else 'x'}: a masked cell has {MASK} in both"
         elif not self.may_mask(uid) and isinstance(self.masked, range):
             yield f"x and y are {MASK} (masked), but uid {uid} is no target user ({self.masked[0]}..{self.masked[-1]})"
+
+
+def check_names(where: str, names: list[str]) -> tuple[str, ...]:
+    """Return the names; raise UserError if one of uid, d, t, x, y is missing or stands twice."""
+    faults = []
+    for name in COLUMNS:
+        if names.count(name) != 1:
+            fault = "is missing" if name not in names else f"stands {names.count(name)} times"
+            faults.append(f"{where}: column '{name}' {fault}; the columns are {','.join(names)[:80] or 'none'}")
+    if faults:
+        raise UserError(*faults)
+    return tuple(names)
 
 
 def _hint(name: str, value: int, rules: Rules) -> str:
