@@ -57,7 +57,8 @@ def _protocols() -> list[tuple[str, str]]:
 def _metrics() -> list[tuple[str, str]]:
     from bench import metrics
 
-    return [(name, f"{metrics.get(name).unit}, {metrics.get(name).better} is better") for name in metrics.names()]
+    found = [metrics.get(name) for name in metrics.names()]
+    return [(m.name, f"{m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]
 
 
 def _sources() -> list[tuple[str, str]]:

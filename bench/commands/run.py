@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,10 @@ def run_command(
     wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only, add=outside)
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
     console = Console()
-    done = runner.run(wanted, source, out, runner.place(jobs), progress.make(Console(stderr=True)))
+    try:
+        done = runner.run(wanted, source, out, runner.place(jobs), progress.make(Console(stderr=True)))
+    except KeyboardInterrupt:
+        print("interrupted: what is done is kept, and the same command goes on from here", file=sys.stderr)
+        return 130
     failed = make_report(done.folder, console)
     return 1 if failed else 0
