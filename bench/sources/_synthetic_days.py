@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bench.sources._synthetic_habits import ROAMER, SLOTS, Habits, Person
 from bench.sources._synthetic_places import BEND, HOME, OTHER, WORK, Life, X, Y, choose, distance
-from bench.sources._synthetic_random import lognormal, normal, uniform
+from bench.sources._synthetic_random import compiled, lognormal, normal, uniform
 
 ON_THE_WAY = -1
 LATE = 42.0  # nobody sets out for another place after nine in the evening
 
 
-@njit
+@compiled
 def working_day(life: Life, person: Person, club: bool, pull: np.ndarray, h: Habits) -> None:
     """Fill a day with work, perhaps lunch elsewhere, perhaps an evening out."""
     state, places = life.state, life.places
@@ -33,7 +32,7 @@ def working_day(life: Life, person: Person, club: bool, pull: np.ndarray, h: Hab
         go(life, WORK, HOME, end, h)
 
 
-@njit
+@compiled
 def rounds(life: Life, begin: float, end: float, person: Person, pull: np.ndarray, h: Habits) -> None:
     """Fill a working day on the road: one place after another."""
     now, at = go(life, HOME, WORK, begin, h), WORK
@@ -44,7 +43,7 @@ def rounds(life: Life, begin: float, end: float, person: Person, pull: np.ndarra
     go(life, at, HOME, now + 0.5, h)
 
 
-@njit
+@compiled
 def free_day(life: Life, person: Person, club: bool, pull: np.ndarray, h: Habits) -> None:
     """Fill a day without work: outings from home, each less likely than the one before."""
     now, left = 14.0 + 6.0 * uniform(life.state), person.outings
@@ -55,7 +54,7 @@ def free_day(life: Life, person: Person, club: bool, pull: np.ndarray, h: Habits
         left *= 0.6
 
 
-@njit
+@compiled
 def outing(
     life: Life, a: int, back: int, leave: float, until: float, club: bool, person: Person, pull: np.ndarray, h: Habits
 ) -> float:
@@ -69,14 +68,14 @@ def outing(
             return go(life, at, back, now, h)
 
 
-@njit
+@compiled
 def way(places: np.ndarray, a: int, b: int, h: Habits) -> float:
     """Return how long the way from a to b takes: longer ways are faster ones."""
     apart = distance(places, a, b)
     return 0.15 + apart / (h.speed + h.speed_gain * apart)
 
 
-@njit
+@compiled
 def go(life: Life, a: int, b: int, leave: float, h: Habits) -> float:
     """Move from place a to b, fill the slots from there to the end of the day, return the arrival.
 
@@ -99,7 +98,7 @@ def go(life: Life, a: int, b: int, leave: float, h: Habits) -> float:
     return arrive
 
 
-@njit
+@compiled
 def _place_on_way(life: Life, a: int, b: int, s: float, slot: int) -> None:
     """Write the position at the share ``s`` of the way from a to b: a Bezier curve with one bend."""
     places = life.places

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from bench.sources._synthetic_random import lognormal, normal, uniform
+from bench.sources._synthetic_random import compiled, lognormal, normal, uniform
 
 SLOTS = 48
 WORKER, SHIFTS, ROAMER, AT_HOME = 0, 1, 2, 3
@@ -78,7 +77,7 @@ class Person(NamedTuple):
     absent: float
 
 
-@njit
+@compiled
 def draw_person(state: np.ndarray, h: Habits) -> Person:
     """Draw one person's kind and habits."""
     u = uniform(state)
@@ -107,7 +106,7 @@ def draw_person(state: np.ndarray, h: Habits) -> Person:
     )
 
 
-@njit
+@compiled
 def has_work(person: Person, day: int, off: bool) -> bool:
     """Return whether the person works that day: by the calendar, or by own shifts."""
     if person.kind == AT_HOME:

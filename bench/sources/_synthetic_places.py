@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from bench.sources._synthetic_habits import AT_HOME, SLOTS, Habits, Person
-from bench.sources._synthetic_random import direction, heavy_tail, lognormal, uniform
+from bench.sources._synthetic_random import compiled, direction, heavy_tail, lognormal, uniform
 
 MOST_PLACES = 256
-HOME, WORK, OTHER = 0, 1, 2
+# typed: numba compiles anew for every literal int
+HOME, WORK, OTHER = np.int64(0), np.int64(1), np.int64(2)
 X, Y, VISITS, BEND = 0, 1, 2, 3
 DIRECTIONS = 8  # looked at before a new place is taken
 # S**-gamma with gamma = 0.21 as in the paper; rounded, so that the last bit of a processor's pow moves nothing
@@ -34,7 +34,7 @@ class Life(NamedTuple):
     track: np.ndarray
 
 
-@njit
+@compiled
 def begin_life(state: np.ndarray, person: Person, homes: np.ndarray, pull: np.ndarray, h: Habits) -> Life:
     """Draw home, work and the regular places."""
     places = np.zeros((MOST_PLACES, 4))
@@ -51,14 +51,20 @@ def begin_life(state: np.ndarray, person: Person, homes: np.ndarray, pull: np.nd
     return Life(state, places, np.full(1, known), np.zeros(SLOTS, np.int64), np.zeros((SLOTS, 2)))
 
 
-@njit
+@compiled
 def settle(state: np.ndarray, homes: np.ndarray, width: int) -> tuple[float, float]:
     """Draw a home from the cumulative weights of the cells."""
-    cell = np.searchsorted(homes, np.int64(uniform(state) * homes[-1]), side="right")
+    wanted, cell, last = np.int64(uniform(state) * homes[-1]), 0, len(homes) - 1
+    while cell < last:  # bisection to the first cell whose cumulative weight is above
+        middle = (cell + last) // 2
+        if homes[middle] > wanted:
+            last = middle
+        else:
+            cell = middle + 1
     return cell % width + uniform(state), cell // width + uniform(state)
 
 
-@njit
+@compiled
 def find(
     state: np.ndarray, places: np.ndarray, new: int, base: int, pull: np.ndarray, scale: float, farthest: float
 ) -> None:
@@ -77,14 +83,14 @@ def find(
                 places[new, X], places[new, Y] = x, y
 
 
-@njit
+@compiled
 def distance(places: np.ndarray, a: int, b: int) -> float:
     """Return how far two places are apart, in cells."""
     dx, dy = places[a, X] - places[b, X], places[a, Y] - places[b, Y]
     return np.sqrt(dx * dx + dy * dy)
 
 
-@njit
+@compiled
 def choose(life: Life, at: int, explore: float, pull: np.ndarray, h: Habits) -> int:
     """Choose where to go from place ``at``: explore or return; count the visit."""
     state, places, known = life.state, life.places, life.known
@@ -108,13 +114,14 @@ def choose(life: Life, at: int, explore: float, pull: np.ndarray, h: Habits) -> 
     return picked
 
 
-@njit
+@compiled
 def forget(life: Life, h: Habits) -> None:
     """Let the memory of visits fade by a day."""
-    life.places[OTHER : life.known[0], VISITS] *= 1.0 - h.forget
+    for i in range(OTHER, life.known[0]):
+        life.places[i, VISITS] *= 1.0 - h.forget
 
 
-@njit
+@compiled
 def start_over(life: Life, pull: np.ndarray, h: Habits) -> None:
     """Change the workplace (two in three) or the home: the routine is another from here on."""
     if uniform(life.state) < 0.67:

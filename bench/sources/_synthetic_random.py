@@ -18,6 +18,10 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1, _MIX2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
+# for what only compiled code calls: without the wrappers for Python it compiles in half the time
+compiled = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def cached_njit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile without the GIL and keep the result on disk where a folder can be written.
 
@@ -32,14 +36,14 @@ def cached_njit(function: Callable[..., Any]) -> Callable[..., Any]:
         return njit(nogil=True)(function)
 
 
-@njit
+@compiled
 def _scramble(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _MIX1
     z = (z ^ (z >> np.uint64(27))) * _MIX2
     return z ^ (z >> np.uint64(31))
 
 
-@njit
+@compiled
 def stream(seed: int, city: int, uid: int) -> np.ndarray:
     """Return the stream of one user (uid >= 0) or of the city itself (uid = -1)."""
     state = np.empty(1, np.uint64)
@@ -49,14 +53,14 @@ def stream(seed: int, city: int, uid: int) -> np.ndarray:
     return state
 
 
-@njit
+@compiled
 def uniform(state: np.ndarray) -> float:
     """Draw from [0, 1). Steele et al. 2014, "Fast splittable pseudorandom number generators"."""
     state[0] += _GOLDEN
     return float(_scramble(state[0]) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit
+@compiled
 def normal(state: np.ndarray) -> float:
     """Draw a nearly normal number: the sum of six uniforms (Irwin-Hall), variance 1, within +-4.25."""
     total = -3.0
@@ -65,7 +69,7 @@ def normal(state: np.ndarray) -> float:
     return total * 1.4142135623730951
 
 
-@njit
+@compiled
 def exp(x: float) -> float:
     """Return e**x for |x| < 8 to about 1e-9, by plain arithmetic: a short series for x / 256, squared eight times."""
     y = x / 256.0
@@ -75,20 +79,20 @@ def exp(x: float) -> float:
     return e
 
 
-@njit
+@compiled
 def lognormal(state: np.ndarray, median: float, sigma: float) -> float:
     """Draw a positive number with this median, whose log has deviation sigma."""
     return median * exp(sigma * normal(state))
 
 
-@njit
+@compiled
 def heavy_tail(state: np.ndarray, scale: float, longest: float) -> float:
     """Draw a distance with density ~ (r + scale)**-2, at most ``longest``; without that limit its median is scale."""
     least = scale / (scale + longest)
     return scale * (1.0 / (least + (1.0 - least) * uniform(state)) - 1.0)
 
 
-@njit
+@compiled
 def direction(state: np.ndarray) -> tuple[float, float]:
     """Draw a unit vector, by rejection from the square."""
     while True:

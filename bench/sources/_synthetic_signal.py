@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bench.sources._synthetic_days import free_day, working_day
 from bench.sources._synthetic_habits import SLOTS, Habits, Person, draw_person, has_work
 from bench.sources._synthetic_places import HOME, Life, X, Y, begin_life, forget, settle, start_over
-from bench.sources._synthetic_random import cached_njit, direction, lognormal, normal, stream, uniform
+from bench.sources._synthetic_random import cached_njit, compiled, direction, lognormal, normal, stream, uniform
 
 # how much a phone at rest shows, by slot from midnight, relative to the day's mean
 NIGHT, DAY, EVENING = (
@@ -28,7 +27,7 @@ def simulate(
         live(stream(seed, city, first + i), off, homes, pull, h, out[i])
 
 
-@njit
+@compiled
 def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits, out: np.ndarray) -> None:
     """Fill out, (days, 48, 2), with one person's days."""
     person = draw_person(state, h)
@@ -42,7 +41,8 @@ def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray
             life.places[HOME, X], life.places[HOME, Y] = settle(state, homes, pull.shape[1])
         elif day == upheaval and away == 0:
             start_over(life, pull, h)
-        life.where[:] = HOME
+        for t in range(SLOTS):
+            life.where[t] = HOME
         club = day % 7 == person.club and away == 0 and uniform(state) < 0.7
         if away == 0 and has_work(person, day, off[day]) and uniform(state) >= h.skip:
             working_day(life, person, club, pull, h)
@@ -56,7 +56,7 @@ def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray
                 life.places[HOME, X], life.places[HOME, Y] = home_x, home_y
 
 
-@njit
+@compiled
 def observe(life: Life, person: Person, off: bool, h: Habits, out: np.ndarray) -> None:
     """Write the cells that the phone shows on one day into out, (48, 2)."""
     state = life.state
@@ -75,7 +75,7 @@ def observe(life: Life, person: Person, off: bool, h: Habits, out: np.ndarray) -
             out[t, 1] = min(max(int(np.floor(y)) + 1, 1), 200)
 
 
-@njit
+@compiled
 def show(life: Life, t: int, jitter: float, h: Habits) -> tuple[float, float]:
     """Return the position that the phone gives: off by its error, or by a walk around the place."""
     state, place = life.state, life.where[t]

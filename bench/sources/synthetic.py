@@ -86,12 +86,14 @@ def simulate_city(seed: int, name: str, city: City, users: int, days: int = 75) 
     from bench.sources._synthetic_signal import simulate
 
     world, number, habits = World(), ord(name[0]), habits_of(city)
+    # a record goes to compiled code as one pointer; a tuple of 38 numbers costs seconds of compiling
+    record = np.array([tuple(habits)], dtype=[(key, np.float64) for key in habits._fields])[0]
     maps = draw_maps(seed, number, city.centres, city.spread, world.grid)
     off = world.calendar.is_off(np.arange(days))
 
     def some(first: int) -> tuple[np.ndarray, ...]:
         seen = np.zeros((min(CHUNK, users - first), days, world.grid.slots, 2), np.int16)
-        simulate(seed, number, first, off, maps.homes, maps.pull, habits, seen)
+        simulate(seed, number, first, off, maps.homes, maps.pull, record, seen)
         uid, d, t = np.nonzero(seen[..., 0])
         cells = seen[uid, d, t]
         return (uid + first).astype(np.int32), d.astype(np.int16), t.astype(np.int16), cells[:, 0], cells[:, 1]
