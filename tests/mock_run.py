@@ -17,12 +17,12 @@ from bench import record as records
 from bench.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score
 
 UNITS = {
-    "geobleu@humob24": ("score", "higher"),
+    "geobleu@humob24": ("", "higher"),
     "dtw@humob24": ("km", "lower"),
-    "geobleu@giscup25": ("score", "higher"),
+    "geobleu@giscup25": ("", "higher"),
     "dtw@fixed": ("km", "lower"),
-    "accuracy@1": ("share", "higher"),
-    "median_km@1": ("km", "lower"),
+    "accuracy@v1": ("share", "higher"),
+    "median_error@v1": ("km", "lower"),
 }
 
 
@@ -59,8 +59,8 @@ def scores_of(model: Model, city: str, training: str, seed: int, users: int) -> 
         "dtw@humob24": dtw * ratio,
         "geobleu@giscup25": bleu * 0.66,
         "dtw@fixed": dtw,
-        "accuracy@1": np.clip(bleu * 0.8, 0, 1),
-        "median_km@1": dtw / 20,
+        "accuracy@v1": np.clip(bleu * 0.8, 0, 1),
+        "median_error@v1": dtw / 20,
     }
     for metric in list(UNITS)[:4]:
         worst = 0.0 if UNITS[metric][1] == "higher" else 100.0

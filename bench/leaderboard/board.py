@@ -1,7 +1,7 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
-A rank is one more than the number of models that beat the row: the 95 % interval of the paired difference lies above zero
-(bench/resample.py). Comparisons are not corrected for their number.
+A rank is one more than the number of models that beat the row: the 95 % interval of the paired difference lies above
+zero (bench/resample.py). Comparisons are not corrected for their number.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Metric:
 class Figure:
     """One metric of one row: mean with its 95 % interval, median over users, share of users won from the reference.
 
-    rank: None where the row is not ranked. misses_as_zero: the mean with unanswered points counted as worst.
+    rank: None where the row is not ranked; tied: some ranked row cannot be told from this one. misses_as_zero: the mean
+    with unanswered points counted as worst.
     """
 
     mean: float
@@ -44,6 +45,7 @@ class Figure:
     median: float
     wins: float | None = None
     rank: int | None = None
+    tied: bool = False
     misses_as_zero: float | None = None
 
 
@@ -51,14 +53,15 @@ class Figure:
 class Row:
     """One model in one test city, or over cities.
 
-    training: its training cities, empty for a model that learns from nothing. shape_without_places: the DTW versions
-    by which it is among the best while its GEO-BLEU is among the worst. groups: the main metric's mean by group of users.
-    samples: resampled means, paired with those of the board's other rows.
+    training: its training cities, empty for a model that learns from nothing here; seen: cities of its pretraining.
+    groups: the main metric's mean by group of users. shape_without_places: the DTW versions by which it is among the
+    best while its GEO-BLEU is among the worst. samples: resampled means, paired with those of the board's other rows.
     """
 
     model: str
     training: str
     learns_from: str
+    seen: tuple[str, ...]
     users: int
     seeds: int
     figures: Mapping[str, Figure]
@@ -120,7 +123,7 @@ def make(
         able = [i for i, row in enumerate(rows) if _comparable(row, name)]
         if able:
             samples = metric.sign * np.stack([rows[i].samples[name] for i in able], axis=1)
-            rows = _with_ranks(rows, name, able, resample.ranks(resample.beats(samples)))
+            rows = _with_ranks(rows, name, able, resample.beats(samples))
             pairs = resample.detectable(samples)
             if len(pairs := pairs[pairs > 0]):
                 spread[name] = Detectable(float(np.median(pairs)), float(pairs.min()), float(pairs.max()))
@@ -162,11 +165,12 @@ def _comparable(row: Row, metric: str) -> bool:
     return row.unranked is None and metric in row.samples and bool(np.isfinite(row.samples[metric]).all())
 
 
-def _with_ranks(rows: Sequence[Row], metric: str, able: Sequence[int], ranks: np.ndarray) -> list[Row]:
+def _with_ranks(rows: Sequence[Row], metric: str, able: Sequence[int], won: np.ndarray) -> list[Row]:
     """Return the rows with the ranks of those that are able written into their figures."""
     changed = list(rows)
-    for i, rank in zip(able, ranks, strict=True):
+    level = ~won & ~won.T
+    for i, rank, others in zip(able, resample.ranks(won), level.sum(axis=0) - 1, strict=True):
         figures = dict(rows[i].figures)
-        figures[metric] = replace(figures[metric], rank=int(rank))
+        figures[metric] = replace(figures[metric], rank=int(rank), tied=bool(others))
         changed[i] = replace(rows[i], figures=figures)
     return changed

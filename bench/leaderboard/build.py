@@ -127,15 +127,14 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         model=line.model,
         training=line.training,
         learns_from=line.learns_from,
+        seen=tuple(sorted({city for record in line.records for city in record.case.seen})),
         users=len(line.uids),
         seeds=len(line.records),
         figures={name: _figure(line, metric, rival) for name, metric in metrics.items() if name in line.scores},
         unranked=line.unranked(),
         leaks=line.leaks(),
         coverage=float(np.mean([count.coverage for count in counts])) if counts else None,
-        groups=mean_by_key(
-            [record.scores[record.main].groups for record in line.records if record.main in record.scores]
-        ),
+        groups=mean_by_key([record.scores[record.main].groups for record in line.records if record.scores]),
         samples=line.samples,
     )
 

@@ -22,6 +22,8 @@ class CostRow:
 
     model: str
     training: str
+    learns_from: str
+    seen: tuple[str, ...]
     hardware: str
     fit_seconds: float | None
     latency_median_s: float | None
@@ -79,7 +81,11 @@ def _cost_row(key: tuple[str, str, str], group: Sequence[Record]) -> CostRow:
     costs = [record.cost for record in group if record.cost]
     fits = {record.identity.fit: record.cost.fit_seconds for record in group if record.cost}
     return CostRow(
-        *key,
+        model=key[0],
+        training=key[1],
+        learns_from=group[0].case.learns_from,
+        seen=_seen(group),
+        hardware=key[2],
         fit_seconds=_over(fits.values(), np.mean),
         latency_median_s=_over((cost.latency_median_s for cost in costs), np.median),
         latency_p95_s=_over((cost.latency_p95_s for cost in costs), np.max),
@@ -111,7 +117,7 @@ def _training_row(key: tuple[str, str], group: Sequence[Record]) -> TrainingRow:
         train_days=_several("{}-{}".format(*span) for span in days),
         epochs=_several(record.facts["epochs"] for record in learned if "epochs" in record.facts),
         start=_several(record.facts["init"] for record in group if "init" in record.facts),
-        seen=tuple(sorted({city for record in group for city in record.case.seen})),
+        seen=_seen(group),
         asked=sum(count.asked for count in answers),
         invalid=sum(count.invalid for count in answers),
         missing=sum(count.missing for count in answers),
@@ -136,6 +142,10 @@ def gather(records: Sequence[Record]) -> Facts:
         notes=_unique(note for _, part in data for note in part.notes),
         code=_unique(_code(record) for record in records),
     )
+
+
+def _seen(group: Iterable[Record]) -> tuple[str, ...]:
+    return tuple(sorted({city for record in group for city in record.case.seen}))
 
 
 def _hardware(record: Record) -> str:

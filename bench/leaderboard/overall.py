@@ -83,6 +83,7 @@ def mean_row(parts: Sequence[Row], training: str) -> Row:
     return replace(
         parts[0],
         training=training,
+        seen=tuple(sorted({city for row in parts for city in row.seen})),
         seeds=min(row.seeds for row in parts),
         figures={
             metric: _mean_figure([row.figures[metric] for row in parts], samples[metric])

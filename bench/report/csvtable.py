@@ -7,7 +7,7 @@ import io
 from dataclasses import asdict
 
 from bench.leaderboard import Board, Leaderboard, Row
-from bench.report.tables import learned_from
+from bench.report.tables import learned_from, plain
 
 ALL = "all"
 _FIGURE = ("mean", "low", "high", "median", "wins", "rank", "misses_as_zero")
@@ -41,7 +41,7 @@ def _fields(found: Leaderboard, board: Board, row: Row) -> dict[str, object]:
         "test_city": board.cities[0] if len(board.cities) == 1 else ALL,
         "rank": row.rank(found.main),
         "model": row.model,
-        "learned_from": learned_from(row.training, row.learns_from),
+        "learned_from": learned_from(row),
         "users": row.users,
         "seeds": row.seeds,
         "coverage": row.coverage,
@@ -61,4 +61,4 @@ def _plain(value: object) -> object:
     """Ten digits of a float: what two machines agree on."""
     if isinstance(value, float):
         return f"{value:.10g}"
-    return " ".join(value.split()) if isinstance(value, str) else value
+    return plain(value) if isinstance(value, str) else value

@@ -7,21 +7,19 @@ from collections.abc import Sequence
 from bench.leaderboard import CostRow, Leaderboard
 from bench.report import numbers
 from bench.report.numbers import NONE
-from bench.report.tables import Table, learned_from, make_table
+from bench.report.tables import NAMES, Table, make_table, name
 
 
 def costs(found: Leaderboard) -> Table:
     """Seconds, memory and size; the hardware by letter, spelled out below."""
-    letters = {name: _letter(i) for i, name in enumerate(dict.fromkeys(row.hardware for row in found.costs))}
-    kinds = {(row.model, row.training): row.learns_from for row in found.trainings}
+    letters = {text: _letter(i) for i, text in enumerate(dict.fromkeys(row.hardware for row in found.costs))}
     gpu = any(row.peak_gpu_memory_mb is not None for row in found.costs)
-    columns = [("model", False), ("learned from", False), ("fit", True), ("a user, median", True), ("p95", True)]
-    columns += [("users/s", True), ("memory", True), *([("GPU memory", True)] if gpu else [])]
+    columns = [*NAMES, ("fit", True), ("a user\nmedian", True), ("\np95", True)]
+    columns += [("users/s", True), ("memory", True), *([("GPU\nmemory", True)] if gpu else [])]
     columns += [("parameters", True), ("hardware", False)]
     rows = [
         [
-            row.model,
-            learned_from(row.training, kinds[row.model, row.training]),
+            *name(row),
             numbers.seconds(row.fit_seconds),
             _marked(numbers.seconds(row.latency_median_s), row),
             _marked(numbers.seconds(row.latency_p95_s), row),
@@ -33,7 +31,7 @@ def costs(found: Leaderboard) -> Table:
         ]
         for row in found.costs
     ]
-    notes = [f"Hardware {letter}: {name}." for name, letter in letters.items()]
+    notes = [f"Hardware {letter}: {text}." for text, letter in letters.items()]
     notes.append("A user: one trajectory at a time, after warm-up; users/s: in batches; memory: the peak.")
     if not all(row.alone for row in found.costs):
         notes.append("*: measured while other cases ran on the machine; run again with one job for a fair figure.")
@@ -42,14 +40,14 @@ def costs(found: Leaderboard) -> Table:
 
 def trainings(found: Leaderboard) -> Table:
     """What each model learned from, how long, and how it answered."""
-    columns = [("model", False), ("learned from", False), ("train users", True), ("days", True), ("epochs", True)]
-    columns += [("start", False), ("pretrained on", False), ("answered", True), ("invalid", True), ("missing", True)]
+    columns = [*NAMES, ("train\nusers", True), ("days", True), ("epochs", True)]
+    columns += [("start", True), ("answered", True), ("invalid", True), ("missing", True)]
     rows = []
     for row in found.trainings:
         answered = (row.asked - row.filled) / row.asked if row.asked else None
-        learned = [row.train_users, row.train_days, row.epochs, row.start, ", ".join(row.seen)]
+        learned = [row.train_users, row.train_days, row.epochs, row.start]
         rows.append(
-            [row.model, learned_from(row.training, row.learns_from)]
+            name(row)
             + [text or NONE for text in learned]
             + [numbers.share(answered), f"{row.invalid:,}", f"{row.missing:,}"]
         )
@@ -63,7 +61,7 @@ def gaps(found: Leaderboard) -> Table | None:
         return None
     columns = [(head, False) for head in ("model", "learned from", "test city", "seed", "status", "reason")]
     rows = [[g.model, g.training or "nothing", g.city, str(g.seed), g.status, g.reason] for g in found.gaps]
-    return make_table("Cases without a score", columns, rows)
+    return make_table("Failed and skipped cases", columns, rows)
 
 
 def rests_on(found: Leaderboard) -> list[str]:

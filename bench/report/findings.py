@@ -41,13 +41,13 @@ def _best(board: Board, main: Metric) -> str:
 
 
 def _does_learning_pay(board: Board, main: Metric) -> str | None:
-    """Compare the best model that learned from others with the best that learned from nothing."""
-    learned = [row for row in board.ranked if row.training]
-    plain = [row for row in board.ranked if not row.training]
+    """Compare the best model that learned from others (pretraining counts) with the best that did not."""
+    learned = [row for row in board.ranked if row.training or row.seen]
+    plain = [row for row in board.ranked if not (row.training or row.seen)]
     if not learned or not plain:
         return None
     first, second = (max(rows, key=lambda row: main.sign * row.figures[main.name].mean) for rows in (learned, plain))
-    return f"the best that learned from training cities against the best that did not: {_verdict(first, second, main)}."
+    return f"the best that learned from others against the best that did not: {_verdict(first, second, main)}."
 
 
 def _version_changes(board: Board, found: Leaderboard) -> Iterable[str]:

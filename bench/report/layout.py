@@ -8,6 +8,7 @@ from bench.leaderboard import Board, Leaderboard
 from bench.report import fact_tables, tables
 from bench.report.findings import findings
 from bench.report.manifest import RunContent
+from bench.report.published import TITLE as OTHERS
 from bench.report.published import Published, reported
 from bench.report.tables import Table
 
@@ -42,13 +43,11 @@ def lay_out(content: RunContent, found: Leaderboard, published: Published) -> Re
         lines.append(f"Incomplete: {count} of {len(manifest.cases)} cases have no record yet; run the protocol again.")
     gaps = fact_tables.gaps(found)
     others = reported(published, found)
-    facts = [Section("Cost", (), (fact_tables.costs(found),)), Section("Learning", (), (fact_tables.trainings(found),))]
-    if gaps:
-        facts.append(Section("Failed and skipped cases", (), (gaps,)))
+    facts = [Section(t.title, (), (t,)) for t in (fact_tables.costs(found), fact_tables.trainings(found), gaps) if t]
     if others:
-        facts.append(Section("Reported by others", (), tuple(others)))
+        facts.append(Section(OTHERS, (), tuple(others)))
     elif found.facts.synthetic:
-        facts.append(Section("Reported by others", ("Left out: they are of real cities, these are synthetic.",), ()))
+        facts.append(Section(OTHERS, ("Left out: they are of real cities, these are synthetic.",), ()))
     said = findings(found) or ("No comparison can be made: fewer than two models are ranked.",)
     return Report(
         title=f"Leaderboard: {manifest.protocol}, version {manifest.version}{scale}",

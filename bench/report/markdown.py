@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from tabulate import tabulate
 
 from bench.report.layout import Report, Section
-from bench.report.tables import Table
+from bench.report.tables import Table, figure_parts, plain
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&$])")
+_SPECIAL = re.compile(r"[\\`*\[\]<|~&$]|(?<!\w)_|_(?!\w)|^[#>+-]")
 
 
 def render(report: Report) -> str:
@@ -27,7 +27,7 @@ def render(report: Report) -> str:
 
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\g<0>", plain(text))
 
 
 def _section(section: Section) -> list[str]:
@@ -41,17 +41,14 @@ def _section(section: Section) -> list[str]:
 
 def _table(table: Table) -> str:
     heads = [escape(head) for head in table.heads]
-    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    rows = [[_cell(cell, figure) for cell, figure in zip(row, table.figures, strict=True)] for row in table.rows]
     align = ["right" if figure else "left" for figure in table.figures]
     return tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
 
 
-def _cell(text: str) -> str:
+def _cell(text: str, figure: bool) -> str:
     """Escape a cell; an interval goes on a line of its own, so that four figures fit a page."""
-    figure, bracket, interval = text.partition(" [")
-    if bracket and re.fullmatch(r"[-+\d.–]+\]", interval):
-        return f"{escape(figure)}<br>{escape('[' + interval)}"
-    return escape(text)
+    return "<br>".join(figure_parts(text)) if figure else escape(text)
 
 
 def _list(lines: Iterable[str]) -> str:

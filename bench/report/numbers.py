@@ -43,8 +43,7 @@ def share(value: float | None) -> str:
     """Format a share as per cent; only a whole is 100 %."""
     if value is None:
         return NONE
-    text = f"{100 * value:.0f} %"
-    return "99.9 %" if text == "100 %" and value < 0.9995 else text if value < 0.995 or value == 1 else f"{value:.1%}"
+    return f"{min(100 * value, 99.9):.1f} %" if 0.995 <= value < 1 else f"{100 * value:.0f} %"
 
 
 def seconds(value: float | None) -> str:

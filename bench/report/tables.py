@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bench.leaderboard import Board, Figure, Leaderboard, Metric, Row
 from bench.report import numbers
 from bench.report.numbers import NONE
 
-KINDS = {"nothing": "nothing", "train users": "", "test histories": " + test histories"}
+
+class Learner(Protocol):
+    """What rows of all tables say of a model."""
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def training(self) -> str: ...  # noqa: D102
+    @property
+    def learns_from(self) -> str: ...  # noqa: D102
+    @property
+    def seen(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
 class Table:
     """A title, columns (head, whether it holds figures), rows of text, and notes below.
 
-    A cell may hold an interval after a space and an opening bracket; narrow terminals break the line there.
+    The columns "model" and "learned from" name a row. A cell may hold an interval after a space and an opening
+    bracket; a head may hold a line break.
     """
 
     title: str
@@ -25,6 +37,10 @@ class Table:
     figures: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+UNRANKED = "unranked"
+NAMES = (("model", False), ("learned from", False))
 
 
 def make_table(
@@ -35,55 +51,74 @@ def make_table(
     return Table(title, heads, figures, tuple(tuple(row) for row in rows), tuple(notes))
 
 
-def learned_from(row_training: str, learns_from: str) -> str:
-    """Name what a model learned from, so that kinds are never mixed in silence."""
-    return "nothing" if learns_from == "nothing" else row_training + KINDS[learns_from]
+def name(row: Learner) -> list[str]:
+    """Return the two cells that name a row: the model, and what it learned from, so that kinds never mix in silence."""
+    return [row.model, learned_from(row)]
+
+
+def learned_from(row: Learner) -> str:
+    """Name training cities, test users' histories and pretraining; ``nothing`` if there is none of them."""
+    parts = [row.training] if row.training else []
+    if row.learns_from == "test histories":
+        parts.append("test histories")
+    if row.seen:
+        parts.append(f"pretraining on {'+'.join(row.seen)}")
+    return ", ".join(parts) or "nothing"
+
+
+def figure_parts(cell: str) -> list[str]:
+    """Take a figure and what stands in brackets behind it apart."""
+    figure, bracket, interval = cell.partition(" [")
+    return [figure, f"[{interval}"] if bracket else [figure]
+
+
+def plain(text: str) -> str:
+    """Return text from outside on one line, without control characters."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
 def where(board: Board) -> str:
-    """Name the cities of a board."""
-    if len(board.cities) == 1:
-        return f"City {board.cities[0]}"
-    return f"Mean over cities {', '.join(board.cities)}"
+    """Name the cities of a board, and how many users they are."""
+    one = len(board.cities) == 1
+    cities = f"City {board.cities[0]}" if one else f"Mean over cities {', '.join(board.cities)}"
+    return f"{cities}: {board.users} users"
 
 
 def heading(metric: Metric) -> str:
     """Name a metric's version, direction and unit in a column head."""
-    unit = f" {metric.unit}" if metric.unit == "km" else ""
-    return f"{numbers.title(metric.name)}{unit} {'↑' if metric.better == 'higher' else '↓'}"
+    unit, arrow = " km" if metric.unit == "km" else "", "↑" if metric.better == "higher" else "↓"
+    first, _, rest = numbers.title(metric.name).partition(" ")
+    return f"{first}{unit}\n{rest} {arrow}" if rest else f"{first}{unit}\n{arrow}"
 
 
 def scores(found: Leaderboard, board: Board) -> Table:
     """Ranks and the main figures with intervals."""
     versions = [found.metrics[name] for name in found.versions]
-    columns = [("#", True), ("model", False), ("learned from", False)]
+    columns = [("#", True), *NAMES]
     columns += [(heading(metric), True) for metric in versions] + [("flags", False)]
-    shared = Counter(row.rank(found.main) for row in board.ranked)
     rows = [
         (
-            _rank(row.rank(found.main), shared),
-            row.model,
-            learned_from(row.training, row.learns_from),
+            _rank(row.figures.get(found.main)),
+            *name(row),
             *(_with_interval(row.figures.get(metric.name), metric) for metric in versions),
-            ", ".join(tag for tag, _ in flags(row)),
+            ", ".join(tag for tag, _ in flags(row) if tag != UNRANKED),
         )
         for row in board.rows
     ]
-    title = f"{where(board)}: {board.users} users"
-    return make_table(title, columns, rows, _score_notes(found, board))
+    return make_table(where(board), columns, rows, _score_notes(found, board))
 
 
 def flags(row: Row) -> list[tuple[str, str]]:
     """Return what a reader must know of a row: (tag, sentence)."""
     marks = []
     if row.unranked:
-        marks.append(("unranked", row.unranked))
+        marks.append((UNRANKED, row.unranked))
     if row.leaks:
         marks.append(("leak", "; ".join(row.leaks)))
     if row.learns_from == "test histories":
         marks.append(("hist", "learned from the test users' histories too"))
     if row.shape_without_places:
-        names = " and ".join(numbers.title(name) for name in row.shape_without_places)
+        names = " and ".join(numbers.title(metric) for metric in row.shape_without_places)
         marks.append(("shape", f"shape without places: among the best by {names}, among the worst by GEO-BLEU"))
     return marks
 
@@ -91,8 +126,8 @@ def flags(row: Row) -> list[tuple[str, str]]:
 def _score_notes(found: Leaderboard, board: Board) -> list[str]:
     main = found.metrics[found.main]
     notes = [
-        f"Ranked by {numbers.title(main.name)}; rows share a rank (=) where a paired bootstrap over users "
-        "sees no difference. [95 % interval of the mean]."
+        f"Ranked by {numbers.title(main.name)}: one more than the number of rows that are better beyond chance (paired "
+        "bootstrap over users, 95 %); =: some row cannot be told from this one. In brackets the mean's 95 % interval."
     ]
     seen = [
         f"{numbers.title(name)} {numbers.amount(spread.median, found.metrics[name].unit)} "
@@ -119,12 +154,12 @@ def _score_notes(found: Leaderboard, board: Board) -> list[str]:
 def typical(found: Leaderboard, board: Board) -> Table:
     """Medians over users and win rates against the reference."""
     versions = [found.metrics[name] for name in found.versions]
-    columns = [("model", False), ("learned from", False)]
+    columns = [*NAMES]
     for metric in versions:
-        columns += [(f"{heading(metric)} median", True), ("wins", True)]
+        columns += [(heading(metric), True), ("wins", True)]
     rows = []
     for row in board.rows:
-        cells = [row.model, learned_from(row.training, row.learns_from)]
+        cells = name(row)
         for metric in versions:
             figure = row.figures.get(metric.name)
             cells += [numbers.amount(figure.median, metric.unit), numbers.share(figure.wins)] if figure else [NONE] * 2
@@ -134,7 +169,7 @@ def typical(found: Leaderboard, board: Board) -> Table:
         notes = [f"Medians over users; wins: share of users on which a row beats {found.reference} (draws count half)."]
     if len(board.cities) > 1:
         notes.append("Each is computed in a city, then averaged over the cities.")
-    return make_table(f"{where(board)}: medians and win rates", columns, rows, notes)
+    return make_table("Medians and win rates", columns, rows, notes)
 
 
 def further(found: Leaderboard, board: Board, at_once: int = 5) -> list[Table]:
@@ -142,13 +177,9 @@ def further(found: Leaderboard, board: Board, at_once: int = 5) -> list[Table]:
     tables = []
     for first in range(0, len(found.further), at_once):
         metrics = [found.metrics[name] for name in found.further[first : first + at_once]]
-        columns = [("model", False), ("learned from", False), *((heading(metric), True) for metric in metrics)]
-        rows = [
-            [row.model, learned_from(row.training, row.learns_from)]
-            + [_mean(row.figures.get(metric.name), metric) for metric in metrics]
-            for row in board.rows
-        ]
-        tables.append(make_table(f"{where(board)}: further metrics", columns, rows, ["Means over users."]))
+        columns = [*NAMES, *((heading(metric), True) for metric in metrics)]
+        rows = [name(row) + [_mean(row.figures.get(metric.name), metric) for metric in metrics] for row in board.rows]
+        tables.append(make_table("Further metrics", columns, rows, ["Means over users."]))
     return tables
 
 
@@ -159,14 +190,10 @@ def groups(found: Leaderboard, board: Board) -> list[Table]:
     tables = []
     for kind in dict.fromkeys(name.rpartition("_")[0] for name in names):
         members = [name for name in names if name.rpartition("_")[0] == kind]
-        columns = [("model", False), ("learned from", False)]
+        columns = [*NAMES]
         columns += [(name.rpartition("_")[2], True) for name in members]
-        rows = [
-            [row.model, learned_from(row.training, row.learns_from)]
-            + [numbers.amount(row.groups.get(name), main.unit) for name in members]
-            for row in board.rows
-        ]
-        title = f"{where(board)}: {numbers.title(main.name)} by {kind.replace('_', ' ')} of users"
+        rows = [name(row) + [numbers.amount(row.groups.get(name), main.unit) for name in members] for row in board.rows]
+        title = f"{numbers.title(main.name)} by {kind.replace('_', ' ')} of users"
         tables.append(make_table(title, columns, rows))
     return tables
 
@@ -177,10 +204,10 @@ def misses(found: Leaderboard, board: Board) -> Table | None:
     versions = [found.metrics[name] for name in found.versions]
     if not rows:
         return None
-    columns = [("model", False), ("learned from", False), ("coverage", True)]
+    columns = [*NAMES, ("coverage", True)]
     columns += [(heading(metric), True) for metric in versions]
     cells = [
-        [row.model, learned_from(row.training, row.learns_from), numbers.share(row.coverage)]
+        [*name(row), numbers.share(row.coverage)]
         + [_as_zero(row.figures.get(metric.name), metric) for metric in versions]
         for row in board.rows
         if row in rows
@@ -189,13 +216,13 @@ def misses(found: Leaderboard, board: Board) -> Table | None:
     note = (
         f"Filled by the fallback ({fallback}), then in brackets with every miss counted as the worst answer there is."
     )
-    return make_table(f"{where(board)}: rows with unanswered queries", columns, cells, [note])
+    return make_table("Rows with unanswered queries", columns, cells, [note])
 
 
-def _rank(rank: int | None, shared: Counter[int | None]) -> str:
-    if rank is None:
+def _rank(figure: Figure | None) -> str:
+    if figure is None or figure.rank is None:
         return NONE
-    return f"{rank}=" if shared[rank] > 1 else str(rank)
+    return f"{figure.rank}{'=' if figure.tied else ''}"
 
 
 def _with_interval(figure: Figure | None, metric: Metric) -> str:

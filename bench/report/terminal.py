@@ -1,32 +1,36 @@
-"""A report on a terminal: details first, the headline last, so that it stands on screen when the command ends."""
+"""A report on a terminal: details first, the headline last, so that it stands on screen when the command ends.
+
+Below ONE_LINE columns an interval goes below its figure and a row's two names into one column; a table that is still
+too wide is split, its names repeated.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from bench.report.layout import Report, Section
-from bench.report.tables import Table
+from bench.report.numbers import NONE
+from bench.report.tables import Table, figure_parts, plain
 
-ONE_LINE = 150  # columns from which a figure and its interval fit on one line
+ONE_LINE = 150
+_NAME = 24  # columns that a name gets before it is wrapped
+_GAP = 2
 
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
     headline, *cities = report.boards or (None,)
-    for section in cities:
+    for section in (*cities, *report.facts, *([headline] if headline else []), report.findings):
         _section(section, console)
-    for section in report.facts:
-        _section(section, console)
-    if headline:
-        _section(headline, console)
-    _section(report.findings, console)
-    console.print(Text(report.title, style="bold"))
+    console.print(Rule(Text(report.title, style="bold"), align="left", style="dim"))
     _lines(report.lines, console)
 
 
@@ -34,31 +38,91 @@ def _section(section: Section, console: Console) -> None:
     console.print(Rule(Text(section.title, style="bold"), align="left", style="dim"))
     _lines(section.lines, console)
     for table in section.tables:
-        _table(table, console)
+        if table.title != section.title:
+            console.print(Text(table.title, style="bold"))
+        narrow = console.width < ONE_LINE
+        parts = split(one_name(table), console.width) if narrow else [table]
+        for i, part in enumerate(parts):
+            console.print(*([""] if i else []), _grid(part, stacked=narrow), sep="\n")
+        _lines(table.notes, console)
+        console.print()
 
 
-def _table(table: Table, console: Console) -> None:
-    """Print a table; where it is too wide, figures and intervals share a column's two lines, then columns are split."""
-    stacked = console.width < ONE_LINE
-    grid = RichTable(
-        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+def one_name(table: Table) -> Table:
+    """Write what a model learned from in brackets behind its name; none for a model that learned from nothing."""
+    if "learned from" not in table.heads:
+        return table
+    at = table.heads.index("learned from")
+
+    def merge(cells: tuple[str, ...], head: bool = False) -> tuple[str, ...]:
+        text = cells[at - 1] if cells[at] == "nothing" else f"{cells[at - 1]} ({cells[at]})"
+        return (*cells[: at - 1], "model\n(learned from)" if head else text, *cells[at + 1 :])
+
+    rows = tuple(merge(row) for row in table.rows)
+    figures = table.figures[:at] + table.figures[at + 1 :]
+    return replace(table, heads=merge(table.heads, head=True), figures=figures, rows=rows)
+
+
+def split(table: Table, width: int) -> list[Table]:
+    """Split a table by columns into parts that fit, about equally wide, each with the columns up to the name."""
+    names = next((i for i, figure in enumerate(table.figures) if not figure), 0) + 1
+    needed = [_needed(table, i) + _GAP for i in range(len(table.heads))]
+    room = width + _GAP - sum(needed[:names])
+
+    def fill(most: int) -> list[list[int]]:
+        parts: list[list[int]] = [[]]
+        for i in range(names, len(table.heads)):
+            if parts[-1] and (len(parts[-1]) == most or sum(needed[j] for j in (*parts[-1], i)) > room):
+                parts.append([])
+            parts[-1].append(i)
+        return parts
+
+    columns = len(table.heads) - names
+    fewest = len(fill(columns))
+    parts = min((fill(most) for most in range(-(-columns // fewest), columns + 1)), key=len)
+    return [_columns(table, [*range(names), *part]) for part in parts]
+
+
+def _needed(table: Table, column: int) -> int:
+    """The columns of the screen that a column cannot do without."""
+    figure = table.figures[column]
+    cells = [part for row in table.rows for part in (figure_parts(row[column]) if figure else [row[column]])]
+    longest = max(cell_len(line) for line in [*table.heads[column].split("\n"), *cells])
+    return longest if figure else min(longest, _NAME)
+
+
+def _columns(table: Table, chosen: list[int]) -> Table:
+    return replace(
+        table,
+        heads=tuple(table.heads[i] for i in chosen),
+        figures=tuple(table.figures[i] for i in chosen),
+        rows=tuple(tuple(row[i] for i in chosen) for row in table.rows),
     )
-    for head, figure in zip(table.heads, table.figures, strict=True):
-        grid.add_column(Text(head), justify="right" if figure else "left", overflow="fold")
+
+
+def _grid(table: Table, *, stacked: bool) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="cyan")
+    for i, (head, figure) in enumerate(zip(table.heads, table.figures, strict=True)):
+        grid.add_column(Text(head), justify="right" if figure else "left", no_wrap=figure, min_width=_needed(table, i))
     for row in table.rows:
-        grid.add_row(*(_cell(text, stacked) for text in row))
-    console.print(grid)
-    _lines(table.notes, console)
+        ranked = table.heads[0] == "#"
+        style = "dim" if ranked and row[0] == NONE else "bold" if ranked and row[0] in ("1", "1=") else ""
+        cells = [
+            _cell(text, stacked) if figure else Text(plain(text))
+            for text, figure in zip(row, table.figures, strict=True)
+        ]
+        grid.add_row(*cells, style=style)
+    return grid
 
 
 def _cell(text: str, stacked: bool) -> Text:
-    """A cell without markup; an interval dim, and below its figure where there is no room."""
-    figure, bracket, interval = " ".join(text.split()).partition(" [")
-    if not bracket:
+    """A figure; its interval dim, and below it where there is no room."""
+    figure, *interval = figure_parts(text)
+    if not interval:
         return Text(figure)
-    return Text.assemble(figure, "\n" if stacked else " ", (f"[{interval}", "dim"))
+    return Text.assemble(figure, "\n" if stacked else " ", (interval[0], "dim not bold"))
 
 
 def _lines(lines: Iterable[str], console: Console) -> None:
     for line in lines:
-        console.print(Text(f"· {' '.join(line.split())}", style="dim"))
+        console.print(Text(f"· {plain(line)}"), style="dim")
