@@ -15,7 +15,7 @@ def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
     from bench.sources.fetch import fetch
 
     console = Console(stderr=True)
-    with _Bar(console) as bar:
+    with Bar(console) as bar:
         paths = fetch(name, folder, url, bar)
     out = Console()
     for path in paths:
@@ -32,7 +32,7 @@ def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int =
     Console().print(f"{target}: {rows:,} rows{days}", markup=False, highlight=False, soft_wrap=True)
 
 
-class _Bar:
+class Bar:
     """Progress of downloads: bars on a terminal, else a line every 15 seconds."""
 
     def __init__(self, console: Console) -> None:
@@ -58,7 +58,7 @@ class _Bar:
         self._tasks = {}  # type: ignore[var-annotated]
         self._last = time.monotonic()
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         self._bars.start()
         return self
 

@@ -1,0 +1,140 @@
+"""Score a file of predictions against a file with the truth: all four main figures, or a clear refusal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from bench import metrics, resample
+from bench.errors import UserError
+from bench.sources.csvfiles import read_points
+from bench.trajectories import Queries, Trajectories
+
+Table = TypeVar("Table", bound=Queries)
+
+_SPAN = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
+_CITY = re.compile(r"city_?([A-Za-z0-9-]+?)(?=[._-]|$)")
+
+
+def score_files(predictions: Path, truth: Path, days: str = "60-74", users: str | None = None) -> pd.DataFrame:
+    """Return one row per user: city, uid, days, points and the four main figures.
+
+    Both files hold uid,d,t,x,y; days are read as the files count them. Of the truth, the rows on ``days`` count (first
+    and last) and there all users, or those of ``users``: a span of uids, or "predicted" for those of the predictions.
+    Raises UserError unless the predictions hold exactly these rows.
+    """
+    first, last = span(days, "--days")
+    said = read_points(predictions, city=_city(truth)).visible
+    full = read_points(truth, city=_city(truth), masked=True)
+    true = _choose(full.visible.days(first, last), said, users)
+    hidden = _choose(full.masked.days(first, last), said, users)
+    if len(hidden):
+        where = _key(hidden, 0)
+        raise UserError(f"{truth}: {len(hidden)} cells are masked (999), first {where}; give the file with the truth")
+    if not len(true):
+        seen = f"days {full.visible.d.min()}-{full.visible.d.max()}" if len(full.visible) else "no visible row"
+        chosen = f" and users {users}" if users else ""
+        raise UserError(f"{truth}: holds no rows of days {days}{chosen}, but {seen}; say which to score with --days")
+    same_keys(said, true, str(predictions), str(truth))
+    return metrics.score_users(said.x, said.y, true)
+
+
+def span(text: str, option: str) -> tuple[int, int]:
+    """Read "60-74" as (60, 74). Raises UserError."""
+    match = _SPAN.fullmatch(text)
+    if not match or int(match[1]) > int(match[2]):
+        raise UserError(f"{option} {text}: is no span; write the first and the last, e.g. 60-74")
+    return int(match[1]), int(match[2])
+
+
+def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> None:
+    """Raise UserError unless both tables (of one city) hold the same (uid, d, t); name the first odd rows."""
+    keys, wanted = _keys(said), _keys(true)
+    if np.array_equal(keys, wanted):
+        return
+    if hint := _shifted(keys, wanted):
+        raise UserError(f"{said_name}: {hint}")
+    missing, extra = ~np.isin(wanted, keys), ~np.isin(keys, wanted)
+    faults = []
+    if missing.any():
+        faults.append(f"{said_name}: {_told(true, missing)} of {true_name} missing; predict every point of the truth")
+    if extra.any():
+        faults.append(f"{said_name}: {_told(said, extra)} not in the scored part of {true_name}; take them out")
+    if strange := sorted(set(true.uid.tolist()) - set(said.uid.tolist())):
+        faults.append(
+            f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no row at all "
+            f"({spans(strange)}); to score some users only, give --users predicted or --users FIRST-LAST"
+        )
+    raise UserError(*faults)
+
+
+def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str]]:
+    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction."""
+    values = frame[list(metrics.MAIN)].to_numpy(float)
+    low, high = resample.interval(resample.over_users(values, str(frame["city"].iloc[0])))
+    return {
+        name: {
+            "mean": float(values[:, i].mean()),
+            "low": float(low[i]),
+            "high": float(high[i]),
+            "median": float(np.median(values[:, i])),
+            "unit": metrics.get(name).unit,
+            "better": metrics.get(name).better,
+        }
+        for i, name in enumerate(metrics.MAIN)
+    }
+
+
+def spans(numbers: list[int], most: int = 5) -> str:
+    """Write sorted numbers as spans: ``3-5, 9, ...``."""
+    values = np.asarray(numbers)
+    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
+    told = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs[:most]]
+    return ", ".join(told) + (", ..." if len(runs) > most else "")
+
+
+def _choose(table: Table, said: Trajectories, users: str | None) -> Table:
+    """Return the rows of the users to score."""
+    if users is None:
+        return table
+    if users == "predicted":
+        return table.take(np.isin(table.uid, said.uid))
+    first, last = span(users, "--users")
+    return table.take((table.uid >= first) & (table.uid <= last))
+
+
+def _keys(table: Queries) -> np.ndarray:
+    """One int64 per row that sorts like (uid, d, t)."""
+    return (table.uid.astype(np.int64) << 32) | (table.d.astype(np.int64) << 16) | table.t
+
+
+def _shifted(keys: np.ndarray, wanted: np.ndarray) -> str | None:
+    """Tell whether the predictions would match with their days moved by one."""
+    matches = np.isin(keys, wanted).mean()
+    for shift, word in ((1, "higher"), (-1, "lower")):
+        moved = np.isin(keys - (shift << 16), wanted).mean()
+        if moved > 0.99 and moved > matches:
+            do = "subtract 1 from" if shift == 1 else "add 1 to"
+            return f"all days are one {word} than the truth's: one counts from 0, the other from 1; {do} d"
+    return None
+
+
+def _told(table: Queries, rows: np.ndarray) -> str:
+    """Say how many rows, and which is the first."""
+    count = int(rows.sum())
+    return f"{count} row{'s' if count > 1 else ''} (first: {_key(table, int(np.argmax(rows)))})"
+
+
+def _key(table: Queries, row: int) -> str:
+    return f"uid {table.uid[row]}, d {table.d[row]}, t {table.t[row]}"
+
+
+def _city(path: Path) -> str:
+    """The city's name as the file's name has it, e.g. city_B.csv.gz; else the file's name."""
+    stem = path.name.split(".")[0]
+    match = _CITY.search(stem)
+    return match[1] if match else stem

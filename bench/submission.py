@@ -1,0 +1,164 @@
+"""Check a submission against a challenge's rules, line by line: every fault at once.
+
+Rules: rows uid,d,t,x,y as .csv or .csv.gz, header optional, whole numbers without blanks; the city's target users and
+no others; the 15 days of the horizon as the challenge counts them; cells within the grid, none masked; no point twice.
+With the challenge's data at hand: exactly the points asked for. Sources: the challenges' pages, e.g.
+sigspatial2025.sigspatial.org/giscup/submit.html.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bench.challenge import spans
+from bench.errors import UserError, nearest
+from bench.sources.challenges import Challenge, get_challenge
+from bench.sources.rows import COLUMNS, Rules
+from bench.trajectories import Queries
+
+_NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
+_HEADER = ",".join(COLUMNS)
+
+Key = tuple[int, int, int]
+
+
+def check_submission(path: Path, challenge: str, city: str, asked: Queries | None = None) -> list[str]:
+    """Return every fault, one line each, in the file's order; then what is missing. An empty list: it is good.
+
+    asked: the points asked for (see :func:`asked_points`), days from 0; without them nobody can tell which are missing.
+    Raises UserError if the challenge or the city is not known, or there is no such file.
+    """
+    rules = get_challenge(challenge)
+    if city not in rules.targets:
+        raise UserError(f"{challenge}: asks for nothing in city '{city}'{nearest(city, rules.targets)}")
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    if not path.name.endswith((".csv", ".csv.gz")):
+        return [f"{path}: is neither .csv nor .csv.gz"]
+    return _Check(path, rules, city).run(asked)
+
+
+def asked_points(challenge: str, city: str, data: str) -> Queries:
+    """Return the points that a challenge asks for in a city; days count from 0.
+
+    data: the folder with the challenge's files, also as ``humob:FOLDER``. Raises UserError.
+    """
+    from bench.sources.humob import Humob
+
+    rules = get_challenge(challenge)
+    source = Humob(data.removeprefix("humob:"))
+    if source.challenge.name != rules.name:
+        raise UserError(f"{data}: holds files of {source.challenge.title}, not of {rules.title}; give the right folder")
+    known = source.load(city).days(*rules.horizon)
+    known = known.take(np.isin(known.uid, source.targets(city)))
+    return Queries.concat([source.masked(city).days(*rules.horizon), known.queries()])
+
+
+class _Check:
+    """One pass over a file: faults by line, and which key stands in which line."""
+
+    def __init__(self, path: Path, rules: Challenge, city: str) -> None:
+        self.path = path
+        self.rules = rules
+        self.targets = rules.targets[city]
+        self.days = range(rules.first_day + rules.horizon[0], rules.first_day + rules.horizon[1] + 1)
+        self.row_rules = Rules(first_day=rules.first_day)
+        self.lines: dict[Key, int] = {}
+        self.faults: list[tuple[int, str]] = []
+        self.users: set[int] = set()
+
+    def run(self, asked: Queries | None) -> list[str]:
+        """Read the file and return all faults."""
+        ending = None
+        try:
+            for number, line in _lines(self.path):
+                self._line(number, line)
+        except (OSError, EOFError, zlib.error) as error:  # a bad gzip stream, or no leave to read
+            ending = f"{self.path}: cannot be read to its end ({error}); write the file again"
+        if not self.lines and not self.faults and not ending:
+            return [f"{self.path}: holds no rows; give rows {_HEADER}"]
+        whole = self._shift()
+        if not whole:
+            self.faults += [
+                (line, self._wrong_day(key[1])) for key, line in self.lines.items() if key[1] not in self.days
+            ]
+            if asked is not None:
+                self._compare(asked)
+        named = [f"{self.path}, line {line}: {fault}" for line, fault in sorted(self.faults)]
+        ends = [ending] if ending else self._missing(None if whole else asked)
+        return whole + named + ends
+
+    def _line(self, number: int, line: str) -> None:
+        """Judge one line by itself and against those before it."""
+        fields = line.split(",")
+        if len(fields) != len(COLUMNS):
+            self.faults.append((number, f"{len(fields)} fields instead of {len(COLUMNS)}: {_HEADER}"))
+            return
+        faults = list(self.row_rules.faults(dict(zip(COLUMNS, fields, strict=True))))
+        if any(field != field.strip() for field in fields):
+            faults.append("blanks beside a number; leave them out")
+        self.faults += [(number, fault) for fault in faults]
+        if not all(_NUMBER.fullmatch(field) for field in fields[:3]):
+            return
+        uid, d, t = (int(field) for field in fields[:3])
+        self.users.add(uid)
+        if uid not in self.targets:
+            told = f"{self.targets[0]}..{self.targets[-1]}"
+            self.faults.append((number, f"uid {uid} is no target user of this city ({told})"))
+        first = self.lines.setdefault((uid, d, t), number)
+        if first != number:
+            self.faults.append((number, f"uid {uid}, d {d}, t {t} stands in line {first} already; keep one of them"))
+
+    def _wrong_day(self, day: int) -> str:
+        return f"d = {day} is not asked for; the days are {self.days[0]}..{self.days[-1]}"
+
+    def _shift(self) -> list[str]:
+        """Tell whether all days are one too high or too low: then one line says so and no day is judged by itself."""
+        if not self.lines:
+            return []
+        low, high = min(d for _, d, _ in self.lines), max(d for _, d, _ in self.lines)
+        base = f"{self.rules.title} counts days from {self.rules.first_day}"
+        if low > self.days[0] and high == self.days[-1] + 1:
+            return [f"{self.path}: days {low}..{high}: all days are one too high; {base}: subtract 1 from d"]
+        if low == self.days[0] - 1 and high < self.days[-1]:
+            return [f"{self.path}: days {low}..{high}: all days are one too low; {base}: add 1 to d"]
+        return []
+
+    def _compare(self, asked: Queries) -> None:
+        """Note the rows of target users on the right days that were not asked for."""
+        wanted = self._keys(asked)
+        self.faults += [
+            (line, f"uid {uid}, d {d}, t {t} is not asked for; take the row out")
+            for (uid, d, t), line in self.lines.items()
+            if uid in self.targets and d in self.days and (uid, d, t) not in wanted
+        ]
+
+    def _missing(self, asked: Queries | None) -> list[str]:
+        """Name what is not there: whole users together, single points one by one."""
+        absent = sorted(set(self.targets) - self.users if asked is None else set(asked.uid.tolist()) - self.users)
+        faults = [f"{self.path}: {len(absent)} target users have no row: {spans(absent, 20)}"] if absent else []
+        if asked is not None:
+            single = sorted(key for key in self._keys(asked) - self.lines.keys() if key[0] in self.users)
+            faults += [f"{self.path}: no row for uid {uid}, d {d}, t {t}" for uid, d, t in single]
+        return faults
+
+    def _keys(self, asked: Queries) -> set[Key]:
+        """The points asked for, with days as the challenge counts them."""
+        days = asked.d + self.rules.first_day
+        return set(zip(asked.uid.tolist(), days.tolist(), asked.t.tolist(), strict=True))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of rows with their numbers; a header and blank lines are passed over."""
+    opened = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.rstrip("\r\n")
+            if text.strip() and not (number == 1 and text.replace(" ", "").lower() == _HEADER):
+                yield number, text
