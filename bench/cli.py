@@ -76,13 +76,14 @@ def score(
     predictions: Annotated[Path, typer.Argument(help="CSV, CSV.GZ or Parquet: uid,d,t,x,y.")],
     truth: Annotated[Path, typer.Option(help="The same for the true cells.")],
     days: Annotated[str, typer.Option(help="First and last day to score.")] = "60-74",
+    users: Annotated[str | None, typer.Option(help="Score these only: FIRST-LAST, or predicted.")] = None,
     per_user: Annotated[Path | None, typer.Option(help="Write scores per user to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a file of predictions against the truth with all four main figures."""
     from bench.commands.challenge import score_command
 
-    score_command(predictions, truth, days, per_user, json)
+    score_command(predictions, truth, days, users, per_user, json)
 
 
 @app.command()

@@ -17,7 +17,7 @@ MOST_LINES = 50
 
 
 def score_command(
-    predictions: Path, truth: Path, days: str, per_user: Path | None, json: bool, users: str | None = None
+    predictions: Path, truth: Path, days: str, users: str | None, per_user: Path | None, json: bool
 ) -> None:
     """Score a file against the truth and print the four main figures; raises UserError if the rows differ."""
     from bench.challenge import score_files, summary
