@@ -55,7 +55,8 @@ class Reader:
         except ValidationError as error:
             for fault in error.errors():
                 loc = fault["loc"]
-                self.fault(node.place_of(loc), f"{'.'.join(map(str, (name, *loc)))}: {_phrase(fault, kind)}")
+                place = node.place_of(loc) if loc else node.changed or node.place
+                self.fault(place, f"{'.'.join(map(str, (name, *loc)))}: {_phrase(fault, kind)}")
             return None
 
     def section(self, kind: Any, name: str) -> Any:

@@ -52,7 +52,7 @@ def _known_source(spec: str) -> str:
     kinds = {kind.partition(":")[0]: kind for kind in KINDS}
     kind, colon, rest = spec.partition(":")
     if kind not in kinds:
-        raise ValueError(f"source '{spec}' is not known{nearest(kind, kinds.values())}")
+        raise ValueError(f"source '{spec}' is not known{nearest(kind, kinds)}")
     if ":" in kinds[kind] and not rest:
         raise ValueError(f"source '{spec}' lacks its folder; write {kinds[kind]}")
     if ":" not in kinds[kind] and colon:

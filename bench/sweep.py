@@ -33,7 +33,7 @@ def assign(root: Node, dotted: str, child: Node) -> Node:
     if head == "sweep" and rest:
         return root.with_path([head, rest], child)
     if head == "models" and rest:
-        for i, setting in _models_at(root, rest, child.place):
+        for i, setting in _models_at(root, rest, f"{child.place}: {dotted}"):
             entry = as_mapping(root.value["models"].value[i])
             entry = entry.with_path(["settings", *setting], child)
             root = root.with_path(["models", str(i)], entry)
@@ -123,7 +123,7 @@ def _show(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
-def _models_at(root: Node, path: str, place: str) -> list[tuple[int, list[str]]]:
+def _models_at(root: Node, path: str, where: str) -> list[tuple[int, list[str]]]:
     """Return (index, path of the setting) for each model that ``NAME.SETTING`` reaches; names may hold points."""
     models = root.get("models")
     listed = models.value if models and isinstance(models.value, list) else []
@@ -139,8 +139,8 @@ def _models_at(root: Node, path: str, place: str) -> list[tuple[int, list[str]]]
     head = path.partition(".")[0]
     known = {name for pair in pairs for name in pair if name}
     if path in known:
-        raise UserError(f"{place}: models.{path}: name the setting too, e.g. models.{path}.SETTING")
-    raise UserError(f"{place}: models.{path}: no such model{nearest(head, known)}")
+        raise UserError(f"{where}: name the setting too, e.g. models.{path}.SETTING")
+    raise UserError(f"{where}: no such model{nearest(head, known)}")
 
 
 def names(entry: Node) -> tuple[str, str]:

@@ -33,12 +33,14 @@ _CONTAINERS = {yaml.MappingNode: "tag:yaml.org,2002:map", yaml.SequenceNode: "ta
 class Node:
     """A value with its place (``file:line``, or the option it came from).
 
-    value: a plain scalar, a dict of Nodes by key, or a list of Nodes; keys: the place of each key of a dict.
+    value: a plain scalar, a dict of Nodes by key, or a list of Nodes; keys: the place of each key of a dict; changed:
+    the place of what last replaced an entry of it, if anything did.
     """
 
     value: Any
     place: str
     keys: dict[str, str] = field(default_factory=dict)
+    changed: str | None = None
 
     def plain(self) -> Any:
         """Return the value with all Nodes taken off."""
@@ -65,9 +67,9 @@ class Node:
                 break
         return place
 
-    def with_entry(self, key: str, child: Node, place: str) -> Node:
+    def with_entry(self, key: str, child: Node, place: str, changed: str | None = None) -> Node:
         """Return a mapping in which ``key`` has another value."""
-        return Node({**self.value, key: child}, self.place, {**self.keys, key: place})
+        return Node({**self.value, key: child}, self.place, {**self.keys, key: place}, changed or place)
 
     def with_path(self, path: Sequence[str], child: Node) -> Node:
         """Return a copy in which ``child`` stands at ``path``; missing mappings on the way are made.
@@ -86,7 +88,7 @@ class Node:
             raise UserError(f"{child.place}: '{step}' cannot be set inside {describe(self.plain())}")
         below = self.value.get(step, Node({}, child.place))
         place = child.place if not rest or step not in self.value else self.keys[step]
-        return self.with_entry(step, below.with_path(rest, child), place)
+        return self.with_entry(step, below.with_path(rest, child), place, child.place)
 
     def without(self, *keys: str) -> Node:
         """Return a mapping that lacks the given keys."""

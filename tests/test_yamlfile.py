@@ -27,7 +27,7 @@ def faults(text: str) -> tuple[str, ...]:
 
 @given(plain)
 def test_reads_what_pyyaml_writes(value: object) -> None:
-    text = yaml.dump(value, Dumper=_NoAliases, allow_unicode=True)
+    text = yaml.dump(value, Dumper=_NoAliases)
     assert yamlfile.parse(text, "p.yaml").plain() == value
 
 
