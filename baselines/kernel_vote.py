@@ -1,0 +1,41 @@
+"""kernel_vote: every history point votes for its cell, weighted by slot, weekday, day type and age."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from baselines._kernel import Kernel, Votes, proximity
+from baselines._votes import Places
+from bench import adapter
+from bench.adapter import Context, PerUser
+from bench.trajectories import Queries, Trajectories
+
+
+class KernelVote(PerUser):
+    """Answer with the cell whose neighbourhood has the most votes: the one of highest expected GEO-BLEU proximity."""
+
+    name: ClassVar[str] = "kernel_vote"
+
+    class Settings(adapter.Settings):
+        """The kernel. The defaults were tuned on days 45-59 of city B (HuMob 2024)."""
+
+        slot_width: float = Field(0.7, gt=0, description="standard deviation of the slot kernel, in slots")
+        weekday: float = Field(2.0, gt=0, description="factor for points on the same day of the week")
+        day_type: float = Field(10.0, gt=0, description="factor for off-days among off-days, working days among those")
+        tau: float = Field(30.0, gt=0, description="days after which a point's weight falls to 1/e")
+        smooth: bool = Field(True, description="let a vote count for cells nearby, by exp(-0.5 * distance in cells)")
+
+    settings: Settings
+
+    def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+        """Return the winner of the votes for every query."""
+        places = Places.of(history)
+        setting = self.settings
+        kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
+        votes = Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
+        if setting.smooth:
+            votes = votes @ proximity(places)
+        return places.at(votes.argmax(axis=1))
