@@ -10,43 +10,23 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bench import executor, registry
 from bench.adapter import Adapter
-from bench.plan import Planned, digest, parts_of, plan_case
+from bench.jobs import write_job
+from bench.place import Place
+from bench.plan import Planned, parts_of, plan_case
 from bench.progress import Progress
-from bench.provenance import machine, provenance, source_hash
-from bench.record import Case, Identity, Record
+from bench.provenance import machine, source_hash
+from bench.record import Record
+from bench.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.schema import ModelSpec, Protocol, SplitSpec
 from bench.scoring import ScoringContext, done_record
 from bench.sources import Source
 from bench.splits import Prepared, Skip, make_split
 from bench.store import Run, Store
-from bench.tables import write_table
-from bench.world import Window, World
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where cases run: device, threads of one worker, and how many workers at once."""
-
-    device: str
-    threads: int
-    jobs: int
-
-    @property
-    def hardware(self) -> str:
-        """The device as the cost's identity names it."""
-        return f"{self.device}: {machine().gpu if self.device == 'cuda' else machine().cpu}"
-
-
-def place(jobs: int, device: str = "auto") -> Place:
-    """Choose the device (a GPU if there is one) and share the cores among the workers."""
-    chosen = ("cuda" if machine().gpu else "cpu") if device == "auto" else device
-    return Place(chosen, machine().cores, max(1, jobs))
 
 
 def run(protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> Run:
@@ -188,7 +168,9 @@ class Runner:
 
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            job = self._job(fit_id, cases, Path(folder), measure=measure)
+            job = write_job(
+                cases, Path(folder), self.store, self.source.world, self.protocol, self.where, measure=measure
+            )
             try:
                 work = Path(folder) / "work"
                 error = executor.run_worker(job, folder=work, listen=listen)
@@ -201,96 +183,22 @@ class Runner:
                     self.progress.say(f"failed: {case.label}: {error}")
         self.progress.finish(label, len(cases) if measure else 0)
 
-    def _job(self, fit_id: str, cases: list[Planned], folder: Path, *, measure: bool) -> dict[str, Any]:
-        """Write the tables that a worker may see, and say what it must do."""
-        first = cases[0]
-        split, world = first.prepared.split, self.source.world
-        write_table(folder / "train.npz", split.train)
-        if split.validate is not None:
-            write_table(folder / "validate.npz", split.validate)
-        return {
-            "adapter": first.adapter.name,
-            "targets": registry.extra_targets(),
-            "settings": first.adapter.settings.model_dump(mode="json"),
-            "store": str(self.store.folder.resolve()),
-            "fit_id": fit_id,
-            "scratch": str(self.store.scratch(fit_id).resolve()),
-            "train": str(folder / "train.npz"),
-            "validate": str(folder / "validate.npz") if split.validate is not None else None,
-            "threads": self.where.threads if measure else max(1, self.where.threads // self.where.jobs),
-            "alone": self.where.jobs == 1 or measure,
-            "context": _context(first, world, self.where.device),
-            "limits": self.protocol.limits.model_dump(),
-            "parts": [self._part(case, folder, measure=measure) for case in cases],
-        }
-
-    def _part(self, case: Planned, folder: Path, *, measure: bool) -> dict[str, Any]:
-        split, ids = case.prepared.split, case.identity
-        paths = {name: folder / f"{ids.cost}.{name}.npz" for name in ("history", "queries")}
-        write_table(paths["history"], split.history)
-        write_table(paths["queries"], split.queries)
-        return {
-            "label": split.test_city,
-            "answers_id": ids.answers,
-            "cost_id": ids.cost,
-            "history": str(paths["history"]),
-            "queries": str(paths["queries"]),
-            "answer": not self.store.answers(ids.answers).exists(),
-            "measure": measure and not self.store.cost(ids.cost).exists(),
-        }
-
     def _finish(self, case: Planned) -> None:
         """Score a case from its stored answers and write its record."""
-        self.run.write(done_record(case, self._describe(case), self.scoring))
+        self.run.write(done_record(case, self.scoring))
 
-    def _record_reason(self, case: Planned, status: Literal["failed", "skipped"], reason: str) -> None:
+    def _record_reason(self, case: Planned, status: Reason, reason: str) -> None:
         """Record a case that has no scores."""
-        self.run.write(self._reason_record(self._describe(case), case.adapter, case.identity, status, reason))
+        described = describe_planned(case, self.protocol)
+        self.run.write(reason_record(described, case.adapter, case.identity, status, reason, self.protocol))
 
     def _skip_all(self, spec: SplitSpec, city: str, reason: str) -> None:
         """Record that no model can take part in a split."""
         for model in self.protocol.models:
-            adapter = registry.make(model.use, dict(model.settings))
-            case = describe_case(
-                model.name,
-                adapter,
-                self.protocol,
-                self.protocol.seeds[0],
-                train_cities=spec.train.cities,
-                train_days=spec.train.days,
-                test_city=city,
-                window=spec.window,
-            )
-            ids = Identity(fit="", answers="", cost=digest({"skipped": case.model_dump(mode="json")}))
-            if ids.cost not in self.cases:
-                self.cases.append(ids.cost)
-                self.run.write(self._reason_record(case, adapter, ids, "skipped", reason))
-
-    def _reason_record(
-        self, case: Case, adapter: Adapter, ids: Identity, status: Literal["failed", "skipped"], reason: str
-    ) -> Record:
-        return Record(
-            status=status,
-            reason=reason,
-            identity=ids,
-            case=case,
-            main=self.protocol.metrics.main,
-            machine=machine(),
-            provenance=provenance(type(adapter)),
-        )
-
-    def _describe(self, case: Planned) -> Case:
-        split = case.prepared.split
-        return describe_case(
-            case.name,
-            case.adapter,
-            self.protocol,
-            case.seed,
-            train_cities=split.train_cities,
-            train_days=case.train_days,
-            test_city=split.test_city,
-            window=split.window,
-        )
+            record = skipped_record(model, spec, city, reason, self.protocol)
+            if record.identity.cost not in self.cases:
+                self.cases.append(record.identity.cost)
+                self.run.write(record)
 
     def _keep_log(self, log: Path, case: Planned) -> None:
         target = self.run.folder / "logs" / f"{case.identity.cost}.txt"
@@ -321,48 +229,3 @@ def lacking(adapter: Adapter, device: str) -> str | None:
     if needs.cpu_gb > machine().memory_gb:
         return f"needs {needs.cpu_gb:g} GB of memory; this machine has {machine().memory_gb:g}"
     return None
-
-
-def describe_case(
-    model: str,
-    adapter: Adapter,
-    protocol: Protocol,
-    seed: int,
-    *,
-    train_cities: Sequence[str],
-    train_days: tuple[int, int] | None,
-    test_city: str,
-    window: Window,
-) -> Case:
-    """What a record says was asked; a model that learns from nothing has no training cities."""
-    learns = adapter.learns_from != "nothing"
-    return Case(
-        protocol=protocol.name,
-        protocol_version=protocol.version,
-        scale=protocol.scale,
-        model=model,
-        adapter=adapter.name,
-        adapter_version=adapter.version,
-        settings=adapter.settings.model_dump(mode="json"),
-        learns_from=adapter.learns_from,
-        seen=adapter.seen(),
-        train_cities=tuple(train_cities) if learns else (),
-        train_days=train_days if learns else None,
-        test_city=test_city,
-        seed=seed,
-        history=window.history,
-        horizon=window.horizon,
-    )
-
-
-def _context(case: Planned, world: World, device: str) -> dict[str, Any]:
-    window = case.prepared.split.window
-    return {
-        "seed": case.seed,
-        "device": device,
-        "history": window.history,
-        "horizon": window.horizon,
-        "grid": vars(world.grid),
-        "weekend": sorted(world.calendar.weekend),
-        "holidays": sorted(world.calendar.holidays),
-    }

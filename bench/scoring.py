@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,18 +13,17 @@ from bench import answers as checks
 from bench import metrics, resample
 from bench.files import write_with
 from bench.metrics import groups
+from bench.place import Place
 from bench.plan import Planned
 from bench.provenance import machine, provenance
-from bench.record import AnswerCounts, Case, Cost, Data, Record, Score
+from bench.record import AnswerCounts, Cost, Data, Record, Score
+from bench.recording import describe_planned
 from bench.schema import Protocol
 from bench.sources import Source
 from bench.splits import Prepared
 from bench.store import Run, Store, read_answers, read_json
 from bench.trajectories import Trajectories
 from bench.world import World
-
-if TYPE_CHECKING:
-    from bench.runner import Place
 
 MISSES = "|misses_as_zero"
 
@@ -47,7 +46,7 @@ class ScoringContext:
         return self.fingerprints[city]
 
 
-def done_record(case: Planned, described: Case, context: ScoringContext) -> Record:
+def done_record(case: Planned, context: ScoringContext) -> Record:
     """Score a case whose answers and cost are in the store; write its per-user scores; return its record."""
     protocol, store, ids = context.protocol, context.store, case.identity
     split, world = case.prepared.split, context.source.world
@@ -63,7 +62,7 @@ def done_record(case: Planned, described: Case, context: ScoringContext) -> Reco
     return Record(
         status="done",
         identity=ids,
-        case=described,
+        case=describe_planned(case, protocol),
         data=_data(case, context),
         main=protocol.metrics.main,
         scores={name: summarise(frame, quarters, name) for name in wanted},

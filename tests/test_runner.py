@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench import protocol, registry, runner
+from bench import place, protocol, registry, runner
 from bench.plan import identity_of
 from bench.progress import Lines
 from bench.record import Record
@@ -80,7 +80,7 @@ def go(tmp_path: Path) -> Go:
         wanted = protocol.load(path, overrides=overrides)
         source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
         said = Silent()
-        made = runner.run(wanted, source, tmp_path / "runs", runner.place(jobs, "cpu"), said)
+        made = runner.run(wanted, source, tmp_path / "runs", place.place(jobs, "cpu"), said)
         cases = read_json(made.folder / "run.json")["cases"]
         return made, [read_record(made.record_path(case)) for case in cases], said
 

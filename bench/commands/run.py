@@ -20,7 +20,7 @@ def run_command(
     jobs: int,
 ) -> int:
     """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
-    from bench import progress, protocol, registry, runner
+    from bench import place, progress, protocol, registry, runner
     from bench.commands.report import make_report
     from bench.sources import open_source
 
@@ -29,7 +29,7 @@ def run_command(
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
     console = Console()
     try:
-        done = runner.run(wanted, source, out, runner.place(jobs), progress.make(Console(stderr=True)))
+        done = runner.run(wanted, source, out, place.place(jobs), progress.make(Console(stderr=True)))
     except KeyboardInterrupt:
         print("interrupted: what is done is kept, and the same command goes on from here", file=sys.stderr)
         return 130

@@ -1,0 +1,27 @@
+"""Where cases run: the device, its hardware, threads and workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.provenance import machine
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where cases run: device, threads of one worker, and how many workers at once."""
+
+    device: str
+    threads: int
+    jobs: int
+
+    @property
+    def hardware(self) -> str:
+        """The device as the cost's identity names it."""
+        return f"{self.device}: {machine().gpu if self.device == 'cuda' else machine().cpu}"
+
+
+def place(jobs: int, device: str = "auto") -> Place:
+    """Choose the device (a GPU if there is one) and share the cores among the workers."""
+    chosen = ("cuda" if machine().gpu else "cpu") if device == "auto" else device
+    return Place(chosen, machine().cores, max(1, jobs))
