@@ -11,6 +11,7 @@ from bench.report.layout import Report, Section
 from bench.report.tables import Table, figure_parts, plain
 
 _SPECIAL = re.compile(r"[\\`*\[\]<|~&$]|(?<!\w)_|_(?!\w)|^[#>+-]")
+_INTERVAL = re.compile(r"\[[-+\d.–]+\]")
 
 
 def render(report: Report) -> str:
@@ -48,7 +49,8 @@ def _table(table: Table) -> str:
 
 def _cell(text: str, figure: bool) -> str:
     """Escape a cell; an interval goes on a line of its own, so that four figures fit a page."""
-    return "<br>".join(figure_parts(text)) if figure else escape(text)
+    parts = figure_parts(text) if figure else [text]
+    return "<br>".join(part if _INTERVAL.fullmatch(part) else escape(part) for part in parts)
 
 
 def _list(lines: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """A report on a terminal: details first, the headline last, so that it stands on screen when the command ends.
 
-Below ONE_LINE columns an interval goes below its figure and a row's two names into one column; a table that is still
+Where a table is too wide, an interval goes below its figure and a row's two names into one column; a table that is still
 too wide is split, its names repeated.
 """
 
@@ -20,7 +20,6 @@ from bench.report.layout import Report, Section
 from bench.report.numbers import NONE
 from bench.report.tables import Table, figure_parts, plain
 
-ONE_LINE = 150
 _NAME = 24  # columns that a name gets before it is wrapped
 _GAP = 2
 
@@ -38,14 +37,19 @@ def _section(section: Section, console: Console) -> None:
     console.print(Rule(Text(section.title, style="bold"), align="left", style="dim"))
     _lines(section.lines, console)
     for table in section.tables:
-        if table.title != section.title:
-            console.print(Text(table.title, style="bold"))
-        narrow = console.width < ONE_LINE
-        parts = split(one_name(table), console.width) if narrow else [table]
-        for i, part in enumerate(parts):
-            console.print(*([""] if i else []), _grid(part, stacked=narrow), sep="\n")
-        _lines(table.notes, console)
-        console.print()
+        print_table(table, console, titled=table.title != section.title)
+
+
+def print_table(table: Table, console: Console, *, titled: bool = True) -> None:
+    """Print one table with its notes, in parts if it is too wide."""
+    if titled:
+        console.print(Text(table.title, style="bold"))
+    whole = split(table, console.width, stacked=False)
+    narrow = len(whole) > 1
+    for i, part in enumerate(split(one_name(table), console.width, stacked=True) if narrow else whole):
+        console.print(*([""] if i else []), _grid(part, stacked=narrow), sep="\n")
+    _lines(table.notes, console)
+    console.print()
 
 
 def one_name(table: Table) -> Table:
@@ -63,10 +67,10 @@ def one_name(table: Table) -> Table:
     return replace(table, heads=merge(table.heads, head=True), figures=figures, rows=rows)
 
 
-def split(table: Table, width: int) -> list[Table]:
+def split(table: Table, width: int, *, stacked: bool) -> list[Table]:
     """Split a table by columns into parts that fit, about equally wide, each with the columns up to the name."""
     names = next((i for i, figure in enumerate(table.figures) if not figure), 0) + 1
-    needed = [_needed(table, i) + _GAP for i in range(len(table.heads))]
+    needed = [_needed(table, i, stacked) + _GAP for i in range(len(table.heads))]
     room = width + _GAP - sum(needed[:names])
 
     def fill(most: int) -> list[list[int]]:
@@ -83,10 +87,11 @@ def split(table: Table, width: int) -> list[Table]:
     return [_columns(table, [*range(names), *part]) for part in parts]
 
 
-def _needed(table: Table, column: int) -> int:
+def _needed(table: Table, column: int, stacked: bool) -> int:
     """The columns of the screen that a column cannot do without."""
     figure = table.figures[column]
-    cells = [part for row in table.rows for part in (figure_parts(row[column]) if figure else [row[column]])]
+    parts = [figure_parts(row[column]) if figure else [row[column]] for row in table.rows]
+    cells = [text for part in parts for text in (part if stacked else [" ".join(part)])]
     longest = max(cell_len(line) for line in [*table.heads[column].split("\n"), *cells])
     return longest if figure else min(longest, _NAME)
 
@@ -102,8 +107,11 @@ def _columns(table: Table, chosen: list[int]) -> Table:
 
 def _grid(table: Table, *, stacked: bool) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="cyan")
+    grid.show_header = any(table.heads)
     for i, (head, figure) in enumerate(zip(table.heads, table.figures, strict=True)):
-        grid.add_column(Text(head), justify="right" if figure else "left", no_wrap=figure, min_width=_needed(table, i))
+        grid.add_column(
+            Text(head), justify="right" if figure else "left", no_wrap=figure, min_width=_needed(table, i, stacked)
+        )
     for row in table.rows:
         ranked = table.heads[0] == "#"
         style = "dim" if ranked and row[0] == NONE else "bold" if ranked and row[0] in ("1", "1=") else ""
