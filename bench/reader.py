@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, StrictInt, TypeAdapter, ValidationError
@@ -51,7 +52,7 @@ class Reader:
         if node is None:
             return None
         try:
-            return TypeAdapter(kind).validate_python(node.plain())
+            return _checker(kind).validate_python(node.plain())
         except ValidationError as error:
             for fault in error.errors():
                 loc = fault["loc"]
@@ -209,6 +210,12 @@ class Reader:
             self.fault(settings.place, f"models.{name}: {error}")
             return
         self.part(adapter.Settings, settings, f"models.{name}")
+
+
+@cache
+def _checker(kind: Any) -> TypeAdapter[Any]:
+    """Return pydantic's validator of a type; building one takes longer than using it."""
+    return TypeAdapter(kind)
 
 
 def _phrase(fault: Any, kind: Any) -> str:

@@ -116,8 +116,9 @@ def parse(text: str, name: str, *, lines: bool = True) -> Node:
     """Turn YAML text into a Node; ``name`` (with the line, if ``lines``) is the place of what is found."""
     try:
         loader = _Loader(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{name}: {_one_line(error)}") from None
+    except yaml.reader.ReaderError as error:
+        place = f"{name}:{text.count(chr(10), 0, error.position) + 1}" if lines else name
+        raise UserError(f"{place}: the character {error.character:#x} is not allowed in YAML; take it out") from None
     builder = _Builder(loader, name, lines)
     try:
         composed = loader.get_single_node()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bench import splits
 from bench.schema import Protocol, SplitSpec, TrainSpec, UsersSpec
 from bench.sources import Source
+from bench.sources.humob import Humob
 from bench.splits import Prepared, RolesOverlap, Skip, hashes, make_split, prove_disjoint, roles
 from bench.trajectories import Queries, Trajectories
 from bench.world import Window, World
@@ -354,3 +356,18 @@ def test_the_same_split_twice_is_the_same() -> None:
     for name in ("train", "validate", "history", "queries"):
         assert getattr(one.split, name).fingerprint() == getattr(two.split, name).fingerprint()
     assert one.truth.fingerprint() == two.truth.fingerprint()
+
+
+def test_splits_of_real_users(humob100: Path, tmp_path: Path) -> None:
+    source = Humob(humob100, cache=tmp_path)
+    days: dict[str, Any] = {"days": (0, 59), "window": Window((0, 59), (60, 74))}
+    hashed = cut(source, {"train": "all", "validate": "all", "test": "all"}, test="B", **days)
+    assert sum(hashed.users.values()) == 100
+    assert hashed.users["test"] == len(hashed.split.history.users)
+    whole = cut(source, {"roles": "city"}, **days)
+    assert whole.users["test"] == 100
+    assert whole.users["train"] + len(roles("B", np.arange(17600, 17700), UsersSpec(), tests=False)["validate"]) == 100
+    published = cut(source, {"test": {"uids": {"C": "13600-13699"}}}, **days)
+    assert published.users["test"] == 100
+    with pytest.raises(Skip, match=r"city D is not in the data \(humob:plain has B, C\)"):
+        cut(source, {}, test="D", **days)

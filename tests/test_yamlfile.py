@@ -90,7 +90,7 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 
 
 def test_deep_nesting_is_refused() -> None:
-    assert "nested too deeply" in faults("[" * 5000 + "]" * 5000)[0]
+    assert "nested too deeply" in faults("[" * 1500 + "]" * 1500)[0]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_deep_nesting_is_refused() -> None:
         (b"- a\n- b\n", "not a list"),
         (b"just text\n", "not text ('just text')"),
         (b"a: \xff\n", "is not UTF-8"),
-        (b"a: \x00\n", "this is no YAML"),
+        (b"a: 1\nb: \x00\n", ":2: the character 0x0 is not allowed"),
     ],
 )
 def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, words: str) -> None:
