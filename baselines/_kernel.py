@@ -11,6 +11,7 @@ from bench.trajectories import Queries, Trajectories
 from bench.world import Calendar
 
 WEEK = 7
+FAR = 1e-9  # least slot weight: points of other hours decide where the hour has none
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,18 @@ class Votes:
         weight = np.exp(-self._age / kernel.tau)
         summed = np.bincount(self._index, weight, kinds * slots * places).reshape(kinds, slots, places)
         slot = np.arange(slots)
-        near = np.exp(-((slot[:, None] - slot) ** 2) / (2 * kernel.slot_width**2))
+        near = np.maximum(np.exp(-((slot[:, None] - slot) ** 2) / (2 * kernel.slot_width**2)), FAR)
         days, which = np.unique(_day_kind(queries.d, self._calendar), return_inverse=True)
         kind = np.arange(kinds)
         alike = np.where(days[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0)
         alike *= np.where(days[:, None] // WEEK == kind // WEEK, kernel.day_type, 1.0)
         by_day = np.tensordot(alike, summed, axes=1)
         return (near @ by_day)[which, queries.t]
+
+
+def winners(votes: np.ndarray) -> np.ndarray:
+    """Return the place with the most votes in each row; the first seen of those equal but for rounding."""
+    return np.round(votes / votes.max(axis=1, keepdims=True), 9).argmax(axis=1)
 
 
 def _day_kind(d: np.ndarray, calendar: Calendar) -> np.ndarray:

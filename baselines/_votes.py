@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
+from bench.adapter import Settings
 from bench.trajectories import Trajectories
 
 Level = tuple[np.ndarray, np.ndarray]
+Ties = Literal["first", "recent", "frequent"]
+
+
+class ModeSettings(Settings):
+    """Where a slot's most frequent cell is not clear."""
+
+    reach: int = Field(2, ge=0, description="slots on either side to look at where the slot has no history")
+    ties: Ties = Field("first", description="which of equals: the first seen, the most recent, the more frequent")
 
 
 @dataclass(frozen=True)
@@ -38,33 +49,38 @@ class Places:
         return self.x[index], self.y[index]
 
 
-def most_frequent(places: Places, levels: Sequence[Level]) -> np.ndarray:
-    """Return a place for each query: the most frequent one of its group, the first seen in the group among equals.
+def most_frequent(places: Places, levels: Sequence[Level], ties: Ties = "first") -> np.ndarray:
+    """Return a place for each query: the most frequent one of its group.
 
     levels: pairs (group of each history row, group of each query), tried in turn until one knows the query's group.
     The first of a pair has shape (rows,) or (rows, g) where a row stands in g groups. Unknown in all levels: the most
-    frequent place of all.
+    frequent place of all. ties: which of equally frequent places, by the order within the group.
     """
     queries = len(levels[0][1])
     everything = (np.zeros(len(places.row), np.int64), np.zeros(queries, np.int64))
     answer = np.full(queries, -1)
     for seen, asked in (*levels, everything):
-        known, best = _modes(seen, places)
+        if (answer >= 0).all():
+            break
+        known, best = _modes(seen, places, ties)
         at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
         found = (answer < 0) & (known[at] == asked)
         answer[found] = best[at[found]]
     return answer
 
 
-def _modes(group: np.ndarray, places: Places) -> tuple[np.ndarray, np.ndarray]:
+def _modes(group: np.ndarray, places: Places, ties: Ties) -> tuple[np.ndarray, np.ndarray]:
     """Return the groups, sorted, and the most frequent place of each."""
     row = np.broadcast_to(places.row.reshape(-1, *[1] * (group.ndim - 1)), group.shape)
-    pair = group.astype(np.int64) * len(places) + row
+    pair = (group.astype(np.int64) * len(places) + row).ravel()
+    if ties == "recent":
+        pair = pair[::-1]
     values, first, counts = np.unique(pair, return_index=True, return_counts=True)
-    owner = values // len(places)
-    order = np.lexsort((first, -counts, owner))
+    owner, place = np.divmod(values, len(places))
+    of_all = np.bincount(places.row)[place] if ties == "frequent" else np.zeros(len(place))
+    order = np.lexsort((first, -of_all, -counts, owner))
     known, start = np.unique(owner[order], return_index=True)
-    return known, values[order][start] % len(places)
+    return known, place[order][start]
 
 
 def slots_around(slot: np.ndarray, reach: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._kernel import Kernel, Votes, proximity
+from baselines._kernel import Kernel, Votes, proximity, winners
 from baselines._votes import Places
 from bench import adapter
 from bench.adapter import Context, PerUser
@@ -38,4 +38,4 @@ class KernelVote(PerUser):
         votes = Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
         if setting.smooth:
             votes = votes @ proximity(places)
-        return places.at(votes.argmax(axis=1))
+        return places.at(winners(votes))

@@ -1,0 +1,29 @@
+"""weekday_slot_mode: the user's most frequent cell at the timeslot on that day of the week."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from baselines._votes import ModeSettings, Places, most_frequent, slots_around
+from bench.adapter import Context, PerUser
+from bench.trajectories import Queries, Trajectories
+
+
+class WeekdaySlotMode(PerUser):
+    """Answer with the most frequent cell at (d % 7, slot); unseen: at the slot, at the slots around it, then of all."""
+
+    name: ClassVar[str] = "weekday_slot_mode"
+    Settings = ModeSettings
+    settings: ModeSettings
+
+    def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mode of (weekday, slot) for every query."""
+        places, slots = Places.of(history), ctx.grid.slots
+        levels = [
+            (history.d % 7 * slots + history.t, queries.d % 7 * slots + queries.t),
+            (history.t, queries.t),
+            (slots_around(history.t, self.settings.reach), queries.t),
+        ]
+        return places.at(most_frequent(places, levels, self.settings.ties))
