@@ -309,6 +309,20 @@ def test_check_prints_what_would_run(file: Path, argument: list[str]) -> None:
         assert words in result.output
 
 
+def test_check_says_what_the_data_lack(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "city_B.csv").write_text("uid,d,t,x,y\n1,0,0,5,5\n")
+    result = CliRunner().invoke(app, ["check", str(file), "--data", f"humob:{tmp_path}/real"])
+    assert "cases with C are skipped: not in the data" in result.output
+    assert "cases with A, C are skipped: not in the data" in result.output
+    absent = CliRunner().invoke(app, ["check", str(file), "--data", f"humob:{tmp_path}/absent"])
+    assert isinstance(absent.exception, UserError)
+    changed(file, ("synthetic,", '"humob:nowhere",'), (", options: {users: 50}", ""))
+    later = CliRunner().invoke(app, ["check", str(file)])
+    assert later.exit_code == 0
+    assert "humob:nowhere (not here yet: give --data)" in later.output
+
+
 def test_counts_of_cases_and_fits(file: Path) -> None:
     assert counts(protocol.load(file, scale="full")) == (2 * 3 * 2, 0)
 
@@ -322,3 +336,33 @@ def test_shipped_protocols_load_at_every_scale(name: str) -> None:
         assert read.name == name
     first = path.read_text().splitlines()[0]
     assert first.startswith(f"# bench run protocols/{name}.yaml")
+
+
+def test_zero_shot_never_tests_where_it_trained() -> None:
+    for scale in ("default", "full"):
+        read = protocol.load(ROOT / "protocols" / "zero_shot.yaml", scale=scale)
+        assert [split.train.cities for split in read.splits] == [("B",), ("C",), ("D",)]
+        for split in read.splits:
+            assert sorted((*split.train.cities, *split.test)) == ["B", "C", "D"]
+
+
+def test_few_shot_asks_the_same_people_after_each_number_of_trajectories() -> None:
+    read = protocol.load(ROOT / "protocols" / "few_shot.yaml")
+    assert [split.users.train.n for split in read.splits] == [10, 100, 1000]
+    assert len({(str(split.users.test), split.test, split.window) for split in read.splits}) == 1
+
+
+@pytest.mark.parametrize(("name", "main"), [("humob2024", "geobleu@humob24"), ("giscup2025", "geobleu@giscup25")])
+def test_challenges_ask_the_official_users_for_the_official_days(name: str, main: str) -> None:
+    for scale in ("default", "full"):
+        read = protocol.load(ROOT / "protocols" / f"{name}.yaml", scale=scale)
+        assert read.window == Window((0, 59), (60, 74))
+        assert {str(split.users.test) for split in read.splits} == {"last 3000"}
+        assert read.metrics.main == main
+
+
+def test_the_papers_users_at_full_scale() -> None:
+    read = protocol.load(ROOT / "protocols" / "paper_table.yaml", scale="full")
+    assert ["+".join(split.train.cities) for split in read.splits] == ["B", "C", "D", "A+B"]
+    assert all(split.test == ("B", "C", "D") for split in read.splits)
+    assert {city: read.users.test.listed(city) for city in "BC"} == {"B": ((17600, 17699),), "C": ((13600, 13699),)}
