@@ -1,4 +1,4 @@
-"""tt_knn: a day walked slot by slot, each step to the user's past points nearest to the last one (TT-KNN, HuMob 2024)."""
+"""tt_knn: a day walked slot by slot, each step to the nearest of the user's past points (TT-KNN, HuMob 2024)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TimeKnn(PerUser):
     class Settings(adapter.Settings):
         """Which past points count."""
 
-        k: int = Field(5, ge=1, description="past points of the slot, nearest to the last cell, that decide")
+        k: int = Field(20, ge=1, description="past points of the slot, nearest to the last cell, that decide")
         least_visits: int = Field(5, ge=1, description="cells with fewer visits are left out, if any has as many")
 
     settings: Settings
