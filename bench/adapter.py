@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +23,10 @@ class Settings(BaseModel):
     """Base of every adapter's settings: typed, documented, frozen; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as records and identities hold them: no folder of this machine, files by their hash."""
+        return self.model_dump(mode="json")
 
 
 @dataclass(frozen=True)

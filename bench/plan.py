@@ -126,7 +126,7 @@ def plan_case(
     found = identity(
         adapter=adapter.name,
         version=adapter.version,
-        settings=adapter.settings.model_dump(mode="json"),
+        settings=adapter.settings.recorded(),
         learns_from=adapter.learns_from,
         precision=adapter.precision(device),
         seed=seed,

@@ -67,7 +67,7 @@ def _describe(
         model=model,
         adapter=adapter.name,
         adapter_version=adapter.version,
-        settings=adapter.settings.model_dump(mode="json"),
+        settings=adapter.settings.recorded(),
         learns_from=adapter.learns_from,
         seen=adapter.seen(),
         train_cities=tuple(train_cities) if learns else (),
