@@ -61,9 +61,11 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> N
     missing, extra = ~np.isin(wanted, keys), ~np.isin(keys, wanted)
     faults = []
     if missing.any():
-        faults.append(f"{said_name}: {_told(true, missing)} of {true_name} missing; predict every point of the truth")
+        faults.append(f"{said_name}: lacks {_told(true, missing)} of {true_name}; predict every point of the truth")
     if extra.any():
-        faults.append(f"{said_name}: {_told(said, extra)} not in the scored part of {true_name}; take them out")
+        faults.append(f"{said_name}: has {_told(said, extra)} that the scored part of {true_name} lacks; take them out")
+    if extra.any() and _days(said) != _days(true):
+        faults.append(f"{said_name}: holds days {_days(said)}, scored are {_days(true)}; choose with --days FIRST-LAST")
     if strange := sorted(set(true.uid.tolist()) - set(said.uid.tolist())):
         faults.append(
             f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no row at all "
@@ -127,6 +129,10 @@ def _told(table: Queries, rows: np.ndarray) -> str:
     """Say how many rows, and which is the first."""
     count = int(rows.sum())
     return f"{count} row{'s' if count > 1 else ''} (first: {_key(table, int(np.argmax(rows)))})"
+
+
+def _days(table: Queries) -> str:
+    return f"{table.d.min()}-{table.d.max()}"
 
 
 def _key(table: Queries, row: int) -> str:

@@ -1,0 +1,76 @@
+"""Groups of users by their histories, and the flag for shape without places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from walks import walks
+
+from bench.metrics.flags import shape_without_places
+from bench.metrics.groups import group_means, user_groups
+from bench.trajectories import Trajectories
+from bench.world import Grid
+
+
+def people(radii: list[int], points: list[int]) -> Trajectories:
+    """Users who go to and fro between two cells ``2 * radius`` apart, ``points`` times on one day."""
+    rows = [
+        (uid, 0, t, 100 + radius * (-1) ** t, 50)
+        for uid, (radius, count) in enumerate(zip(radii, points, strict=True))
+        for t in range(count)
+    ]
+    uid, d, t, x, y = np.array(rows).T
+    return Trajectories.build(("A",), city=np.zeros(len(uid)), uid=uid, d=d, t=t, x=x, y=y)
+
+
+def test_radius_and_activity_by_hand() -> None:
+    groups = user_groups(people([4, 0, 8, 2], [2, 4, 6, 8]))
+    assert groups["gyration"].tolist() == [2.0, 0.0, 4.0, 1.0]
+    assert groups["activity"].tolist() == [2, 4, 6, 8]
+    assert groups["activity_q"].tolist() == [1, 2, 3, 4]
+    assert groups["gyration_q"].tolist() == [3, 1, 4, 2]
+    assert user_groups(people([4], [2]), Grid(cell_km=1.0))["gyration"].tolist() == [4.0]
+
+
+def test_equal_users_share_a_quarter_and_quarters_are_even() -> None:
+    assert user_groups(people([3] * 6, [2] * 6))["gyration_q"].nunique() == 1
+    counts = user_groups(people(list(range(40)), [2] * 40))["gyration_q"].value_counts()
+    assert counts.to_dict() == {1: 10, 2: 10, 3: 10, 4: 10}
+
+
+def test_quarters_are_taken_within_a_city() -> None:
+    near, far = walks(8, seed=1, city="A"), walks(8, seed=2, city="B")
+    both = user_groups(Trajectories.concat([near, far]))
+    alone = user_groups(far)
+    assert both[both["city"] == "B"]["gyration_q"].tolist() == alone["gyration_q"].tolist()
+
+
+def test_group_means_leave_out_users_without_history() -> None:
+    history = people([4, 0, 8, 2], [2, 4, 6, 8])
+    scores = user_groups(history)[["city", "uid"]].assign(**{"dtw@fixed": [1.0, 2.0, 3.0, 4.0]})
+    stranger = scores.tail(1).assign(uid=99, **{"dtw@fixed": 1000.0})
+    means = group_means(pd.concat([scores, stranger]), user_groups(history), "dtw@fixed")
+    assert means["activity_q1"] == 1.0
+    assert means["gyration_q1"] == 2.0
+    assert set(means) == {f"{kind}_q{i}" for kind in ("activity", "gyration") for i in range(1, 5)}
+    assert max(means.values()) == 4.0
+
+
+def test_shape_without_places() -> None:
+    geobleu = {"llm": 0.354, "bert": 0.309, "slot": 0.314, "mode": 0.233, "weekday": 0.284, "vote": 0.335}
+    dtw = {"llm": 25.4, "bert": 23.3, "slot": 35.1, "mode": 23.9, "weekday": 44.8, "vote": 25.1}
+    assert shape_without_places(geobleu, dtw) == ("mode",)  # real users of city B, old DTW
+    true = {"llm": 49.1, "bert": 45.5, "slot": 54.3, "mode": 70.9, "weekday": 59.3, "vote": 46.5}
+    assert shape_without_places(geobleu, true) == ()
+
+
+@pytest.mark.parametrize("models", [0, 1, 2])
+def test_too_few_models_are_not_flagged(models: int) -> None:
+    names = [f"m{i}" for i in range(models)]
+    assert shape_without_places(dict.fromkeys(names, 0.1), dict.fromkeys(names, 1.0)) == ()
+
+
+def test_equal_models_are_not_flagged() -> None:
+    names = [f"m{i}" for i in range(6)]
+    assert shape_without_places(dict.fromkeys(names, 0.1), dict.fromkeys(names, 1.0)) == ()
