@@ -65,7 +65,7 @@ def _at_scale(root: Node, scale: str | None) -> Node:
     if not isinstance(over.value, dict):
         raise UserError(f"{over.place}: scales.{scale}: a mapping (key: value) is needed, not {describe(over.plain())}")
     dotted = [key for key in over.value if "." in key]
-    merged = yamlfile.merge(root, over.without(*dotted))
+    merged = yamlfile.merge(root, over.without(*dotted), sweep.SELECTIONS)
     for key in dotted:
         child = over.value[key]
         merged = sweep.assign(merged, key, Node(child.value, over.keys[key], child.keys))

@@ -184,32 +184,38 @@ class Reader:
     def models(self, swept: dict[str, list[Node]], only: Sequence[str]) -> tuple[ModelSpec, ...]:
         """Return every model, multiplied by the sweeps over its settings, with names that differ."""
         found: list[ModelSpec] = []
+        resolved: dict[str, tuple[str, Any]] = {}
         known: set[str] = set()
         for i, node in enumerate(sweep.as_mapping(entry) for entry in self.items("models")):
             entry: ModelEntry | None = self.part(ModelEntry, node, f"models.{i}")
             if entry is None:
                 continue
             base = entry.name or entry.use
-            for name, settings in sweep.model_variants(self.root, i, base, swept):
-                if name in {model.name for model in found}:
-                    self.fault(node.place, f"models.{i}: a model named '{name}' stands above; give one another name")
+            for name, given in sweep.model_variants(self.root, i, base, swept):
                 known |= {name, base, entry.use}
-                if not only or {name, base, entry.use} & set(only):
-                    self.check_settings(entry.use, base, settings)
-                    found.append(ModelSpec(use=entry.use, name=name, settings=settings.plain()))
+                if only and not {name, base, entry.use} & set(only):
+                    continue
+                same = (entry.use, self.settings(entry.use, base, given))
+                twin = next((other for other, value in resolved.items() if value == same and same[1] is not None), None)
+                if name in resolved:
+                    self.fault(node.place, f"models.{i}: a model named '{name}' stands above; give one another name")
+                elif twin:
+                    self.fault(node.place, f"models.{i}: '{name}' asks the same as '{twin}'; take one out")
+                resolved[name] = same
+                found.append(ModelSpec(use=entry.use, name=name, settings=given.plain()))
         for name in only:
             if known and name not in known:
                 self.fault(f"--only {name}", f"the protocol has no such model{nearest(name, known)}")
         return tuple(found)
 
-    def check_settings(self, use: str, name: str, settings: Node) -> None:
-        """Note every wrong setting of a model."""
+    def settings(self, use: str, name: str, given: Node) -> Any:
+        """Return a model's settings with their defaults; note every wrong one and return None."""
         try:
             adapter = registry.get(use)
         except UserError as error:
-            self.fault(settings.place, f"models.{name}: {error}")
-            return
-        self.part(adapter.Settings, settings, f"models.{name}")
+            self.fault(given.place, f"models.{name}: {error}")
+            return None
+        return self.part(adapter.Settings, given, f"models.{name}")
 
 
 @cache

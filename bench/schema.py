@@ -63,6 +63,7 @@ def _known_source(spec: str) -> str:
 Days = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_in_order)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n|]+$")]  # fits into a table
 Cities = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
 Metric = Annotated[str, AfterValidator(_known_metric)]
 Positive = Annotated[float, Field(gt=0)]
@@ -165,7 +166,7 @@ class ModelEntry(Part):
     """A model as YAML has it."""
 
     use: Annotated[str, AfterValidator(_known_model)]
-    name: Text | None = None
+    name: Label | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
 

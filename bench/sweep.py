@@ -11,6 +11,7 @@ from bench.errors import UserError, nearest
 from bench.yamlfile import Node, describe, merge
 
 SWEPT_PARTS = ("users", "window")
+SELECTIONS = ("train", "validate", "test")  # of users: {last: 9} is one value, not a mapping to merge into
 
 
 def as_mapping(entry: Node) -> Node:
@@ -84,7 +85,7 @@ def split_variants(
     What the split itself says of users replaces the protocol's; the sweep replaces both.
     """
     users, window, own = root.get("users"), root.get("window"), split.get("users")
-    base = {"users": merge(users, own) if users and own else users, "window": window}
+    base = {"users": merge(users, own, SELECTIONS) if users and own else users, "window": window}
     lists = {key: values for key, values in swept.items() if key.partition(".")[0] in SWEPT_PARTS}
     for label, chosen in _combinations(lists):
         parts = dict(base)

@@ -6,7 +6,7 @@ Stricter than PyYAML's safe loader: repeated keys, aliases and tags are refused,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,14 +134,18 @@ def parse(text: str, name: str, *, lines: bool = True) -> Node:
     return root
 
 
-def merge(base: Node, over: Node) -> Node:
-    """Return ``base`` with the parts that ``over`` names replaced: mappings merge, anything else is replaced whole."""
+def merge(base: Node, over: Node, whole: Collection[str] = ()) -> Node:
+    """Return ``base`` with the parts that ``over`` names replaced.
+
+    Mappings merge, unless they stand under a key named in ``whole``; anything else is replaced whole.
+    """
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = base
     for key, child in over.value.items():
         kept = base.get(key)
-        merged = merged.with_entry(key, child if kept is None else merge(kept, child), over.keys[key])
+        new = child if kept is None or key in whole else merge(kept, child, whole)
+        merged = merged.with_entry(key, new, over.keys[key])
     return merged
 
 

@@ -33,7 +33,7 @@ splits:
 users: {train: 20, validate: 4, test: {last: 9}}
 models:
   - user_mode
-  - {use: user_mode, name: The mode}
+  - {use: slot_mode, name: The mode}
 metrics: {main: geobleu@humob24, also: [dtw@fixed]}
 scales:
   full:
@@ -78,7 +78,7 @@ def test_reads_every_part(file: Path) -> None:
     ]
     assert read.splits[1].train.shares == {"A": 0.5}
     assert all(split.window == read.window for split in read.splits)
-    assert [(model.use, model.name) for model in read.models] == [("user_mode", "user_mode"), ("user_mode", "The mode")]
+    assert [(model.use, model.name) for model in read.models] == [("user_mode", "user_mode"), ("slot_mode", "The mode")]
     assert (read.metrics.main, read.metrics.also) == ("geobleu@humob24", ("dtw@fixed",))
     assert (read.answers.fallback, read.answers.most_filled) == ("last_cell", 0.05)
     assert read.limits.model_dump() == {"fit_seconds": None, "predict_seconds": None}
@@ -107,6 +107,12 @@ def test_a_scale_replaces_its_parts_and_no_others(file: Path) -> None:
     assert protocol.load(file, scale="default") == protocol.load(file)
     assert protocol.scales(file) == ("default", "full")
     assert faults(file, scale="ful") == ["--scale ful: tiny.yaml has no such scale; did you mean 'full'?"]
+
+
+def test_a_choice_of_users_is_replaced_whole(file: Path) -> None:
+    changed(file, ("test: 30}", "test: {uids: 3-5}}"), ("users: {train: 5}", "users: {test: {uids: {C: 7}}}"))
+    assert [str(split.users.test) for split in protocol.load(file).splits] == ["last 9", "uids C 7"]
+    assert [str(split.users.test) for split in protocol.load(file, scale="full").splits] == ["uids 3-5", "uids C 7"]
 
 
 def test_a_scale_may_use_dotted_keys(file: Path) -> None:
@@ -144,7 +150,10 @@ def test_data_takes_the_place_of_the_source_and_its_options(file: Path) -> None:
 
 def test_only_keeps_models_by_name_or_adapter(file: Path) -> None:
     assert [model.name for model in protocol.load(file, only=["The mode"]).models] == ["The mode"]
-    assert len(protocol.load(file, only=["user_mode"]).models) == 2
+    assert [model.name for model in protocol.load(file, only=["slot_mode", "user_mode"]).models] == [
+        "user_mode",
+        "The mode",
+    ]
     assert faults(file, only=["The mod"]) == [
         "--only The mod: the protocol has no such model; did you mean 'The mode'?"
     ]
@@ -152,11 +161,9 @@ def test_only_keeps_models_by_name_or_adapter(file: Path) -> None:
 
 def test_further_adapters_join_once(file: Path) -> None:
     changed(file, ("  - user_mode\n", ""))
-    assert [model.name for model in protocol.load(file, add=["user_mode"]).models] == ["The mode"]
-    assert (
-        "--adapter outsider: models.2.use: model 'outsider' is not known"
-        in faults(changed(file, ("models:\n", "models:\n  - {use: user_mode, name: again}\n")), add=["outsider"])[0]
-    )
+    assert [model.name for model in protocol.load(file, add=["slot_mode"]).models] == ["The mode"]
+    assert [model.name for model in protocol.load(file, add=["user_mode"]).models] == ["The mode", "user_mode"]
+    assert faults(file, add=["outsider"])[0].startswith("--adapter outsider: models.1.use: model 'outsider' is not kn")
 
 
 @pytest.mark.parametrize(
@@ -204,6 +211,8 @@ def test_further_adapters_join_once(file: Path) -> None:
             "models.0.use: model 'user_mod' is not known; did you mean 'user_mode'?",
         ),
         ("name: The mode", "name: user_mode", 15, "models.1: a model named 'user_mode' stands above"),
+        ("use: slot_mode, name", "use: user_mode, name", 15, "models.1: 'The mode' asks the same as 'user_mode'"),
+        ("name: The mode", "name: The | mode", 15, "models.1.name: String should match pattern"),
         ("geobleu@humob24", "geobleu@humob42", 16, "metrics.main: metric 'geobleu@humob42' is not known; did you mean"),
         (
             "[dtw@fixed]",

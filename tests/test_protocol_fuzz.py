@@ -26,7 +26,7 @@ WHOLE: dict[str, Any] = {
     "window": {"history": [0, 9], "horizon": [10, 12]},
     "splits": [{"train": {"cities": ["A"], "days": [0, 9], "shares": {"A": 0.5}}, "test": ["B"], "users": {"test": 3}}],
     "users": {"train": 20, "validate": {"uids": "1-3"}, "test": {"last": 9}, "roles": "hash"},
-    "models": ["user_mode", {"use": "user_mode", "name": "again", "settings": {}}],
+    "models": ["user_mode", {"use": "slot_mode", "name": "again", "settings": {}}],
     "sweep": {"users.train": [3, 5]},
     "metrics": {"main": "dtw@fixed", "also": ["geobleu@humob24"]},
     "answers": {"fallback": "last_cell", "most_filled": 0.1},
