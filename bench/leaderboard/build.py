@@ -134,7 +134,7 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         unranked=line.unranked(),
         leaks=line.leaks(),
         coverage=float(np.mean([count.coverage for count in counts])) if counts else None,
-        groups=mean_by_key([record.scores[record.main].groups for record in line.records if record.scores]),
+        groups=mean_by_key([r.scores[r.main].groups for r in line.records if r.main in r.scores]),
         samples=line.samples,
     )
 

@@ -1,7 +1,7 @@
 """A report on a terminal: details first, the headline last, so that it stands on screen when the command ends.
 
-Where a table is too wide, an interval goes below its figure and a row's two names into one column; a table that is still
-too wide is split, its names repeated.
+Where a table is too wide, an interval goes below its figure and what a model learned from behind its name; a table that
+is still too wide is split, its names repeated.
 """
 
 from __future__ import annotations

@@ -1,0 +1,128 @@
+"""bench show: a record as a page; a user's days, with answers beside or below."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mock_run import TYPICAL, make_run
+from rich.console import Console
+
+from bench.commands import show
+from bench.errors import UserError
+from bench.report.trajectory import Said, view
+from bench.trajectories import INVALID, MISSING, OK, Trajectories
+from bench.world import World
+
+
+@pytest.fixture
+def user() -> Trajectories:
+    points = [(5, 0, 10, 10), (5, 1, 10, 10), (5, 47, 10, 10), (6, 2, 20, 10), (6, 3, 20, 10), (7, 9, 30, 10)]
+    d, t, x, y = (np.array(column) for column in zip(*points, strict=True))
+    return Trajectories.build(("B",), city=np.zeros(6), uid=np.full(6, 7), d=d, t=t, x=x, y=y)
+
+
+def drawn(lines: list[object]) -> list[str]:
+    return [getattr(line, "plain", "") for line in lines]
+
+
+def test_places_get_letters_by_their_share_and_off_days_are_marked(user: Trajectories) -> None:
+    lines = drawn(view(user, World(), (5, 7), 100))
+    days = {line[:7].strip(): line[8:] for line in lines if line.startswith("d")}
+    assert days == {
+        "d5": "HH" + "·" * 45 + "H",
+        "d6 off": "··22" + "·" * 44,
+        "d7 off": "·" * 9 + "a" + "·" * 38,
+    }
+    assert "H  cell 10,10   50% of 6 points    0.0 km from H" in lines
+    assert "2  cell 20,10   33% of 6 points    5.0 km from H" in lines
+
+
+def test_answers_stand_beside_where_there_is_room_and_below_where_not(user: Trajectories) -> None:
+    said = Said(
+        Trajectories.build(
+            ("B",),
+            city=np.zeros(4),
+            uid=np.full(4, 7),
+            d=np.array([5, 5, 6, 6]),
+            t=np.array([0, 1, 2, 3]),
+            x=np.array([10, 12, 99, 1]),
+            y=np.array([10, 10, 99, 1]),
+        ),
+        np.array([OK, OK, INVALID, MISSING]),
+    )
+    wide, narrow = view(user, World(), (5, 6), 120, said), view(user, World(), (5, 6), 80, said)
+    assert drawn(wide)[1].endswith("   H?" + "·" * 46)
+    assert drawn(wide)[2].endswith("   ··!_" + "·" * 44)
+    assert drawn(narrow)[2].split()[-1] == "H?" + "·" * 46
+    styles = [str(span.style) for span in wide[1].spans if wide[1].plain[span.start] in "H?" and span.start > 57]
+    assert styles == ["green", "yellow"]
+    assert drawn(wide)[-1] == "1 of 4 answers of these days are right (25%)."
+
+
+def test_a_record_is_shown_whole(tmp_path: Path) -> None:
+    make_run(tmp_path, TYPICAL, [("B", ("C", "D"))])
+    for path in (tmp_path / "records").glob("*.json"):
+        console = Console(file=io.StringIO(), width=100)
+        show.show_record(path, console)
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "status" in text
+        assert "Mock CPU" in text
+        assert ("geobleu@humob24 *" in text) == ("done" in text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ((None, "synthetic", None, None, None), "name a record file, or a user"),
+        ((None, "synthetic", "17600", None, None), "'17600' is no CITY:UID"),
+        ((None, "synthetic", "B:x", None, None), "'B:x' is no CITY:UID"),
+        ((None, "synthetic", "B:1", "9-3", None), "'9-3' is no first and last day"),
+        ((Path("nowhere.json"), "synthetic", None, None, None), "there is no such file"),
+    ],
+)
+def test_bad_arguments_are_said(
+    arguments: tuple[Path | None, str, str | None, str | None, Path | None], fault: str
+) -> None:
+    with pytest.raises(UserError, match=fault):
+        show.show_command(*arguments)
+
+
+class Small:
+    """A source of one user."""
+
+    spec = "small"
+    world = World()
+
+    def __init__(self, table: Trajectories) -> None:
+        self.table = table
+
+    def cities(self) -> tuple[str, ...]:
+        return ("B",)
+
+    def load(self, _city: str) -> Trajectories:
+        return self.table
+
+
+def test_a_trajectory_is_shown_with_the_answers_of_a_file(
+    user: Trajectories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.sources.open_source", lambda *_, **__: Small(user))
+    answers = tmp_path / "answers.parquet"
+    user.to_frame().assign(status=0).to_parquet(answers, index=False)
+    console = Console(file=io.StringIO(), width=120)
+    show.show_trajectory("synthetic", "B", 7, None, answers, console)
+    assert "6 of 6 answers of these days are right (100%)." in console.file.getvalue()  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="no user 8; some that it has: B:7"):
+        show.show_trajectory("synthetic", "B", 8, None, None, console)
+    with pytest.raises(UserError, match="has no city 'X'"):
+        show.show_trajectory("synthetic", "X", 7, None, None, console)
+    pd.DataFrame({"city": ["C"], "uid": [7], "d": [1], "t": [1], "x": [1], "y": [1], "status": [0]}).to_parquet(answers)
+    with pytest.raises(UserError, match="holds no answers for user 7 of city B"):
+        show.show_trajectory("synthetic", "B", 7, None, answers, console)
+    (tmp_path / "other.parquet").write_text("x")
+    with pytest.raises(UserError, match="cannot be read as answers"):
+        show.show_trajectory("synthetic", "B", 7, None, tmp_path / "other.parquet", console)
