@@ -64,7 +64,7 @@ def read(text: str, folder: Path, **given: Any) -> None:
     except UserError as error:
         messages = list(error.messages) or ["no message"]
     for message in messages:
-        assert re.match(rf"({re.escape(str(file))}:\d+|--set .*): ", message, re.S), message
+        assert re.match(rf"({re.escape(str(file))}:\d+|--(set|scale) .*): ", message, re.S), message
 
 
 @pytest.fixture(scope="module")
