@@ -70,7 +70,7 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
     metrics, named, main = _metrics(records), panel.names(records), mains[0]
     lines = panel.read_lines(records, folder)
     against = _reference(lines, metrics, main, reference)
-    gaps = tuple(_gap(record, named) for record in records if record.status != "done")
+    gaps = _gaps(records, named)
     by_city: dict[str, list[Row]] = defaultdict(list)
     for line in lines:
         by_city[line.city].append(_row(line, metrics, against, lines))
@@ -98,10 +98,17 @@ def _metrics(records: Iterable[Record]) -> dict[str, Metric]:
     return found
 
 
-def _gap(record: Record, named: Mapping[str, str]) -> Gap:
-    case = record.case
-    model, training = named[record.identity.cost], panel.training_of(record)
-    return Gap(model, training, case.test_city, case.seed, record.status, record.reason or "no reason given")
+def _gaps(records: Iterable[Record], named: Mapping[str, str]) -> tuple[Gap, ...]:
+    """List what has no score. One that learns from nothing is asked once a split, and one answer serves them all."""
+
+    def key(record: Record) -> tuple[str, str, str, int]:
+        case = record.case
+        return named[record.identity.cost], panel.training_of(record), case.test_city, case.seed
+
+    done = {key(record) for record in records if record.status == "done"}
+    missing = [record for record in records if record.status != "done" and key(record) not in done]
+    found = [Gap(*key(record), record.status, record.reason or "no reason given") for record in missing]
+    return tuple(dict.fromkeys(found))
 
 
 def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, wanted: str) -> str | None:

@@ -143,7 +143,8 @@ def read_lines(records: Sequence[Record], folder: Path) -> list[Line]:
         for part in parts.values():
             shared = [m for m in part[0][2] if all(m in scores for _, _, scores in part)]
             stacked = {metric: np.stack([scores[metric] for _, _, scores in part]) for metric in shared}
-            seeds, failed = tuple(record for record, _, _ in part), len(group) - len(part)
+            seeds = tuple(record for record, _, _ in part)
+            failed = len({record.case.seed for record in group} - {record.case.seed for record in seeds})
             lines.append(Line(model, training, city, seeds, part[0][1], stacked, failed))
     return [line for city in sorted({line.city for line in lines}) for line in _resampled(lines, city)]
 

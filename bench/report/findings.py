@@ -19,7 +19,8 @@ def findings(found: Leaderboard) -> tuple[str, ...]:
 def _of_board(board: Board, found: Leaderboard) -> Iterable[str]:
     if len(board.ranked) < 2 or found.main not in board.ranked[0].figures:
         return
-    where = f"In {' and '.join(board.cities)} ({board.users} users)"
+    *others, last = board.cities
+    where = f"In {' and '.join([', '.join(others), last] if others else [last])} ({board.users} users)"
     yield f"{where}: {_best(board, found.metrics[found.main])}"
     for sentence in (
         _does_learning_pay(board, found.metrics[found.main]),

@@ -15,11 +15,12 @@ from bench.report.tables import Table
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with lines of text and tables below."""
+    """A heading with lines of text and tables below. more: tables that a terminal shows for the headline only."""
 
     title: str
     lines: tuple[str, ...]
     tables: tuple[Table, ...]
+    more: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,5 +63,5 @@ def _board(found: Leaderboard, board: Board) -> Section:
     parts = [tables.scores(found, board), tables.typical(found, board)]
     if missed := tables.misses(found, board):
         parts.append(missed)
-    parts += [*tables.further(found, board), *tables.groups(found, board)]
-    return Section(tables.where(board), (), tuple(parts))
+    more = (*tables.further(found, board), *tables.groups(found, board))
+    return Section(tables.where(board), (), tuple(parts), more)

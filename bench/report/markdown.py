@@ -17,11 +17,7 @@ _INTERVAL = re.compile(r"\[[-+\d.–]+\]")
 def render(report: Report) -> str:
     """Return the whole report; the same records give the same bytes."""
     parts = [f"# {escape(report.title)}", _list(report.lines)]
-    first, *others = report.boards or (None,)
-    if first:
-        parts += _section(first)
-    parts += _section(report.findings)
-    for section in (*report.facts, *others):
+    for section in (*report.boards[:1], report.findings, *report.facts, *report.boards[1:]):
         parts += _section(section)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -33,7 +29,7 @@ def escape(text: str) -> str:
 
 def _section(section: Section) -> list[str]:
     parts = [f"## {escape(section.title)}", _list(section.lines)]
-    for i, table in enumerate(section.tables):
+    for i, table in enumerate((*section.tables, *section.more)):
         if i or table.title != section.title:
             parts.append(f"**{escape(table.title)}**")
         parts += [_table(table), _list(table.notes)]

@@ -82,5 +82,5 @@ def rate(value: float | None) -> str:
 
 
 def as_reported(value: float) -> str:
-    """Format a number of somebody else's with the digits that it came with."""
-    return f"{value:g}"
+    """Format a number of somebody else's with all its digits, at least three after the point below 1."""
+    return max(f"{value:g}", f"{value:.{3 if abs(value) < 1 else 1}f}", key=len)

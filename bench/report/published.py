@@ -118,5 +118,7 @@ def _table(tables: Iterable[Reported], metrics: tuple[str, ...], published: Publ
         for model, values in table.scores.items()
     ]
     notes = ["Other users, other training, other hardware: not ranked, and no interval is known."]
+    if any(source.endswith(f":{PLAIN}") for source in found.facts.sources):
+        notes.append("These files do not say which challenge they are of: cities of one name may be different ones.")
     notes += [f"Source {mark}: {published.sources[source]}." for source, mark in marks.items()]
     return make_table(TITLE, columns, rows, notes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.leaderboard import Board, Figure, Leaderboard, Metric, Row
+from bench.leaderboard import Board, Detectable, Figure, Leaderboard, Metric, Row
 from bench.report import numbers
 from bench.report.numbers import NONE
 
@@ -119,7 +119,7 @@ def flags(row: Row) -> list[tuple[str, str]]:
         marks.append(("hist", "learned from the test users' histories too"))
     if row.shape_without_places:
         names = " and ".join(numbers.title(metric) for metric in row.shape_without_places)
-        marks.append(("shape", f"shape without places: among the best by {names}, among the worst by GEO-BLEU"))
+        marks.append(("shape", f"among the best by {names} and the worst by GEO-BLEU: shape without places"))
     return marks
 
 
@@ -129,16 +129,10 @@ def _score_notes(found: Leaderboard, board: Board) -> list[str]:
         f"Ranked by {numbers.title(main.name)}: one more than the number of rows that are better beyond chance (paired "
         "bootstrap over users, 95 %); =: some row cannot be told from this one. In brackets the mean's 95 % interval."
     ]
-    seen = [
-        f"{numbers.title(name)} {numbers.amount(spread.median, found.metrics[name].unit)} "
-        f"({numbers.amount(spread.smallest, found.metrics[name].unit)} to "
-        f"{numbers.amount(spread.largest, found.metrics[name].unit)})"
-        for name in found.versions
-        if (spread := board.detectable.get(name))
-    ]
-    if seen:
+    if board.detectable:
+        seen = [_detectable(found.metrics[m], board.detectable[m]) for m in found.versions if m in board.detectable]
         notes.append(
-            f"Differences that {board.users} users show in 4 repeats of 5, median pair (range over pairs): "
+            f"What difference between two rows {board.users} users show in 4 repeats of 5, median over pairs (range): "
             f"{', '.join(seen)}."
         )
     notes += [f"{tag}: {row.label}: {sentence}." for row in board.rows for tag, sentence in flags(row) if tag != "hist"]
@@ -149,6 +143,11 @@ def _score_notes(found: Leaderboard, board: Board) -> list[str]:
         notes.append(f"Seeds, where several (intervals over users and seeds): {', '.join(several)}.")
     notes += [f"Left out: {label}: {reason}." for label, reason in board.left_out]
     return notes
+
+
+def _detectable(metric: Metric, spread: Detectable) -> str:
+    middle, low, high = (numbers.amount(v, metric.unit) for v in (spread.median, spread.smallest, spread.largest))
+    return f"{numbers.title(metric.name)} {middle}" + (f" ({low} to {high})" if low != high else "")
 
 
 def typical(found: Leaderboard, board: Board) -> Table:
@@ -191,10 +190,12 @@ def groups(found: Leaderboard, board: Board) -> list[Table]:
     for kind in dict.fromkeys(name.rpartition("_")[0] for name in names):
         members = [name for name in names if name.rpartition("_")[0] == kind]
         columns = [*NAMES]
-        columns += [(name.rpartition("_")[2], True) for name in members]
+        shown = [member.rpartition("_")[2] for member in members]
+        columns += [(head, True) for head in shown]
         rows = [name(row) + [numbers.amount(row.groups.get(name), main.unit) for name in members] for row in board.rows]
         title = f"{numbers.title(main.name)} by {kind.replace('_', ' ')} of users"
-        tables.append(make_table(title, columns, rows))
+        notes = ["q1 to q4: quarters of the users of a city, from the lowest to the highest."] if "q1" in shown else []
+        tables.append(make_table(title, columns, rows, notes))
     return tables
 
 

@@ -26,17 +26,19 @@ _GAP = 2
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
-    headline, *cities = report.boards or (None,)
-    for section in (*cities, *report.facts, *([headline] if headline else []), report.findings):
+    for section in (*report.boards[1:], *report.facts):
         _section(section, console)
+    for headline in report.boards[:1]:
+        _section(headline, console, whole=True)
+    _section(report.findings, console)
     console.print(Rule(Text(report.title, style="bold"), align="left", style="dim"))
     _lines(report.lines, console)
 
 
-def _section(section: Section, console: Console) -> None:
+def _section(section: Section, console: Console, *, whole: bool = False) -> None:
     console.print(Rule(Text(section.title, style="bold"), align="left", style="dim"))
     _lines(section.lines, console)
-    for table in section.tables:
+    for table in (*section.tables, *(section.more if whole else ())):
         print_table(table, console, titled=table.title != section.title)
 
 

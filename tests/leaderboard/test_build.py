@@ -159,6 +159,16 @@ def test_a_city_that_all_models_skip_does_not_empty_the_headline(tmp_path: Path)
     assert len(found.gaps) == 2
 
 
+def test_a_split_skipped_for_its_training_city_is_no_gap_of_a_model_that_learns_from_nothing(tmp_path: Path) -> None:
+    models = [SLOT, Model("learner", 0.28, 45, learns_from="train users")]
+    records = make_run(tmp_path, models, ONE_SPLIT)
+    absent = {"C": "the data have no city E"}
+    records += [make_record(replace(model, skips=absent), "E", "C", 0)[0] for model in models]
+    found = build(records, tmp_path)
+    assert row(city(found, "C"), "slot_mode").unranked is None
+    assert [(gap.model, gap.training) for gap in found.gaps] == [("learner", "E")]
+
+
 def test_rows_on_other_users_are_shown_and_not_ranked(tmp_path: Path) -> None:
     records = make_run(tmp_path, [SLOT, Model("user_mode", 0.2, 60)], ONE_SPLIT)
     records += make_run(tmp_path, [Model("few", 0.5, 20)], ONE_SPLIT, users=30)
