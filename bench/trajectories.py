@@ -205,20 +205,25 @@ def by_user(history: Trajectories, queries: Queries) -> Iterator[tuple[tuple[str
         yield user, history.of(user), queries.of(user)
 
 
+def is_sorted(data: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether the keys (city, uid, d, t) rise from row to row; a missing ``city`` counts as one city."""
+    rows, step = len(data["uid"]), 1 << 18
+    runs = ({name: column[i : i + step + 1] for name, column in data.items()} for i in range(0, rows, step))
+    return all(bool(np.all(np.diff(_key(run)) > 0)) for run in runs)
+
+
 def sort_order(data: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, np.ndarray]:
     """Return the order that sorts rows by (city, uid, d, t), None if they are sorted, and the rows with the same key.
 
     The second is int64 of shape (repeats, 2): pairs of row indices (earlier, later). A missing ``city`` counts as one
-    city. Sorted rows, the common case, cost no memory; others take 16 bytes a row.
+    city.
     """
-    rows, step = len(data["uid"]), 1 << 20
-    runs = ({name: column[i : i + step + 1] for name, column in data.items()} for i in range(0, rows, step))
-    if all(bool(np.all(np.diff(_key(run)) > 0)) for run in runs):
+    if is_sorted(data):  # the common case takes no memory, the other 16 bytes a row and more
         return None, np.zeros((0, 2), np.int64)
     key = _key(data)
     order = np.argsort(key)
-    same = [i + np.flatnonzero(np.diff(key[order[i : i + step + 1]]) == 0) for i in range(0, rows, step)]
-    first = np.concatenate(same)
+    key = key[order]
+    first = np.flatnonzero(key[1:] == key[:-1])
     twice = np.sort(np.stack([order[first], order[first + 1]], axis=1), axis=1)
     return order, twice[np.argsort(twice[:, 1])]
 

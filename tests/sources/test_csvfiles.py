@@ -183,11 +183,12 @@ def test_truncated_gzip(tmp_path: Path, keep: int) -> None:
     assert fault == "the gzip stream ends too early (truncated); copy or download it again"
 
 
-def test_damaged_gzip(tmp_path: Path) -> None:
-    whole = bytearray(gzip.compress((HEAD + "1,0,0,1,1\n").encode()))
-    whole[-6] ^= 255  # the checksum
+@pytest.mark.parametrize("byte", [2, 12, 40, -6, -2])  # in the header, the stream, the checksum, the length
+def test_damaged_gzip(tmp_path: Path, byte: int) -> None:
+    whole = bytearray(gzip.compress((HEAD + "".join(f"{uid},0,0,{uid % 200 + 1},1\n" for uid in range(500))).encode()))
+    whole[byte] ^= 255
     (fault,) = faults(tmp_path / "a.csv.gz", bytes(whole))
-    assert fault.startswith("the gzip stream is damaged")
+    assert fault.startswith("the gzip stream")
 
 
 def test_what_is_no_gzip_is_said(tmp_path: Path) -> None:
@@ -315,6 +316,21 @@ def table_text(keys: list[tuple[int, int, int]], seed: int) -> str:
     cells = rng.integers(1, 201, (len(keys), 2))
     body = (f"{u},{d},{t},{x},{y}\n" for (u, d, t), (x, y) in zip(keys, cells, strict=True))
     return HEAD + "".join(body)
+
+
+def test_unsorted_rows_of_the_widest_values_are_sorted_too(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    every = np.array([(u, d, t) for u in (0, 2**31 - 1) for d in (0, 9999) for t in range(48)])
+    for days in (slice(None), every[:, 1] == 0):  # too wide to be packed into one integer, and not
+        keys = rng.permutation(every[days])
+        body = "".join(f"{u},{d},{t},{200 if t else 999},{t + 1 if t else 999}\n" for u, d, t in keys.tolist())
+        points = read(path, body, masked=True)
+        seen = sorted(key for key in map(tuple, keys.tolist()) if key[2])
+        assert rows(points) == [(u, d, t, 200, t + 1) for u, d, t in seen]
+        assert set(points.masked.t.tolist()) == {0}
+        fault = faults(path, body + body.splitlines()[0] + "\n", masked=True)
+        assert len(fault) == 1
+        assert fault[0].startswith(f"line {len(keys) + 1}: ")
 
 
 def test_real_files_hold_what_their_page_says(humob100: Path) -> None:
