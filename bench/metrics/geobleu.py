@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ORDERS = {"geobleu@humob24": 3, "geobleu@giscup25": 5}
 LONGEST = max(ORDERS.values())
+_STALE = -1.0  # below every proximity: the row's maximum must be found anew
 TABLE = Path(__file__).with_name("proximity.npy")
 
 
@@ -48,15 +49,10 @@ def score(pairs: Pairs) -> dict[str, np.ndarray]:
 
 
 @numba.njit
-def _greedy(gram, k, rows, cols, top, top_col, taken):  # type: ignore[no-untyped-def]
-    """Sum of proximities when pairs are taken from the nearest down, in listed order among equals, each side once.
-
-    A pair of equal n-grams (product exactly 1) comes before all others; after these, the largest of the free rows'
-    maxima is next. That is the order of a stable sort, without sorting.
-    """
-    free_rows = 0
-    for j in range(k):
-        taken[j] = False
+def _take_equal(gram, k, rows, cols):  # type: ignore[no-untyped-def]
+    """Take the pairs of equal n-grams (product exactly 1); list the free rows and columns, return how many of each."""
+    taken = np.zeros(k, np.bool_)
+    free = 0
     for i in range(k):
         found = False
         for j in range(k):
@@ -64,42 +60,52 @@ def _greedy(gram, k, rows, cols, top, top_col, taken):  # type: ignore[no-untype
                 taken[j] = found = True
                 break
         if not found:
-            rows[free_rows] = i
-            free_rows += 1
-    total = float(k - free_rows)
-    free_cols = 0
+            rows[free] = i
+            free += 1
+    column = 0
     for j in range(k):
         if not taken[j]:
-            cols[free_cols] = j
-            free_cols += 1
-    for r in range(free_rows):
-        top_col[r] = -1
-    while free_rows > 0:
+            cols[column] = j
+            column += 1
+    return free
+
+
+@numba.njit
+def _greedy(gram, k, rows, cols, top, top_col):  # type: ignore[no-untyped-def]
+    """Sum of proximities when pairs are taken from the nearest down, in listed order among equals, each side once.
+
+    Equal n-grams come before all others; after these, the largest of the free rows' maxima is next. That is the order
+    of a stable sort, without sorting. rows, cols, top, top_col: room for what is free and for the rows' maxima.
+    """
+    free = _take_equal(gram, k, rows, cols)
+    total = float(k - free)
+    for r in range(free):
+        top[r] = _STALE
+    while free > 0:
         best = 0
-        for r in range(free_rows):
-            if top_col[r] < 0:
-                i = rows[r]
-                top[r], top_col[r] = -1.0, 0
-                for c in range(free_cols):
-                    value = gram[i, cols[c]]
-                    if value > top[r]:
-                        top[r], top_col[r] = value, cols[c]
+        for r in range(free):
+            if top[r] == _STALE:
+                row = gram[rows[r]]
+                value, column = _STALE, cols[0]
+                for c in range(free):
+                    if row[cols[c]] > value:
+                        value, column = row[cols[c]], cols[c]
+                top[r], top_col[r] = value, column
             if top[r] > top[best]:
                 best = r
         total += top[best]
         gone = top_col[best]
-        free_rows -= 1
-        for r in range(best, free_rows):
-            rows[r], top[r], top_col[r] = rows[r + 1], top[r + 1], top_col[r + 1]
-        for r in range(free_rows):
-            if top_col[r] == gone:
-                top_col[r] = -1
         kept = 0
-        for c in range(free_cols):
+        for c in range(free):
             if cols[c] != gone:
                 cols[kept] = cols[c]
                 kept += 1
-        free_cols = kept
+        free -= 1
+        for r in range(best, free):
+            rows[r], top[r], top_col[r] = rows[r + 1], top[r + 1], top_col[r + 1]
+        for r in range(free):
+            if top_col[r] == gone:
+                top[r] = _STALE
     return total
 
 
@@ -113,9 +119,8 @@ def _precisions(first, last, starts, px, py, tx, ty, missed, table, out):  # typ
         most = max(most, starts[day + 1] - starts[day])
     near = np.empty((most, most))
     gram = np.empty((most, most))
-    rows, cols = np.empty(most, np.int64), np.empty(most, np.int64)
-    top, top_col = np.empty(most), np.empty(most, np.int64)
-    taken = np.empty(most, np.bool_)
+    rows, cols, top_col = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most, np.uint32)
+    top = np.empty(most)
     for day in range(first, last):
         a = starts[day]
         m = starts[day + 1] - a
@@ -130,10 +135,10 @@ def _precisions(first, last, starts, px, py, tx, ty, missed, table, out):  # typ
                 else:
                     near[i, j] = np.exp(-0.5 * np.sqrt(float(square)))
                 gram[i, j] = near[i, j]
-        for n in range(1, min(m, 5) + 1):
+        for n in range(1, min(m, out.shape[1]) + 1):
             k = m - n + 1
             if n > 1:
                 for i in range(k):
                     for j in range(k):
                         gram[i, j] *= near[i + n - 1, j + n - 1]
-            out[day, n - 1] = _greedy(gram, k, rows, cols, top, top_col, taken) / k
+            out[day, n - 1] = _greedy(gram, k, rows, cols, top, top_col) / k
