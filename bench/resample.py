@@ -22,9 +22,8 @@ _BLOCK = 4_000_000  # counts held at once, so that 3,000 users need no gigabytes
 def over_users(scores: np.ndarray, name: str, resamples: int = RESAMPLES) -> np.ndarray:
     """Return the mean of each column in each resampling of the rows.
 
-    scores: (users, columns), NaN where a user has no score: it is left out of that column's mean. Columns without any
-    NaN of one call, or of two calls with the same name and number of users, share their resampling. Returns
-    (resamples, columns).
+    scores: (users, columns), NaN where a user has no score: it is left out of that column's mean. All columns share
+    one resampling, and so do calls with the same name and number of users. Returns (resamples, columns).
     """
     users, columns = scores.shape
     rng = _rng("users", name, users)
@@ -68,13 +67,10 @@ def beats(samples: np.ndarray) -> np.ndarray:
     samples: (resamples, models), larger is better, resampled together. Better means that the 95 % interval of the
     paired difference lies above zero; equal columns never beat one another.
     """
-    models = samples.shape[1]
-    noise = _SAME * float(np.abs(samples).max(initial=1.0))
-    won = np.zeros((models, models), dtype=bool)
-    for i in range(models):
-        share = (samples[:, [i]] - samples > noise).mean(axis=0)
-        won[i] = share >= 0.5 + LEVEL / 2
-    return won
+    rows = np.ascontiguousarray(samples.T)
+    noise = _SAME * float(np.abs(rows).max(initial=1.0))
+    wins = [np.count_nonzero(row - rows > noise, axis=1) for row in rows]
+    return np.array(wins).reshape(len(rows), len(rows)) >= (0.5 + LEVEL / 2) * rows.shape[1]
 
 
 def ranks(won: np.ndarray) -> np.ndarray:

@@ -45,8 +45,10 @@ def _table(table: Table) -> str:
 
 def _cell(text: str, figure: bool) -> str:
     """Escape a cell; an interval goes on a line of its own, so that four figures fit a page."""
-    parts = figure_parts(text) if figure else [text]
-    return "<br>".join(part if _INTERVAL.fullmatch(part) else escape(part) for part in parts)
+    if not figure:
+        return escape(text)
+    parts = [part if _INTERVAL.fullmatch(part) else escape(part) for part in figure_parts(text)]
+    return "<br>".join(part.replace(" ", "&nbsp;") for part in parts)
 
 
 def _list(lines: Iterable[str]) -> str:
