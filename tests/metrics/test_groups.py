@@ -1,13 +1,11 @@
-"""Groups of users by their histories, and the flag for shape without places."""
+"""Groups of users by their histories."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 from walks import walks
 
-from bench.metrics.flags import shape_without_places
 from bench.metrics.groups import group_means, user_groups
 from bench.trajectories import Trajectories
 from bench.world import Grid
@@ -55,22 +53,3 @@ def test_group_means_leave_out_users_without_history() -> None:
     assert means["gyration_q1"] == 2.0
     assert set(means) == {f"{kind}_q{i}" for kind in ("activity", "gyration") for i in range(1, 5)}
     assert max(means.values()) == 4.0
-
-
-def test_shape_without_places() -> None:
-    geobleu = {"llm": 0.354, "bert": 0.309, "slot": 0.314, "mode": 0.233, "weekday": 0.284, "vote": 0.335}
-    dtw = {"llm": 25.4, "bert": 23.3, "slot": 35.1, "mode": 23.9, "weekday": 44.8, "vote": 25.1}
-    assert shape_without_places(geobleu, dtw) == ("mode",)  # real users of city B, old DTW
-    true = {"llm": 49.1, "bert": 45.5, "slot": 54.3, "mode": 70.9, "weekday": 59.3, "vote": 46.5}
-    assert shape_without_places(geobleu, true) == ()
-
-
-@pytest.mark.parametrize("models", [0, 1, 2])
-def test_too_few_models_are_not_flagged(models: int) -> None:
-    names = [f"m{i}" for i in range(models)]
-    assert shape_without_places(dict.fromkeys(names, 0.1), dict.fromkeys(names, 1.0)) == ()
-
-
-def test_equal_models_are_not_flagged() -> None:
-    names = [f"m{i}" for i in range(6)]
-    assert shape_without_places(dict.fromkeys(names, 0.1), dict.fromkeys(names, 1.0)) == ()
