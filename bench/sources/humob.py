@@ -86,9 +86,9 @@ class Humob(Source):
                 return read_points(copy, city=city, masked=True)
         points = self._parse(city, files)
         with suppress(OSError):  # no place for a cache: do without
-            for old in self._cache.glob(f"{copy.name.rsplit('-', 1)[0]}-*.parquet"):
-                old.unlink()
             write_points(copy, points)
+            for old in set(self._cache.glob(f"{copy.name.rsplit('-', 1)[0]}-*.parquet")) - {copy}:
+                old.unlink(missing_ok=True)
         return points
 
     def _parse(self, city: str, files: CityFiles) -> Points:
