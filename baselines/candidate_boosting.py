@@ -1,0 +1,135 @@
+"""candidate_boosting: one gradient-boosting ranker, trained on all users, chooses among each user's own cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from baselines._candidates import Candidates
+from baselines._trees import Trees
+from bench import adapter
+from bench.adapter import Adapter, Context, LearnsFrom, Needs, Split
+from bench.trajectories import MISSING, Answers, Queries, Trajectories, by_user
+from bench.world import Window
+
+Span = tuple[int, int]
+
+
+class CandidateBoosting(Adapter):
+    """Rank the cells where a user was by their expected proximity exp(-0.5 distance) to the truth; answer the best.
+
+    Trained on windows within the training users' days: what came after a history, as the test users are asked.
+    """
+
+    name: ClassVar[str] = "candidate_boosting"
+    learns_from: ClassVar[LearnsFrom] = "train users"
+    needs: ClassVar[Needs] = Needs(packages=("sklearn", "threadpoolctl"))
+
+    class Settings(adapter.Settings):
+        """What is ranked, what is learned from, and the trees."""
+
+        candidates: int = Field(20, ge=2, description="cells ranked for each query, those with the most kernel votes")
+        windows: int = Field(2, ge=1, description="horizons cut from the end of the training days backwards")
+        rows: int = Field(200_000, ge=1000, description="training rows (query x candidate) at most; drawn where more")
+        trees: int = Field(60, ge=1, description="boosting steps")
+        leaves: int = Field(15, ge=2, description="leaves of a tree at most")
+        learning_rate: float = Field(0.08, gt=0, description="share of each tree that is added")
+        least_rows: int = Field(100, ge=1, description="training rows in a leaf at least")
+
+    settings: Settings
+    _trees: Trees
+
+    def skip(self, split: Split) -> str | None:
+        """Skip where the training days hold no history with a horizon after it."""
+        if _windows(split.train, split.window, self.settings.windows):
+            return None
+        return f"the training days are too few for a horizon of {split.window.horizon_days} days after a history"
+
+    def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
+        """Fit the trees on windows of the training users."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
+
+        features, target = self._examples(train, ctx)
+        model = HistGradientBoostingRegressor(
+            max_iter=self.settings.trees,
+            max_leaf_nodes=self.settings.leaves,
+            learning_rate=self.settings.learning_rate,
+            min_samples_leaf=self.settings.least_rows,
+            early_stopping=False,
+            random_state=ctx.seed_for("trees") % 2**32,
+        )
+        with threadpool_limits(ctx.threads):
+            model.fit(features, target)
+        self._trees = Trees.of(model)
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer user by user; users without a history get ``missing``."""
+        parts = []
+        for _user, past, asked in by_user(history, queries):
+            zero = np.zeros(len(asked), np.int16)
+            parts.append(
+                self._best(past, asked, ctx) if len(past) else Answers.of(zero, zero, np.full(len(asked), MISSING))
+            )
+        return Answers.concat(parts)
+
+    def save(self, folder: Path) -> None:
+        """Write the trees."""
+        self._trees.save(folder)
+
+    def load(self, folder: Path) -> None:
+        """Read the trees."""
+        self._trees = Trees.load(folder)
+
+    def facts(self) -> dict[str, int | float | str]:
+        """Thresholds and leaf values that were learned."""
+        return {"parameters": len(self._trees.value), "trees": len(self._trees.roots)}
+
+    def _best(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer one user's queries with the candidates that rank first."""
+        found = Candidates.of(history, queries, self.settings.candidates, ctx)
+        rank = self._trees.predict(found.features.reshape(-1, found.features.shape[2])).reshape(found.x.shape)
+        best = rank.argmax(axis=1)[:, None]
+        return Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
+
+    def _examples(self, train: Trajectories, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and targets of drawn queries, all candidates of each."""
+        windows = _windows(train, ctx.window, self.settings.windows)
+        asked = sum(int(((train.d >= first) & (train.d <= last)).sum()) for _past, (first, last) in windows)
+        share = min(1.0, self.settings.rows / (asked * self.settings.candidates))
+        features, targets = [], []
+        for i, user in enumerate(train.users):
+            ctx.check_time()
+            ctx.progress("candidates", i, len(train.users))
+            rows = train.of(user)
+            for past, horizon in windows:
+                history, truth = rows.days(*past), rows.days(*horizon)
+                truth = truth.take(ctx.rng("queries", *user, horizon[0]).random(len(truth)) < share)
+                if len(history) and len(truth):
+                    found = Candidates.of(history, truth, self.settings.candidates, ctx)
+                    features.append(found.features.reshape(-1, found.features.shape[2]))
+                    apart = np.hypot(found.x - truth.x[:, None], found.y - truth.y[:, None])
+                    targets.append(np.exp(-0.5 * apart).ravel())
+        return np.concatenate(features), np.concatenate(targets)
+
+
+def _windows(train: Trajectories, window: Window, most: int) -> list[tuple[Span, Span]]:
+    """Cut (history, horizon) pairs as long as the window's, from the last training day backwards.
+
+    Histories begin on the first training day at the earliest; they have at least half of the window's days.
+    """
+    found: list[tuple[Span, Span]] = []
+    if not len(train):
+        return found
+    first, last = int(train.d.min()), int(train.d.max())
+    while len(found) < most:
+        begin = last - window.horizon_days + 1
+        start = max(first, begin - window.history_days)
+        if begin - start < max(1, window.history_days // 2):
+            break
+        found.append(((start, begin - 1), (begin, last)))
+        last = begin - 1
+    return found
