@@ -121,8 +121,9 @@ class Adapter(ABC):
     learns_from: ClassVar[LearnsFrom] = "train users"
     batch_users: ClassVar[int] = 256  # users in one call of predict
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings if settings is not None else self.Settings()
+    def __init__(self, settings: Any = None) -> None:
+        """Take the adapter's own ``Settings``; the defaults where there are none."""
+        self.settings: Any = settings if settings is not None else self.Settings()
 
     def seen(self) -> tuple[str, ...]:
         """Cities in the model's pretraining, before fit: the leak flag. May depend on the settings."""

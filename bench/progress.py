@@ -62,7 +62,7 @@ class Bars:
             self._jobs[job] = self._progress.add_task(job, total=total)
         self._progress.update(
             self._jobs[job], description=f"{job}: {label}"[:70], completed=int(done), total=int(total)
-        )  # type: ignore[arg-type]
+        )
 
     def finish(self, job: str, cases: int) -> None:
         """Take a job's bar away."""

@@ -7,8 +7,9 @@ import importlib.metadata
 import inspect
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bench.adapter import Adapter
 from bench.errors import UserError, nearest
@@ -73,7 +74,7 @@ def make(name: str, settings: dict[str, object] | None = None) -> Adapter:
         raise UserError(*explain(error, f"model '{name}'", adapter.Settings)) from None
 
 
-def explain(error: ValidationError, where: str, model: type) -> list[str]:
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[str]:
     """Turn a pydantic error into one line a fault, with the nearest name for an unknown key."""
     lines = []
     for fault in error.errors():
@@ -93,13 +94,13 @@ def _resolve(target: str, name: str) -> type[Adapter]:
         hint = "install it or put it on PYTHONPATH"
         raise UserError(f"adapter '{name}': cannot import {module_name} ({error}); {hint}") from None
     if class_name:
-        found = [getattr(module, class_name, None)]
+        found = [c for c in [getattr(module, class_name, None)] if _is_adapter(c)]
     else:
         found = [c for c in vars(module).values() if _is_adapter(c) and c.__dict__.get("name") == name]
-    if len(found) != 1 or not _is_adapter(found[0]):
+    if len(found) != 1:
         raise UserError(f"adapter '{name}': {target} holds no Adapter class with name = '{name}'")
     return found[0]
 
 
-def _is_adapter(thing: object) -> bool:
+def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:
     return inspect.isclass(thing) and issubclass(thing, Adapter) and not inspect.isabstract(thing)

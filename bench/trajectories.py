@@ -59,7 +59,8 @@ class Queries:
     def from_frame(cls, frame: pd.DataFrame, city: str | None = None) -> Self:
         """Make a table from a data frame; ``city`` names the city if the frame has no such column."""
         if city is not None:
-            names, codes = (city,), np.zeros(len(frame), dtype=np.int8)
+            names: tuple[str, ...] = (city,)
+            codes = np.zeros(len(frame), dtype=np.int8)
         else:
             import pandas as pd
 
@@ -192,8 +193,8 @@ class Answers:
         if not parts:
             return cls.of(np.zeros(0), np.zeros(0))
         raw = {user: text for part in parts for user, text in part.raw.items()}
-        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "status"))
-        return cls(*columns, raw=raw)
+        x, y, status = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "status"))
+        return cls(x, y, status, raw)
 
     def __len__(self) -> int:
         return len(self.x)
