@@ -1,0 +1,241 @@
+"""What every adapter promises, as checks that anyone can run on their own: ``conform(MyAdapter, {"k": 3}, folder)``.
+
+Each check takes a Subject and raises AssertionError naming the broken promise. ``CHECKS`` holds them all.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from small_world import SmallWorld, locked
+
+from bench import answers as checks
+from bench.adapter import Adapter, Context, LearnsFrom
+from bench.trajectories import OK, Answers, Queries, Trajectories
+
+HEAVY = ("torch", "sklearn", "numba", "transformers", "matplotlib")
+SAFE_FILES = (".json", ".npy", ".npz", ".parquet", ".safetensors", ".csv", ".txt", ".yaml")
+
+
+@dataclass
+class Subject:
+    """An adapter under test: its class, settings, a small world and a folder to write in. Fits are made once."""
+
+    adapter: type[Adapter]
+    settings: Mapping[str, Any]
+    folder: Path
+    world: SmallWorld = field(default_factory=SmallWorld.make)
+    _numbers: Any = field(default_factory=count)
+
+    def new(self) -> Adapter:
+        """Build an instance that has learned nothing."""
+        return self.adapter(self.adapter.Settings(**self.settings))
+
+    def place(self) -> Path:
+        """Return a new empty folder."""
+        path = self.folder / f"{self.adapter.name}_{next(self._numbers)}"
+        path.mkdir(parents=True)
+        return path
+
+    def context(self, **given: object) -> Context:
+        """Return a context with a folder of its own."""
+        return self.world.context(folder=self.place(), **given)
+
+    def fit(self, seed: int = 0) -> Adapter:
+        """Fit a new instance on the split, as the runner would."""
+        made, split = self.new(), self.world.split
+        train = split.train
+        if made.learns_from == "test histories":
+            train = locked(Trajectories.concat([train, split.history]))
+        if made.learns_from != "nothing":
+            made.fit(train, split.validate, self.context(seed=seed))
+        return made
+
+    @cached_property
+    def fitted(self) -> Adapter:
+        """A fitted instance that all checks share."""
+        return self.fit()
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Its answers to all queries in one call."""
+        return self.ask(self.fitted)
+
+    def ask(self, adapter: Adapter, *users: tuple[str, int]) -> Answers:
+        """Ask for the given users (all by default) in one call; the answers are checked and the grid is applied."""
+        split = self.world.split
+        chosen = users or split.queries.users
+        history, queries = locked(split.history.only(chosen)), locked(split.queries.only(chosen))
+        given = adapter.predict(history, queries, self.context())
+        return checks.check(given, queries, self.world.grid)
+
+
+def the_class_is_described(subject: Subject) -> None:
+    """Name, version, learns_from and settings are as the contract wants them; each setting is documented."""
+    adapter = subject.adapter
+    assert isinstance(adapter.name, str), "name is text"
+    assert adapter.name, "name is not empty"
+    assert isinstance(adapter.version, int), "version is a whole number"
+    assert adapter.version >= 1, "version counts from 1"
+    assert subject.new().learns_from in get_args(LearnsFrom), f"learns_from is one of {get_args(LearnsFrom)}"
+    assert adapter.__doc__, "the class has a docstring"
+    silent = [name for name, entry in adapter.Settings.model_fields.items() if not entry.description]
+    assert not silent, f"settings without a description: {silent}"
+    assert isinstance(subject.new().seen(), tuple), "seen() is a tuple of cities"
+
+
+def unknown_settings_are_refused(subject: Subject) -> None:
+    """A misspelt setting is an error."""
+    with pytest.raises(ValidationError):
+        subject.adapter.Settings(**subject.settings, no_such_setting=1)
+
+
+def importing_is_light(subject: Subject) -> None:
+    """Importing the module loads no heavy library: ``bench list`` and ``--help`` stay instant."""
+    code = f"import sys, {subject.adapter.__module__}; print(*(set({HEAVY}) & set(sys.modules)))"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert not run.stdout.split(), f"importing {subject.adapter.__module__} imports {run.stdout.strip()}"
+
+
+def skip_gives_a_reason_or_none(subject: Subject) -> None:
+    """skip() copes with any split, and says why in one line where it says no; this one can be run."""
+    split = subject.world.split
+    empty = Trajectories.empty(split.train.cities)
+    for odd in (replace(split, validate=None), replace(split, train=empty), replace(split, test_city="elsewhere")):
+        reason = subject.new().skip(odd)
+        assert reason is None or (reason and "\n" not in reason), f"skip() gave {reason!r}"
+    assert subject.new().skip(split) is None, "the conformance split is skipped"
+
+
+def every_query_is_answered(subject: Subject) -> None:
+    """One answer a query (checked by bench.answers), and what counts as ok lies in the grid."""
+    given, history = subject.ask(subject.fitted), subject.world.split.history
+    raw = subject.fitted.predict(history, subject.world.split.queries, subject.context())
+    assert (raw.status[given.status != raw.status] != OK).all(), "a cell outside the grid was called ok"
+    assert len(given) == len(subject.world.split.queries)
+
+
+def nobody_is_too_little(subject: Subject) -> None:
+    """A user with one point of history, one with none, one with a single query, and no user at all are coped with."""
+    world = subject.world
+    subject.ask(subject.fitted, world.lonely)
+    subject.ask(subject.fitted, world.unknown)
+    first = world.split.queries.take(slice(0, 1))
+    given = subject.fitted.predict(world.split.history.of(first.users[0]), first, subject.context())
+    assert len(checks.check(given, first, world.grid)) == 1
+    nothing = Queries.empty(first.cities)
+    assert len(subject.fitted.predict(Trajectories.empty(first.cities), nothing, subject.context())) == 0
+
+
+def company_does_not_matter(subject: Subject) -> None:
+    """A user's answers are the same alone, in another group and with everybody."""
+    users = subject.world.split.queries.users
+    for group in (*((user,) for user in users), users[::2], users[1:]):
+        rows = np.concatenate([_rows(subject.world.split.queries, user) for user in users if user in group])
+        _same(subject.ask(subject.fitted, *group), subject.answers, rows, f"{len(group)} user(s) in the call")
+
+
+def the_same_seed_gives_the_same_answers(subject: Subject) -> None:
+    """Asking again and fitting again change nothing."""
+    rows = np.arange(len(subject.answers))
+    _same(subject.ask(subject.fitted), subject.answers, rows, "asked again")
+    _same(subject.ask(subject.fit()), subject.answers, rows, "fitted again")
+
+
+def saving_keeps_everything(subject: Subject) -> None:
+    """A fresh instance that loads what was saved answers alike; what was saved can be read without running code."""
+    folder = subject.place()
+    subject.fitted.save(folder)
+    unsafe = [path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in SAFE_FILES]
+    assert not unsafe, f"save() wrote {unsafe}; safe kinds are {', '.join(SAFE_FILES)}"
+    for path in (*folder.rglob("*.npz"), *folder.rglob("*.npy")):
+        loaded = np.load(path, allow_pickle=False)
+        _ = [loaded[name] for name in loaded.files] if path.suffix == ".npz" else loaded
+    fresh = subject.new()
+    fresh.load(folder)
+    _same(subject.ask(fresh), subject.answers, np.arange(len(subject.answers)), "saved and loaded")
+    assert dict(fresh.facts()) == dict(subject.fitted.facts()), "facts differ after loading"
+
+
+def inputs_stay_as_they_are(subject: Subject) -> None:
+    """Nothing is written into what an adapter is given (the columns are locked, and compared afterwards)."""
+    split = subject.world.split
+    tables = [table for table in (split.train, split.validate, split.history, split.queries) if table is not None]
+    before = [table.fingerprint() for table in tables]
+    subject.ask(subject.fit())
+    assert [table.fingerprint() for table in tables] == before, "an input table was changed"
+
+
+def the_truth_is_out_of_reach(subject: Subject) -> None:
+    """Neither queries nor context carry cells; other days to come, asked at the same times, change no answer."""
+    world = subject.world
+    assert type(world.split.queries) is Queries, "queries carry cells"
+    context = subject.context()
+    assert not [name for name, value in vars(context).items() if isinstance(value, Trajectories)]
+    assert world.split.history.d.max() < world.window.horizon[0], "the history reaches into the horizon"
+    moved = replace(world.truth, x=world.grid.width + 1 - world.truth.x)
+    given = subject.fitted.predict(world.split.history, moved.queries(), context)
+    rows = np.arange(len(subject.answers))
+    _same(checks.check(given, world.split.queries, world.grid), subject.answers, rows, "another truth")
+
+
+def facts_are_scalars(subject: Subject) -> None:
+    """facts() holds names and finite scalars that JSON can hold."""
+    for key, value in subject.fitted.facts().items():
+        assert isinstance(key, str), f"fact {key!r} is not named by text"
+        assert isinstance(value, (int, float, str)), f"fact {key} is a {type(value).__name__}"
+        assert isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}"
+
+
+CHECKS: tuple[Callable[[Subject], None], ...] = (
+    the_class_is_described,
+    unknown_settings_are_refused,
+    importing_is_light,
+    skip_gives_a_reason_or_none,
+    every_query_is_answered,
+    nobody_is_too_little,
+    company_does_not_matter,
+    the_same_seed_gives_the_same_answers,
+    saving_keeps_everything,
+    inputs_stay_as_they_are,
+    the_truth_is_out_of_reach,
+    facts_are_scalars,
+)
+
+
+def conform(adapter: type[Adapter], settings: Mapping[str, Any] | None = None, folder: Path | None = None) -> None:
+    """Run all checks on an adapter. Raises AssertionError naming the first broken promise."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as scratch:
+        subject = Subject(adapter, settings or {}, folder or Path(scratch))
+        for check in CHECKS:
+            check(subject)
+
+
+def _rows(queries: Queries, user: tuple[str, int]) -> np.ndarray:
+    """Return the rows of one user."""
+    i = queries.users.index(user)
+    return np.arange(queries.starts[i], queries.starts[i + 1])
+
+
+def _same(given: Answers, reference: Answers, rows: np.ndarray, when: str) -> None:
+    """Compare answers with some rows of the reference: status everywhere, cells where they are ok."""
+    status = reference.status[rows]
+    assert np.array_equal(given.status, status), f"statuses differ: {when}"
+    ok = status == OK
+    differ = (given.x != reference.x[rows]) | (given.y != reference.y[rows])
+    assert not (differ & ok).any(), f"{int((differ & ok).sum())} of {len(rows)} answers differ: {when}"

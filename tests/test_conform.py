@@ -1,0 +1,54 @@
+"""Every adapter of the registry keeps the promises of tests/conform.py; adapters that break one are caught."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conform import CHECKS, Subject
+from small_world import SmallWorld
+
+from bench import registry
+
+
+def _replayed(folder: Path) -> dict[str, Any]:
+    """Give replay a file that answers some queries, masks some and lacks others."""
+    truth = SmallWorld.make().truth.to_frame()
+    rows = truth.iloc[::2].copy()
+    rows.loc[rows.index[::10], ["x", "y"]] = 999
+    rows[["uid", "d", "t", "x", "y"]].to_csv(folder / "answers.csv", index=False)
+    return {"answers": folder / "answers.csv"}
+
+
+# Settings that make an adapter small enough for a test, or that it cannot do without; the others run on defaults.
+SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
+    "replay": _replayed,
+    "candidate_boosting": {"trees": 10, "rows": 5000},
+}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "bigram, drawn": {"use": "bigram", "top_p": 0.7},
+    "kernel_vote, rough": {"use": "kernel_vote", "smooth": False},
+}
+
+
+@pytest.fixture(scope="module")
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """The adapter of a name, with its test settings; fitted once for all its checks."""
+    variant = dict(VARIANTS.get(request.param, {}))
+    name = variant.pop("use", request.param)
+    adapter = registry.get(name)
+    lacking = [package for package in adapter.needs.packages if importlib.util.find_spec(package) is None]
+    if lacking or adapter.needs.cuda:
+        pytest.skip(f"{name} needs {', '.join(lacking) or 'a GPU'}")
+    folder = tmp_path_factory.mktemp(name)
+    given = SETTINGS.get(name, {})
+    return Subject(adapter, {**(given(folder) if callable(given) else given), **variant}, folder)
+
+
+@pytest.mark.parametrize("subject", [*sorted(registry.names()), *VARIANTS], indirect=True, scope="module")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_adapter_keeps_its_promises(check: Callable[[Subject], None], subject: Subject) -> None:
+    check(subject)
