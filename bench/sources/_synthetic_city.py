@@ -27,13 +27,16 @@ class Maps:
 def draw_maps(seed: int, city: int, centres: int, spread: float, grid: Grid) -> Maps:
     """Draw the maps of one city: ``centres`` towns, the first the largest; ``spread`` is its radius in cells."""
     blocks = (-(-grid.height // BLOCK), -(-grid.width // BLOCK))
-    u = uniforms(seed, city, 3 * centres + blocks[0] * blocks[1] + grid.height * grid.width)
-    towns, coarse, fine = np.split(u, [3 * centres, 3 * centres + blocks[0] * blocks[1]])
+    sizes = [1, 3 * centres, blocks[0] * blocks[1], grid.height * grid.width]
+    u = uniforms(seed, city, sum(sizes))
+    first, towns, coarse, fine = np.split(u, np.cumsum(sizes)[:-1])
+    turn = int(8 * first[0])
     y, x = np.mgrid[0 : grid.height, 0 : grid.width] + 0.5
     homes, pull = np.zeros(x.shape), np.zeros(x.shape)
     for rank, (across, down, size) in enumerate(towns.reshape(centres, 3)):
-        reach = 0.3 if rank == 0 else 0.84  # the main town lies near the middle
-        cx, cy = grid.width * (0.5 + reach * (across - 0.5)), grid.height * (0.5 + reach * (down - 0.5))
+        right, below = _layout(rank, turn)
+        cx = grid.width * (0.5 + 0.8 * right + 0.1 * (across - 0.5))
+        cy = grid.height * (0.5 + 0.8 * below + 0.1 * (down - 0.5))
         radius = spread * (0.75 + 0.5 * size) / np.sqrt(1.0 + rank)
         q = 1.0 + ((x - cx) ** 2 + (y - cy) ** 2) / (radius * radius)
         homes += 1.0 / ((1.0 + rank) * q * np.sqrt(q))
@@ -44,3 +47,24 @@ def draw_maps(seed: int, city: int, centres: int, spread: float, grid: Grid) -> 
     pull = (0.25 + use) * pull + 1e-4
     # whole numbers: the last bit of a sum moves nobody's home
     return Maps(np.cumsum(np.rint(homes / homes.sum() * 1e9).astype(np.int64)), np.rint(pull / pull.sum() * 1e9))
+
+
+def _layout(rank: int, turn: int) -> tuple[float, float]:
+    """Return where town ``rank`` lies, within +-0.5 of the middle: the first there, the others spread out evenly.
+
+    A Halton sequence, not chance: cities of all seeds are alike in how far people travel. ``turn`` (0-7) mirrors and
+    transposes it.
+    """
+    right, below = (0.0, 0.0) if rank == 0 else (_radical_inverse(rank, 2) - 0.5, _radical_inverse(rank, 3) - 0.5)
+    right, below = (-right if turn & 1 else right), (-below if turn & 2 else below)
+    return (below, right) if turn & 4 else (right, below)
+
+
+def _radical_inverse(index: int, base: int) -> float:
+    """Mirror the digits of ``index`` at the point (Halton 1960)."""
+    value, scale = 0.0, 1.0
+    while index:
+        scale /= base
+        value += scale * (index % base)
+        index //= base
+    return value

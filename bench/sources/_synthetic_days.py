@@ -92,20 +92,28 @@ def go(life: Life, a: int, b: int, leave: float, h: Habits) -> float:
         if uniform(state) < share + h.catch * (1.0 - share):
             moment = begin + share * uniform(state)
             where[slot] = ON_THE_WAY
-            _place_on_way(life, a, b, (moment - leave) / (arrive - leave), slot)
+            _place_on_way(life, a, b, (moment - leave) / (arrive - leave), slot, h)
         elif slot < last:
             where[slot] = a
     return arrive
 
 
 @compiled
-def _place_on_way(life: Life, a: int, b: int, s: float, slot: int) -> None:
-    """Write the position at the share ``s`` of the way from a to b: a Bezier curve with one bend."""
+def _place_on_way(life: Life, a: int, b: int, s: float, slot: int, h: Habits) -> None:
+    """Write the position at the share ``s`` of the way from a to b: the last stop on a Bezier curve with one bend,
+    drawn over to the nearest corridor alongside.
+    """
     places = life.places
     if a > b:
         a, b, s = b, a, 1.0 - s
-    bend = 0.6 * (places[a, BEND] if b < OTHER else places[b, BEND])
     dx, dy = places[b, X] - places[a, X], places[b, Y] - places[a, Y]
-    pull = 2.0 * s * (1.0 - s)
-    life.track[slot, 0] = places[a, X] + s * dx - pull * bend * dy
-    life.track[slot, 1] = places[a, Y] + s * dy + pull * bend * dx
+    legs = int(np.sqrt(dx * dx + dy * dy) / h.stops) + 1
+    s = (int(s * legs) + 0.5) / legs
+    bend = 1.2 * s * (1.0 - s) * (places[a, BEND] if b < OTHER else places[b, BEND])
+    x, y = places[a, X] + s * dx - bend * dy, places[a, Y] + s * dy + bend * dx
+    if legs > 2:
+        if abs(dx) > abs(dy):
+            y = (np.floor(y / h.corridor) + 0.5) * h.corridor
+        else:
+            x = (np.floor(x / h.corridor) + 0.5) * h.corridor
+    life.track[slot, 0], life.track[slot, 1] = x, y

@@ -6,14 +6,14 @@ import numpy as np
 
 from bench.sources._synthetic_days import free_day, working_day
 from bench.sources._synthetic_habits import SLOTS, Habits, Person, draw_person, has_work
-from bench.sources._synthetic_places import HOME, Life, X, Y, begin_life, forget, settle, start_over
+from bench.sources._synthetic_places import HOME, Life, X, Y, begin_life, forget, start_over
 from bench.sources._synthetic_random import cached_njit, compiled, direction, lognormal, normal, stream, uniform
 
 # how much a phone at rest shows, by slot from midnight, relative to the day's mean
 NIGHT, DAY, EVENING = (
-    [0.40, 0.38, 0.36, 0.36, 0.38, 0.48, 0.80, 1.20],
+    [0.60, 0.58, 0.56, 0.56, 0.60, 0.72, 0.95, 1.20],
     [1.40, 1.35, 1.38, 1.43, 1.46, 1.40, 1.40, 1.40],
-    [1.42, 1.45, 1.36, 1.10, 0.88, 0.78, 0.65, 0.52],
+    [1.42, 1.45, 1.36, 1.10, 0.98, 0.90, 0.80, 0.72],
 )
 PROFILE = np.repeat([*NIGHT, *DAY, *EVENING], 2)
 
@@ -38,18 +38,19 @@ def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray
         if away == 0 and uniform(state) < h.travel:
             away = 1 + int(3.0 * uniform(state))
             home_x, home_y = life.places[HOME, X], life.places[HOME, Y]
-            life.places[HOME, X], life.places[HOME, Y] = settle(state, homes, pull.shape[1])
+            life.places[HOME, X], life.places[HOME, Y] = uniform(state) * pull.shape[1], uniform(state) * pull.shape[0]
         elif day == upheaval and away == 0:
             start_over(life, pull, h)
         for t in range(SLOTS):
             life.where[t] = HOME
         club = day % 7 == person.club and away == 0 and uniform(state) < 0.7
-        if away == 0 and has_work(person, day, off[day]) and uniform(state) >= h.skip:
+        works = away == 0 and has_work(person, day, off[day]) and uniform(state) >= h.skip
+        if works:
             working_day(life, person, club, pull, h)
         else:
             free_day(life, person, club, pull, h)
         forget(life, h)
-        observe(life, person, off[day], h, out[day])
+        observe(life, person, works, h, out[day])
         if away > 0:
             away -= 1
             if away == 0:
@@ -57,18 +58,20 @@ def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray
 
 
 @compiled
-def observe(life: Life, person: Person, off: bool, h: Habits, out: np.ndarray) -> None:
+def observe(life: Life, person: Person, works: bool, h: Habits, out: np.ndarray) -> None:
     """Write the cells that the phone shows on one day into out, (48, 2)."""
     state = life.state
     if uniform(state) < person.absent:
         return
-    rate = person.rate * lognormal(state, 1.0, h.day_spread) * (0.9 if off else 1.04)
+    rate = person.rate * lognormal(state, 1.0, h.day_spread) * (1.04 if works else 0.9)
     seen = False
     for t in range(SLOTS):
-        p = min(0.97, rate * PROFILE[t])
+        p = min(0.97, rate * PROFILE[t if works else t - 1])  # free days begin and end later
         if life.where[t] < 0:
             p += h.moving * (1.0 - p)
-        seen = uniform(state) < (p + h.sticky * (1.0 - p) if seen else p * (1.0 - h.sticky))
+        else:
+            p = p + h.sticky * (1.0 - p) if seen else p * (1.0 - h.sticky)
+        seen = uniform(state) < p
         if seen:
             x, y = show(life, t, person.jitter, h)
             out[t, 0] = min(max(int(np.floor(x)) + 1, 1), 200)

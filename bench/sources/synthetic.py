@@ -31,7 +31,7 @@ class City:
 
 CITIES = {
     "A": City(12, 32.0),
-    "B": City(8, 25.0),
+    "B": City(8, 18.7),
     "C": City(7, 22.0),
     "D": City(4, 14.0),
 }

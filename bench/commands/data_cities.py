@@ -1,0 +1,106 @@
+"""bench data make, bench data describe: synthetic cities as files, and data sets side by side with real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.describe import Description
+
+MOST_USERS = 400  # of each city are described: enough for means within a few per cent, and done in seconds
+PER_PERSON = {"radius of gyration": "radius of gyration, km"}
+
+
+def make_command(folder: Path, seed: int = 0, users: int = 1000) -> None:
+    """Write the synthetic cities as ``city_X.csv.gz``. Raises UserError."""
+    from bench.sources.convert import write_points
+    from bench.sources.synthetic import Synthetic
+
+    source = Synthetic(seed=seed, users=users)
+    console = Console()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for city in source.cities():
+            table = source.load(city)
+            path = folder / f"city_{city}.csv.gz"
+            write_points(path, table)
+            line = f"{path}  {len(table.users):,} users, {len(table):,} points"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
+    console.print(f"use them with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def describe_command(specs: Sequence[str], seed: int = 0) -> None:
+    """Print the figures of every city of the given sources, beside those of the real cities B and C."""
+    from bench.describe import real_cities
+
+    columns = {f"real {city}": figures for city, figures in real_cities().items()}
+    for spec in specs:
+        columns |= _describe(spec, seed)
+    console = Console()
+    console.print(figures_table(columns))
+    console.print(
+        "The real cities: 100 users each of HuMob 2024's B and C. People: 25 % / median / 75 %. Scores on days 60-74: "
+        "GEO-BLEU of HuMob 2024 ± two standard errors / GEO-BLEU of the GIS Cup 2025 / true DTW in km."
+    )
+
+
+def _describe(spec: str, seed: int) -> dict[str, Description]:
+    """Describe all cities of one source, with progress on standard error."""
+    from rich.progress import Progress
+
+    from bench.describe import BASELINES, describe
+    from bench.registry import names
+    from bench.sources import open_source
+
+    source = open_source(spec, seed=seed, options={"users": MOST_USERS} if spec == "synthetic" else None)
+    baselines = [name for name in BASELINES if name in names()]
+    found = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for city in progress.track(source.cities(), description=f"describing {spec}"):
+            table = source.load(city)
+            if len(table.users) > MOST_USERS:
+                step = len(table.users) // MOST_USERS
+                table = table.only(table.users[::step][:MOST_USERS])
+            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, baselines)
+    return found
+
+
+def figures_table(columns: dict[str, Description]) -> Table:
+    """Lay descriptions side by side: a row for each figure, a column for each city."""
+    table = Table("", *columns, box=None, pad_edge=False)
+    described = list(columns.values())
+    table.add_row("users", *(f"{d.users:,}" for d in described))
+    for name in described[0].people:
+        rows = (" / ".join(_short(v) for v in d.people[name]) for d in described)
+        table.add_row(PER_PERSON.get(name, name), *rows)
+    for name in described[0].moves:
+        table.add_row(f"moves: {name}", *(f"{d.moves[name]:.1%}" for d in described))
+    for name in _all_baselines(described):
+        table.add_row(name, *(_scores(d, name) for d in described))
+    return table
+
+
+def _all_baselines(described: Iterable[Description]) -> list[str]:
+    return list(dict.fromkeys(name for d in described for name in d.scores))
+
+
+def _scores(described: Description, name: str) -> str:
+    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash where the baseline was not asked."""
+    if name not in described.scores:
+        return "-"
+    old, new, dtw, _ = described.scores[name].values()
+    error = 2 * described.errors[name]["geobleu@humob24"]
+    return f"{old:.3f} ± {error:.3f} / {new:.3f} / {dtw:.1f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"

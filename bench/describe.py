@@ -1,0 +1,149 @@
+"""What makes data of people's days alike: distributions over users, moves, and what per-user statistics score on them.
+
+    bench data describe synthetic humob:FOLDER
+
+``real_cities.json`` holds these figures for 200 real users (aggregates alone), as the target of the synthetic cities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.trajectories import Trajectories
+from bench.world import Grid, Window, World
+
+REAL = Path(__file__).with_name("real_cities.json")
+BASELINES = (
+    "user_mode",
+    "user_mean",
+    "slot_mode",
+    "weekday_slot_mode",
+    "offday_slot_mode",
+    "kernel_vote",
+    "bigram",
+    "tt_knn",
+)
+METRICS = ("geobleu@humob24", "geobleu@giscup25", "dtw@fixed", "dtw@humob24")
+QUARTILES = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Description:
+    """Figures of one city.
+
+    people: quartiles over users of each column of :func:`people`; moves: see :func:`moves`; scores: mean over users by
+    baseline and metric; errors: their standard errors; clear: by metric, the pairs (better, worse) of baselines whose
+    difference, paired over users, is beyond two standard errors.
+    """
+
+    users: int
+    points: int
+    people: Mapping[str, Sequence[float]]
+    moves: Mapping[str, float]
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    clear: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+
+
+def describe(table: Trajectories, world: World, baselines: Sequence[str] = BASELINES) -> Description:
+    """Describe one city's table; baselines are asked for the last 15 of 75 days."""
+    frame = people(table, world.grid)
+    quartiles = {name: [float(v) for v in frame[name].quantile(QUARTILES)] for name in frame}
+    per_user = {name: baseline_scores(table, name, world) for name in baselines}
+    return Description(
+        users=len(table.users),
+        points=len(table),
+        people=quartiles,
+        moves=moves(table, world.grid),
+        scores={name: {m: float(scored[m].mean()) for m in METRICS} for name, scored in per_user.items()},
+        errors={name: {m: float(scored[m].sem()) for m in METRICS} for name, scored in per_user.items()},
+        clear={metric: _clear_pairs(metric, per_user) for metric in METRICS},
+    )
+
+
+def _clear_pairs(metric: str, per_user: Mapping[str, pd.DataFrame]) -> list[list[str]]:
+    """Return the pairs (better, worse) whose mean difference over users is beyond two standard errors."""
+    from bench.metrics import get
+
+    sign = 1.0 if get(metric).better == "higher" else -1.0
+    pairs = []
+    for better, worse in permutations(per_user, 2):
+        ahead = sign * (per_user[better][metric] - per_user[worse][metric])
+        if ahead.mean() > 2 * ahead.sem():
+            pairs.append([better, worse])
+    return pairs
+
+
+def people(table: Trajectories, grid: Grid) -> pd.DataFrame:
+    """Return one row per user: points a day (of the table's span), distinct cells, share of points in the top cell,
+    radius of gyration in km (Gonzalez et al. 2008, "Understanding individual human mobility patterns").
+    """
+    counts = np.diff(table.starts)
+    user = np.repeat(np.arange(len(counts)), counts)
+    span = int(table.d.max()) - int(table.d.min()) + 1
+    cell = user.astype(np.int64) << 32 | table.x.astype(np.int64) << 16 | table.y.astype(np.int64)
+    visited, visits = np.unique(cell, return_counts=True)
+    owner = visited >> 32
+    top = np.zeros(len(counts), np.int64)
+    np.maximum.at(top, owner, visits)
+    x, y = table.x.astype(float), table.y.astype(float)
+    mean_x, mean_y = np.bincount(user, x) / counts, np.bincount(user, y) / counts
+    spread = np.bincount(user, (x - mean_x[user]) ** 2 + (y - mean_y[user]) ** 2) / counts
+    return pd.DataFrame(
+        {
+            "points a day": counts / span,
+            "distinct cells": np.bincount(owner, minlength=len(counts)),
+            "top cell's share": top / counts,
+            "radius of gyration": np.sqrt(spread) * grid.cell_km,
+        }
+    )
+
+
+def moves(table: Trajectories, grid: Grid) -> dict[str, float]:
+    """Return shares: points followed by one in the next slot ("in a run"), and of these pairs those that stay in the
+    cell, move to a neighbouring cell, move by less than 2 km, by less than 5 km, by more.
+    """
+    same_day = (table.uid[1:] == table.uid[:-1]) & (table.city[1:] == table.city[:-1]) & (table.d[1:] == table.d[:-1])
+    gap = table.t[1:].astype(int) - table.t[:-1]
+    run = same_day & (gap == 1)
+    dx, dy = table.x[1:].astype(float) - table.x[:-1], table.y[1:].astype(float) - table.y[:-1]
+    cells = np.hypot(dx, dy)[run]
+    km = cells * grid.cell_km
+    edges = {
+        "stay": cells == 0,
+        "next cell": (cells > 0) & (cells < 1.5),
+        "< 2 km": (cells >= 1.5) & (km < 2),
+        "< 5 km": (km >= 2) & (km < 5),
+        ">= 5 km": km >= 5,
+    }
+    shares = {name: float(chosen.mean()) for name, chosen in edges.items()}
+    return {"in a run": float(run.sum() / max(1, same_day.sum())), **shares}
+
+
+def baseline_scores(table: Trajectories, name: str, world: World, window: Window | None = None) -> pd.DataFrame:
+    """Ask one per-user statistic for the horizon of every user with a history; return the scores per user."""
+    from bench.adapter import Context
+    from bench.metrics import score_users
+    from bench.registry import make
+
+    window = window or Window()
+    history, truth = table.days(*window.history), table.days(*window.horizon)
+    known = set(history.users)
+    truth = truth.only([user for user in truth.users if user in known])
+    ctx = Context(window=window, grid=world.grid, calendar=world.calendar)
+    answers = make(name).predict(history.only(truth.users), truth.queries(), ctx)
+    return score_users(answers.x, answers.y, truth, METRICS, world=world)
+
+
+def real_cities() -> dict[str, Description]:
+    """Return the figures of the real cities, by name, as measured once with this module."""
+    data: dict[str, Any] = json.loads(REAL.read_text(encoding="utf-8"))
+    return {name: Description(**figures) for name, figures in data["cities"].items()}

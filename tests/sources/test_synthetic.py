@@ -1,0 +1,107 @@
+"""The synthetic source: the same people for the same seed, different cities, a calendar, and nobody off the map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.errors import UserError
+from bench.sources import open_source
+from bench.sources._synthetic_random import uniforms
+from bench.sources.synthetic import CITIES, Synthetic
+from bench.trajectories import Trajectories
+
+
+def rows(table: Trajectories, users: int) -> list[np.ndarray]:
+    kept = table.uid < users
+    return [getattr(table, name)[kept] for name in ("uid", "d", "t", "x", "y")]
+
+
+def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return all(np.array_equal(left, right) for left, right in zip(a, b, strict=True))
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 2**40), city=st.sampled_from(sorted(CITIES)), few=st.integers(1, 20))
+def test_fewer_users_are_a_prefix_and_a_seed_gives_the_same_city(seed: int, city: str, few: int) -> None:
+    some = Synthetic(seed=seed, users=few).load(city)
+    more = Synthetic(seed=seed, users=few + 7).load(city)
+    assert same(rows(some, few), rows(more, few))
+
+
+def test_users_do_not_depend_on_how_many_are_simulated_at_a_time() -> None:
+    many = Synthetic(seed=3, users=405).load("B")
+    assert same(rows(Synthetic(seed=3, users=201).load("B"), 201), rows(many, 201))
+    assert many.users[-1] == ("B", 404)
+
+
+@pytest.mark.parametrize("city", sorted(CITIES))
+def test_everyone_is_on_the_grid_and_in_the_days(city: str) -> None:
+    table = Synthetic(seed=1, users=50).load(city)
+    assert table.cities == (city,)
+    assert len(table.users) == 50
+    for column, least, most in ((table.x, 1, 200), (table.y, 1, 200), (table.d, 0, 74), (table.t, 0, 47)):
+        assert least <= column.min()
+        assert column.max() <= most
+
+
+def test_cities_and_seeds_differ() -> None:
+    fingerprints = {
+        np.concatenate(rows(Synthetic(seed=seed, users=20).load(city), 20)).tobytes()
+        for seed in (0, 1, 1000)
+        for city in CITIES
+    }
+    assert len(fingerprints) == 12
+
+
+def test_fewer_days_are_the_first_days() -> None:
+    long, short = Synthetic(seed=5, users=20).load("C"), Synthetic(seed=5, users=20, days=30).load("C")
+    assert short.d.max() == 29
+    assert same(rows(long.days(0, 29), 20), rows(short, 20))
+
+
+def test_off_days_are_not_like_working_days() -> None:
+    """On working days people go to work in the morning; on weekends and holidays they start later."""
+    source = Synthetic(seed=1, users=300)
+    table = source.load("B")
+    off = source.world.calendar.is_off(table.d)
+    holiday = np.isin(table.d, (1, 8, 29, 37, 50))
+    early, midday = (table.t >= 13) & (table.t < 17), (table.t >= 22) & (table.t < 30)
+
+    def morning(days: np.ndarray) -> float:
+        return float((days & early).sum() / (days & midday).sum())
+
+    assert morning(off) < 0.9 * morning(~off)
+    assert morning(holiday) < 0.9 * morning(~off)
+
+
+def test_numbers_are_the_same_on_every_machine() -> None:
+    """SplitMix64 of the published algorithm in Python's integers, and whole-number tables."""
+    mask = 2**64 - 1
+
+    def scramble(z: int) -> int:
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & mask
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB & mask
+        return z ^ (z >> 31)
+
+    golden = 0x9E3779B97F4A7C15
+    z = scramble(7 + golden & mask)
+    z = scramble(z ^ (66 * 0xBF58476D1CE4E5B9 + golden & mask))
+    state = scramble(z ^ golden)
+    expected = [(scramble(state + (i + 1) * golden & mask) >> 11) / 2**53 for i in range(5)]
+    assert uniforms(7, 66, 5).tolist() == expected
+
+
+@pytest.mark.parametrize(("option", "value"), [("users", 0), ("users", 2.5), ("seed", -1), ("days", True)])
+def test_wrong_options_are_told_in_one_line(option: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"^synthetic source: {option} = .*; give a whole number"):
+        open_source(
+            "synthetic", options={option: value} if option != "seed" else None, seed=value if option == "seed" else 0
+        )  # type: ignore[arg-type]
+
+
+def test_an_unknown_city_is_told_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="city 'E' is not in the synthetic source; known: A, B, C, D"):
+        Synthetic().load("E")
