@@ -200,7 +200,8 @@ def facts_are_scalars(subject: Subject) -> None:
         assert isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}"
 
 
-CHECKS: tuple[Callable[[Subject], None], ...] = (
+Check = Callable[[Subject], None]
+CHECKS: tuple[Check, ...] = (
     the_class_is_described,
     unknown_settings_are_refused,
     importing_is_light,
