@@ -1,0 +1,95 @@
+"""replay answers from a file: what stands there, what is masked, what is not there; faults are named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_world import SmallWorld
+
+from bench import registry
+from bench.adapter import Context
+from bench.errors import UserError
+from bench.trajectories import INVALID, MISSING, OK, Queries
+
+ROWS = "uid,d,t,x,y\n7,60,3,10,20\n7,60,4,999,999\n8,61,0,30,40\n"
+
+
+def ask(settings: dict[str, object], *keys: tuple[str, int, int, int]) -> list[tuple[int, int, int]]:
+    """Return (status, x, y) for each (city, uid, d, t)."""
+    cities = tuple(sorted({key[0] for key in keys}))
+    city, uid, d, t = zip(*((cities.index(key[0]), *key[1:]) for key in keys), strict=True)
+    queries = Queries.build(cities, city=city, uid=uid, d=d, t=t)  # type: ignore[arg-type]
+    given = registry.make("replay", settings).predict(None, queries, Context())  # type: ignore[arg-type]
+    return list(zip(given.status.tolist(), given.x.tolist(), given.y.tolist(), strict=True))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "answers.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def test_rows_are_ok_masked_ones_invalid_absent_ones_missing(file: Path) -> None:
+    keys = [("B", 7, 60, 3), ("B", 7, 60, 4), ("B", 7, 60, 5), ("B", 8, 61, 0)]
+    given = ask({"answers": file}, *keys)
+    assert [status for status, _x, _y in given] == [OK, INVALID, MISSING, OK]
+    assert (given[0][1:], given[3][1:]) == ((10, 20), (30, 40))
+
+
+def test_each_city_has_its_own_file(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("7,60,3,50,60\n")
+    settings = {"answers": {"B": str(file), "C": str(other)}}
+    given = ask(settings, ("B", 7, 60, 3), ("C", 7, 60, 3), ("C", 8, 61, 0), ("D", 7, 60, 3))
+    assert [status for status, _x, _y in given] == [OK, OK, MISSING, MISSING]
+    assert [given[0][1:], given[1][1:]] == [(10, 20), (50, 60)]
+
+
+def test_days_may_count_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("7,61,3,10,20\n")
+    assert ask({"answers": path, "first_day": 1}, ("B", 7, 60, 3)) == [(OK, 10, 20)]
+
+
+def test_what_is_known_of_the_model_reaches_the_record(file: Path) -> None:
+    settings = {"answers": file, "model": "LP-BERT", "parameters": 2_456_880, "trained_on": ["A", "B"]}
+    model = registry.make("replay", settings)
+    assert model.facts() == {"model": "LP-BERT", "parameters": 2_456_880}
+    assert model.seen() == ("A", "B")
+    assert registry.make("replay", {"answers": file}).facts() == {}
+
+
+def test_records_hold_name_and_content_and_no_folder(file: Path) -> None:
+    settings = registry.make("replay", {"answers": {"B": file}}).settings
+    before = settings.recorded()
+    assert str(file.parent) not in str(before)
+    assert before["answers"]["B"].startswith("answers.csv sha256:")
+    moved = file.parent / "elsewhere"
+    moved.mkdir()
+    (moved / file.name).write_text(ROWS)
+    assert registry.make("replay", {"answers": {"B": moved / file.name}}).settings.recorded() == before
+    file.write_text(ROWS.replace("10,20", "10,21"))
+    assert settings.recorded() != before, "another content is another model"
+
+
+def test_a_city_without_a_file_is_skipped_with_the_reason(file: Path) -> None:
+    split = SmallWorld.make().split
+    model = registry.make("replay", {"answers": {"B": file}})
+    assert model.skip(replace(split, test_city="B")) is None
+    assert model.skip(replace(split, test_city="C")) == "no file of answers for city C (there are B)"
+    assert registry.make("replay", {"answers": file}).skip(replace(split, test_city="C")) is None
+
+
+def test_a_file_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"answers: .*no such file: .*gone\.csv"):
+        registry.make("replay", {"answers": {"B": tmp_path / "gone.csv"}})
+
+
+def test_a_bad_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("uid,d,t,x,y\n7,60,3,10,20\n7,60,4,0,20\n")
+    with pytest.raises(UserError, match="line 3"):
+        ask({"answers": path}, ("B", 7, 60, 3))
