@@ -45,7 +45,7 @@ def write_job(
         "train": str(folder / "train.npz"),
         "validate": str(folder / "validate.npz") if split.validate is not None else None,
         "threads": where.threads if measure else max(1, where.threads // where.jobs),
-        "alone": where.jobs == 1 or measure,
+        "alone": not where.shared and (where.jobs == 1 or measure),
         "context": _context(first, world, where.device),
         "limits": protocol.limits.model_dump(),
         "parts": [_part(case, folder, store, measure=measure) for case in cases],

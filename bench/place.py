@@ -9,11 +9,12 @@ from bench.provenance import machine
 
 @dataclass(frozen=True)
 class Place:
-    """Where cases run: device, threads of one worker, and how many workers at once."""
+    """Where cases run: device, threads of one worker, how many workers at once, and whether others run beside it."""
 
     device: str
     threads: int
     jobs: int
+    shared: bool = False
 
     @property
     def hardware(self) -> str:

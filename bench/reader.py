@@ -32,7 +32,7 @@ from bench.schema import (
 from bench.yamlfile import Node, describe
 
 REQUIRED = ("schema", "name", "version", "about", "data", "window", "splits", "users", "models", "metrics")
-OPTIONAL = ("sweep", "answers", "seeds", "limits", "scales")
+OPTIONAL = ("sweep", "answers", "seeds", "limits", "scales", "study")  # bench/study/ reads the last
 
 
 class Reader:

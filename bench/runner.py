@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,27 @@ def run(protocol: Protocol, source: Source, out: Path, where: Place, progress: P
 
 
 class Runner:
-    """One protocol on one source, one store, one place."""
+    """One protocol on one source, one store, one place.
 
-    def __init__(self, protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> None:
+    folder: of the run, where it is not named after the protocol; heard: told each validation score that a fit gives
+    while it goes on (step, value). What it raises ends the worker and passes out of :meth:`work`.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        source: Source,
+        out: Path,
+        where: Place,
+        progress: Progress,
+        *,
+        folder: Path | None = None,
+        heard: Callable[[int, float], None] | None = None,
+    ) -> None:
         self.protocol, self.source, self.where, self.progress = protocol, source, where, progress
+        self.heard = heard
         self.store = Store(out / "store")
-        self.run = Run(out / run_name(protocol, source))
+        self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
         self.cases: list[str] = []  # cost identities, in the order of the protocol
         self.jobs: dict[str, list[Planned]] = {}  # fit identity -> its cases still to be done
@@ -161,6 +176,8 @@ class Runner:
         def listen(message: dict[str, Any]) -> None:
             if message["event"] == "progress":
                 self.progress.step(label, message["label"], message["done"], message["total"])
+            elif message["event"] == "intermediate" and self.heard:
+                self.heard(message["step"], message["value"])
             elif message["event"] == "part":
                 case = waiting.pop(message["cost_id"])
                 if measure:

@@ -149,6 +149,7 @@ class SplitSpec(Part):
     users: UsersSpec
     window: Window
     variant: str = Field("", description="what a sweep set, e.g. users.train=10")
+    asked: int | None = Field(None, description="ask so many validation users a city in place of test users: a study")
 
     @property
     def label(self) -> str:

@@ -19,6 +19,7 @@ from bench.trajectories import Trajectories
 
 TEST_SHARE, VALIDATE_SHARE = 0.2, 0.1
 ROLES = ("train", "validate", "test")
+_ROLE = {"train": "training", "validate": "validation", "test": "test"}  # in sentences
 
 Users = dict[str, np.ndarray]  # role -> uids of one city, in hash order
 
@@ -58,6 +59,8 @@ def make_split(protocol: Protocol, split: SplitSpec, test_city: str, source: Sou
     prove_disjoint(train, validate, history, truth)
     if split.sees_horizon_dates:
         notes.append("training users are seen on dates of the horizon")
+    if split.asked is not None:
+        notes.append("validation users are asked, no test users")
     tables = {"train": train, "validate": validate, "test": truth}
     return Prepared(
         Split(
@@ -150,30 +153,42 @@ def _join(parts: Sequence[Trajectories]) -> Trajectories:
 
 
 def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> tuple[Trajectories, Trajectories]:
-    """Return the history and the truth of the test users."""
+    """Return the history and the truth of the users who are asked: the test users, or some of the validation users."""
     table, masked = source.load(city), source.masked(city)
     everyone = np.concatenate([table.uid, masked.uid])
     asked = table.days(*split.window.horizon)
-    chosen = split.users.test
-    who = roles(city, everyone, split.users, tests=True, targets=source.targets(city))["test"]
+    role, wanted = _asked(split, city)
+    who = roles(city, everyone, split.users, tests=True, targets=source.targets(city))[role]
     present = who[np.isin(who, asked.uid)]
+    if role == "validate":
+        # Left out are those who would tune if the city trained: so the asked are the same for all training cities.
+        tuning = who[np.isin(who, table.days(*split.train.days).uid)]
+        tuning = tuning[: _wanted(split.users.validate_, city, split.users.validate_.n)]
+        present = present[~np.isin(present, tuning)]
     if not len(present):
         hidden = np.isin(who, masked.uid).sum()
         days = f"days {split.window.horizon[0]}-{split.window.horizon[1]}"
+        has = "has" if role == "test" else "is left with"
         if hidden:
-            raise Skip(f"the truth of the {hidden} test users of {city} is masked in these data")
-        raise Skip(f"no test user of {city} has points on {days} ({len(who)} have the role)")
-    wanted = _wanted(chosen, city, chosen.n)
+            raise Skip(f"the truth of the {hidden} {_ROLE[role]} users of {city} is masked in these data")
+        raise Skip(f"no {_ROLE[role]} user of {city} {has} points on {days} ({len(who)} have the role)")
     if wanted is not None and len(present) < wanted:
-        notes.append(_fewer("test", wanted, city, len(present)))
+        notes.append(_fewer(role, wanted, city, len(present)))
     present = present[:wanted]
     truth = asked.take(np.isin(asked.uid, present))
     history = table.days(*split.window.history)
     history = history.take(np.isin(history.uid, present))
     without = len(present) - len(history.users)
     if without:
-        notes.append(f"{without} test users of {city} have no history")
+        notes.append(f"{without} {_ROLE[role]} users of {city} have no history")
     return history, truth
+
+
+def _asked(split: SplitSpec, city: str) -> tuple[str, int | None]:
+    """Return whom a split asks: the role, and how many users (None for all)."""
+    if split.asked is not None:
+        return "validate", split.asked
+    return "test", _wanted(split.users.test, city, split.users.test.n)
 
 
 def _named(uids: np.ndarray, chosen: Selection, city: str) -> np.ndarray:
@@ -206,5 +221,4 @@ def _quotas(split: SplitSpec) -> dict[str, int]:
 
 
 def _fewer(role: str, wanted: int, city: str, have: int) -> str:
-    name = {"train": "training", "validate": "validation", "test": "test"}[role]
-    return f"wanted {wanted} {name} users of {city}, the data have {have}: used {have}"
+    return f"wanted {wanted} {_ROLE[role]} users of {city}, the data have {have}: used {have}"

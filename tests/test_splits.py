@@ -80,6 +80,7 @@ def cut(
     days: tuple[int, int] = (0, 3),
     shares: dict[str, float] | None = None,
     window: Window = WINDOW,
+    asked: int | None = None,
 ) -> Prepared:
     """Make one split without a protocol file."""
     spec = SplitSpec(
@@ -87,6 +88,7 @@ def cut(
         test=(test,),
         users=UsersSpec.model_validate(users),
         window=window,
+        asked=asked,
     )
     return make_split(Protocol.model_construct(), spec, test, source)
 
@@ -371,3 +373,31 @@ def test_splits_of_real_users(humob100: Path, tmp_path: Path) -> None:
     assert published.users["test"] == 100
     with pytest.raises(Skip, match=r"city D is not in the data \(humob:plain has B, C\)"):
         cut(source, {}, test="D", **days)
+
+
+def test_a_study_asks_validation_users_who_neither_tune_nor_are_tested() -> None:
+    source, users = towns(B=300, C=300), {"train": 30, "validate": 6, "test": 20}
+    tested = {city: uids(cut(source, users, test=city).truth) for city in "BC"}
+    asked: dict[str, set[int]] = {}
+    for train in (("B",), ("C",), ("B", "C")):
+        for city in "BC":
+            made = cut(source, users, train=train, test=city, asked=9)
+            assert made.users["test"] == 9
+            assert "validation users are asked, no test users" in made.notes
+            assert asked.setdefault(city, uids(made.truth)) == uids(made.truth)
+            assert not uids(made.truth) & tested[city]
+            assert not uids(made.truth) & (uids(made.split.train, city) | uids(made.split.validate, city))
+
+
+def test_a_study_needs_validation_users_who_are_left() -> None:
+    with pytest.raises(Skip, match="no validation user of C is left"):
+        cut(towns(B=60, C=60), {"train": 9, "validate": "all", "test": 3}, asked=5)
+
+
+def test_who_tunes_without_points_to_predict_is_still_not_asked() -> None:
+    everyone = people("B", range(400))
+    who = roles("B", np.arange(400), UsersSpec.model_validate({"validate": 3}), tests=True)["validate"]
+    late = everyone.take(~((everyone.uid == who[0]) & (everyone.d < 4)))  # the first would be asked, and cannot tune
+    made = cut(Town({"B": late}), {"train": 20, "validate": 3, "test": 5}, train=("B",), test="B", asked=50)
+    assert uids(made.split.validate) == set(who[1:4].tolist())
+    assert uids(made.truth) == {int(who[0]), *who[4:].tolist()}
