@@ -21,6 +21,7 @@ class Replay(Adapter):
 
     name: ClassVar[str] = "replay"
     learns_from: ClassVar[LearnsFrom] = "nothing"
+    timed: ClassVar[bool] = False
 
     class Settings(adapter.Settings):
         """Where the answers are, and what is known of the model that made them."""

@@ -120,6 +120,7 @@ class Adapter(ABC):
     needs: ClassVar[Needs] = Needs()
     learns_from: ClassVar[LearnsFrom] = "train users"
     batch_users: ClassVar[int] = 256  # users in one call of predict
+    timed: ClassVar[bool] = True  # False where answers come from a file: its seconds say nothing of the model
 
     def __init__(self, settings: Any = None) -> None:
         """Take the adapter's own ``Settings``; the defaults where there are none."""

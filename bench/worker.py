@@ -86,10 +86,9 @@ def _work(job: dict[str, Any], voice: Voice) -> None:
             write_json(store.answers(part["answers_id"]).with_suffix(".json"), {"predict_seconds": seconds})
             write_answers(store.answers(part["answers_id"]), given, queries)
         if part["measure"]:
-            measured = cost.measure(adapter, history, queries, context)
+            measured = cost.measure(adapter, history, queries, context) if adapter.timed else {}
             facts = dict(adapter.facts())
-            memory = {"peak_memory_mb": cost.peak_memory_mb(), "peak_gpu_memory_mb": cost.peak_gpu_memory_mb()}
-            content = {**measured, **memory, "alone": job["alone"], "facts": facts}
+            content = {**measured, **_peaks(adapter), "alone": job["alone"], "facts": facts}
             write_json(store.cost(part["cost_id"]), content)
         voice.say("part", cost_id=part["cost_id"])
 
@@ -114,13 +113,19 @@ def _fit_or_load(adapter: Adapter, job: dict[str, Any], store: Store, context: C
     part = Path(tempfile.mkdtemp(dir=store.folder / "fits", prefix=f".{fit_id}."))
     try:
         adapter.save(part)
-        peaks = {"peak_memory_mb": cost.peak_memory_mb(), "peak_gpu_memory_mb": cost.peak_gpu_memory_mb()}
-        write_json(part / "fit.json", {"fit_seconds": seconds, **peaks})
+        write_json(part / "fit.json", {"fit_seconds": seconds, **_peaks(adapter)})
         store.commit_fit(part, fit_id)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     voice.say("fitted", seconds=seconds)
+
+
+def _peaks(adapter: Adapter) -> dict[str, float | None]:
+    """Peak memory so far; none of an adapter that only reads a file."""
+    if not adapter.timed:
+        return {"peak_memory_mb": None, "peak_gpu_memory_mb": None}
+    return {"peak_memory_mb": cost.peak_memory_mb(), "peak_gpu_memory_mb": cost.peak_gpu_memory_mb()}
 
 
 def _begin(voice: Voice, context: Context, seconds: float | None) -> None:
