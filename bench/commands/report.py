@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 def report_command(folder: Path, to: Path | None) -> None:
-    """Print a run's leaderboard and write leaderboard.md and .csv into ``to``, or into the run's folder."""
+    """Print a run's leaderboard and write leaderboard.md and .csv into the run's folder, or into ``to``.
+
+    Into ``to`` go the records and scores too, if all people of the run are synthetic.
+    """
     from rich.console import Console
 
     make_report(folder, Console(), to)
@@ -22,7 +25,7 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     from bench.leaderboard import build
     from bench.report import csvtable, markdown, published, terminal
     from bench.report.layout import lay_out
-    from bench.report.manifest import read_run
+    from bench.report.manifest import copy_run, read_run
 
     content = read_run(folder)
     found = build(content.records, folder)
@@ -30,8 +33,8 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     target = to or folder
     write_text(target / "leaderboard.md", markdown.render(report))
     write_text(target / "leaderboard.csv", csvtable.render(found))
+    records = " and the records" if to and copy_run(content, to) else ""
     terminal.show(report, console)
-    console.print(
-        f"Written: {target / 'leaderboard.md'} and leaderboard.csv", style="dim", markup=False, highlight=False
-    )
+    written = f"Written: {target / 'leaderboard.md'}, leaderboard.csv{records}"
+    console.print(written, style="dim", markup=False, highlight=False)
     return sum(gap.status == "failed" for gap in found.gaps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench import record as records
 from bench.errors import UserError
+from bench.files import write_with
 from bench.record import Record
 
 MANIFEST = "run.json"
@@ -55,6 +57,25 @@ def read_run(folder: Path) -> RunContent:
     if faults:
         raise UserError(*faults)
     return RunContent(folder, manifest, tuple(found), tuple(absent))
+
+
+def copy_run(content: RunContent, to: Path) -> bool:
+    """Copy manifest, records and scores of synthetic people, so that a published leaderboard can be made again.
+
+    Returns False, and copies nothing, where any record rests on real people: their scores stay where they are.
+    """
+    if not all(record.data.synthetic for record in content.records if record.data):
+        return False
+    files = [MANIFEST, *(f"records/{record.identity.cost}.json" for record in content.records)]
+    files += [record.files["scores"] for record in content.records if "scores" in record.files]
+    for name in dict.fromkeys(files):
+        source = content.folder / name
+        write_with(to / name, lambda part, source=source: _copy(source, part))
+    return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
 
 
 def _first_line(error: Exception) -> str:
