@@ -140,9 +140,15 @@ def test_svr_follows_the_hours() -> None:
     assert np.hypot(near_work[0] - WORK[0], near_work[1] - WORK[1]) < 6
 
 
+def test_forest_parts_hours_and_day_types() -> None:
+    working = [(d, t, HOME if t < 20 else WORK) for d in range(20) if d % 7 not in (0, 6) for t in range(0, 48, 4)]
+    rows = working + [(d, t, HOME if t < 20 else PARK) for d in (6, 7, 13, 14) for t in range(0, 48, 2)]
+    assert ask("forest", rows, (24, 8), (24, 40), (27, 8), (27, 40)) == [HOME, WORK, HOME, PARK]
+
+
 STATISTICS = (
     *("user_mode", "user_mean", "slot_mode", "weekday_slot_mode", "offday_slot_mode"),
-    *("kernel_vote", "bigram", "tt_knn", "svr"),
+    *("kernel_vote", "bigram", "tt_knn", "svr", "forest"),
 )
 
 

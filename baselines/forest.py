@@ -1,0 +1,54 @@
+"""forest: a random forest per user that chooses among the user's own cells (a per-user model of HuMob 2024)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from baselines._kernel import proximity, winners
+from baselines._votes import Places
+from bench import adapter
+from bench.adapter import Context, Needs, PerUser
+from bench.trajectories import Queries, Trajectories
+
+
+class Forest(PerUser):
+    """Classify each query by slot, weekday and day type; recent points weigh more.
+
+    The trees' shares are smoothed over cells with exp(-0.5 distance), so that the answer has the highest expected
+    proximity to the truth.
+    """
+
+    name: ClassVar[str] = "forest"
+    needs: ClassVar[Needs] = Needs(packages=("sklearn",))
+
+    class Settings(adapter.Settings):
+        """Of scikit-learn's random forest; the defaults were tuned on days 45-59 of city B (HuMob 2024)."""
+
+        trees: int = Field(30, ge=1, description="trees in the forest")
+        least_points: int = Field(5, ge=1, description="points in a leaf at least")
+        tau: float = Field(60.0, gt=0, description="days after which a point's weight falls to 1/e")
+
+    settings: Settings
+
+    def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+        """Fit the user's forest and return the place with the highest smoothed share."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        places = Places.of(history)
+        forest = RandomForestClassifier(
+            n_estimators=self.settings.trees,
+            min_samples_leaf=self.settings.least_points,
+            random_state=ctx.seed_for("forest", *queries.users[0]) % 2**32,
+        )
+        age = (history.d[-1] - history.d).astype(np.float64)
+        forest.fit(_features(history, ctx), places.row, sample_weight=np.exp(-age / self.settings.tau))
+        share = forest.predict_proba(_features(queries, ctx)) @ proximity(places)
+        return places.at(winners(share))
+
+
+def _features(rows: Queries, ctx: Context) -> np.ndarray:
+    """Return slot, weekday and day type, shape (rows, 3)."""
+    return np.stack([rows.t, rows.d % 7, ctx.calendar.is_off(rows.d)], axis=1)
