@@ -36,6 +36,16 @@ class Candidates:
     y: np.ndarray
     features: np.ndarray
 
+    @property
+    def votes(self) -> np.ndarray:
+        """The smoothed votes of kernel_vote's kernel as shares: the expected proximity as far as votes know it."""
+        return self.features[:, :, NAMES.index("smooth_0")]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Features of all candidates, shape (queries * k, len(NAMES))."""
+        return self.features.reshape(-1, self.features.shape[2])
+
     @classmethod
     def of(cls, history: Trajectories, queries: Queries, most: int, ctx: Context) -> Candidates:
         """Take for each query of one user the ``most`` places with the most smoothed votes, and describe them."""

@@ -21,7 +21,8 @@ Span = tuple[int, int]
 class CandidateBoosting(Adapter):
     """Rank the cells where a user was by their expected proximity exp(-0.5 distance) to the truth; answer the best.
 
-    Trained on windows within the training users' days: what came after a history, as the test users are asked.
+    The expectation begins with the kernel votes, smoothed over cells; boosted trees add what the votes get wrong. They
+    learn it on windows within the training users' days: what came after a history, as the test users are asked.
     """
 
     name: ClassVar[str] = "candidate_boosting"
@@ -36,7 +37,7 @@ class CandidateBoosting(Adapter):
         rows: int = Field(200_000, ge=1000, description="training rows (query x candidate) at most; drawn where more")
         trees: int = Field(60, ge=1, description="boosting steps")
         leaves: int = Field(15, ge=2, description="leaves of a tree at most")
-        learning_rate: float = Field(0.08, gt=0, description="share of each tree that is added")
+        learning_rate: float = Field(0.06, gt=0, description="share of each tree that is added")
         least_rows: int = Field(100, ge=1, description="training rows in a leaf at least")
 
     settings: Settings
@@ -91,7 +92,7 @@ class CandidateBoosting(Adapter):
     def _best(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer one user's queries with the candidates that rank first."""
         found = Candidates.of(history, queries, self.settings.candidates, ctx)
-        rank = self._trees.predict(found.features.reshape(-1, found.features.shape[2])).reshape(found.x.shape)
+        rank = found.votes + self._trees.predict(found.rows).reshape(found.x.shape)
         best = rank.argmax(axis=1)[:, None]
         return Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
 
@@ -110,9 +111,9 @@ class CandidateBoosting(Adapter):
                 truth = truth.take(ctx.rng("queries", *user, horizon[0]).random(len(truth)) < share)
                 if len(history) and len(truth):
                     found = Candidates.of(history, truth, self.settings.candidates, ctx)
-                    features.append(found.features.reshape(-1, found.features.shape[2]))
                     apart = np.hypot(found.x - truth.x[:, None], found.y - truth.y[:, None])
-                    targets.append(np.exp(-0.5 * apart).ravel())
+                    features.append(found.rows)
+                    targets.append((np.exp(-0.5 * apart) - found.votes).ravel())
         return np.concatenate(features), np.concatenate(targets)
 
 

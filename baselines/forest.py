@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -44,7 +45,9 @@ class Forest(PerUser):
             random_state=ctx.seed_for("forest", *queries.users[0]) % 2**32,
         )
         age = (history.d[-1] - history.d).astype(np.float64)
-        forest.fit(_features(history, ctx), places.row, sample_weight=np.exp(-age / self.settings.tau))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")  # few points in many cells
+            forest.fit(_features(history, ctx), places.row, sample_weight=np.exp(-age / self.settings.tau))
         share = forest.predict_proba(_features(queries, ctx)) @ proximity(places)
         return places.at(winners(share))
 

@@ -76,7 +76,7 @@ def test_the_published_answers_score_as_published(humob100: Path, cities: dict[s
 
 @pytest.mark.slow
 def test_the_ranker_is_level_with_the_votes_it_learns_from(cities: dict[str, Trajectories]) -> None:
-    """Trained on days 0-59 of city B's users: better DTW than kernel_vote on people of C, GEO-BLEU no worse."""
+    """Trained on days 0-59 of city B's users, it is level with kernel_vote on people of C, or better."""
     model = registry.make("candidate_boosting")
     model.fit(cities["B"].days(0, 59), None, Context())
     history, truth = cities["C"].days(0, 59), cities["C"].days(60, 74)
