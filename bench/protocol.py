@@ -32,17 +32,25 @@ def load(
     the scale; data: a source instead of the file's (another kind of source drops ``data.options``); only: names of the
     models to keep; add: adapters to run beside those of the file. Raises UserError with all faults, each with its line.
     """
+    chosen, faults = document(path, scale=scale, overrides=overrides, data=data, add=add)
+    reader = Reader(chosen)
+    protocol = reader.protocol(scale or BASE, only)
+    faults = [*(f"{place}: {text}" for place, text in reader.faults), *faults]
+    if protocol is None or faults:
+        raise UserError(*dict.fromkeys(faults))
+    return protocol
+
+
+def document(
+    path: Path, *, scale: str | None, overrides: Sequence[str], data: str | None, add: Sequence[str]
+) -> tuple[Node, list[str]]:
+    """Return a protocol's document with all of that put in, not yet validated, and the faults met on the way."""
     root = yamlfile.load(path)
     chosen = _at_scale(root, scale)
     if data is not None:
         chosen = _with_source(chosen, data)
     chosen, faults = _override(_with_models(chosen, add), overrides)
-    reader = Reader(chosen)
-    protocol = reader.protocol(scale or BASE, only)
-    faults += [f"{place}: {text}" for place, text in (*reader.faults, *_faults_of_other_scales(root, scale))]
-    if protocol is None or faults:
-        raise UserError(*dict.fromkeys(faults))
-    return protocol
+    return chosen, faults + [f"{place}: {text}" for place, text in _faults_of_other_scales(root, scale)]
 
 
 def scales(path: Path) -> tuple[str, ...]:

@@ -1,0 +1,184 @@
+"""What a study file says beside its protocol: the section ``study``, and the frozen objects made of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
+
+from bench.errors import nearest
+from bench.schema import Part, Positive, Protocol
+from bench.yamlfile import Node
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+COSTS = ("fit_seconds", "predict_seconds", "latency_median_s", "latency_p95_s", "throughput_per_s", "peak_memory_mb")
+TRAJECTORIES = "trajectories"
+DIRECTIONS = ("maximize", "minimize")
+GRID = "BruteForceSampler"  # Optuna's name; the points of its grid are tried in order
+Choice = str | int | float | bool | None  # what Optuna stores
+Point = dict[str, Choice]  # axis -> choice
+
+
+def _direction(given: Any) -> Any:
+    if given not in DIRECTIONS:
+        raise ValueError(f"a direction is needed, maximize or minimize, not {given!r}")
+    return given
+
+
+def _objectives(given: dict[str, str]) -> dict[str, str]:
+    from bench import metrics
+
+    known = {name: metrics.get(name).better for name in metrics.names()}
+    known |= {name: "higher" if name == "throughput_per_s" else "lower" for name in (*COSTS, TRAJECTORIES)}
+    faults = []
+    for name, direction in given.items():
+        right = "maximize" if known.get(name) == "higher" else "minimize"
+        if name not in known:
+            faults.append(f"'{name}' is not known{nearest(name, known)}")
+        elif direction != right:
+            faults.append(f"of '{name}' the {known[name]} is better; write {right}")
+    if faults:
+        raise ValueError("; ".join(faults))
+    return given
+
+
+class Named(Part):
+    """One of Optuna's samplers or pruners with its arguments; YAML: ``NAME`` or ``{NAME: {argument: value}}``."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"name": given}
+        if isinstance(given, dict) and len(given) == 1:
+            name, options = next(iter(given.items()))
+            if isinstance(options, dict | None):
+                return {"name": name, "options": options or {}}
+        if isinstance(given, Named):
+            return given
+        raise ValueError(f"write NAME or {{NAME: {{argument: value}}}}, not {given!r}")
+
+
+class StudySpec(Part):
+    """The section ``study``. Names and arguments of what Optuna has are Optuna's own."""
+
+    asked: Annotated[StrictInt, Field(ge=1)] = Field(description="validation users that a trial asks, a target city")
+    space: dict[str, Any] = Field(min_length=1, description="what varies: a list, {low, high, step, log}, {subsets}")
+    objectives: Annotated[
+        dict[str, Annotated[str, BeforeValidator(_direction)]], Field(min_length=1), AfterValidator(_objectives)
+    ] = Field(description="metrics over validation users, costs or trajectories, each with its direction")
+    sampler: Named = Named.model_validate(GRID)
+    pruner: Named = Named.model_validate("NopPruner")
+    n_trials: Annotated[StrictInt, Field(ge=1)] | None = Field(
+        None, description="in all; every point of a finite space"
+    )
+    timeout: Positive | None = Field(None, description="seconds after which a worker begins no further trial")
+    storage: str | None = Field(None, description="an Optuna URL, or journal:FILE; a SQLite file in the run's folder")
+    untuned: dict[str, Any] = Field(
+        default_factory=dict, description="settings with which a model is as it was before any city, e.g. no steps"
+    )
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that varies. values: choice -> what stands in the protocol then; empty for a range of numbers."""
+
+    name: str  # cities, shares.CITY, or a path in the protocol as --set has it
+    place: str  # line of the file
+    distribution: BaseDistribution
+    values: Mapping[Choice, Any]
+
+    def value(self, choice: Choice) -> Any:
+        """Return what a choice puts into the protocol."""
+        return self.values[choice] if self.values else choice
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One model's study: a document whose parts the axes replace, and what is sought.
+
+    protocol: as the file stands, with this model alone; cities: those that can train.
+    """
+
+    document: Node
+    protocol: Protocol
+    spec: StudySpec
+    axes: tuple[Axis, ...]
+
+    @property
+    def model(self) -> str:
+        """The model's name in tables."""
+        return self.protocol.models[0].name
+
+    @property
+    def name(self) -> str:
+        """Optuna's name of the study."""
+        wanted = self.protocol
+        return f"{wanted.name} {wanted.version} {wanted.scale} {self.model}"
+
+    @property
+    def cities(self) -> tuple[str, ...]:
+        """The cities that can train."""
+        return self.protocol.splits[0].train.cities
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The objectives that are scores of users; the protocol's main metric if there is none."""
+        found = tuple(name for name in self.spec.objectives if name not in (*COSTS, TRAJECTORIES))
+        return found or (self.protocol.metrics.main,)
+
+    @property
+    def finite(self) -> bool:
+        """Can every point be tried?"""
+        return all(choices(axis) is not None for axis in self.axes)
+
+    @property
+    def total(self) -> int:
+        """The number of trials sought; a finite space has no more than its points."""
+        count = self.spec.n_trials
+        if not self.finite:
+            assert count is not None  # reading.py refuses an endless space without a total
+            return count
+        size = 1
+        for axis in self.axes:
+            size *= len(choices(axis) or ())
+        return size if count is None else min(count, size)
+
+    def points(self) -> list[Point]:
+        """Return every point of a finite space, the last axis varying fastest."""
+        names = [axis.name for axis in self.axes]
+        lists = [choices(axis) or () for axis in self.axes]
+        return [dict(zip(names, values, strict=True)) for values in itertools.product(*lists)]
+
+
+def choices(axis: Axis) -> tuple[Choice, ...] | None:
+    """Return all choices of an axis, or None if they cannot be counted."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found = axis.distribution
+    if isinstance(found, CategoricalDistribution):
+        return tuple(found.choices)
+    if isinstance(found, IntDistribution) and not found.log:
+        return tuple(range(found.low, found.high + 1, found.step))
+    if isinstance(found, IntDistribution):
+        return tuple(range(found.low, found.high + 1))
+    if isinstance(found, FloatDistribution) and found.step is not None:
+        steps = round((found.high - found.low) / found.step)
+        return tuple(found.low + i * found.step for i in range(steps + 1))
+    return None
+
+
+def text_of(value: Any) -> Choice:
+    """Return what Optuna may store of a value: a scalar as it is, anything else as JSON."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
