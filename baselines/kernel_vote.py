@@ -8,18 +8,18 @@ import numpy as np
 from pydantic import Field
 
 from baselines._kernel import Kernel, Votes, proximity, winners
+from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import Places
-from bench import adapter
-from bench.adapter import Context, PerUser
+from bench.adapter import Context
 from bench.trajectories import Queries, Trajectories
 
 
-class KernelVote(PerUser):
+class KernelVote(KnowsOffDays):
     """Answer with the cell whose neighbourhood has the most votes: the one of highest expected GEO-BLEU proximity."""
 
     name: ClassVar[str] = "kernel_vote"
 
-    class Settings(adapter.Settings):
+    class Settings(OffDaySettings):
         """The kernel. The defaults were tuned on days 45-59 of city B (HuMob 2024)."""
 
         slot_width: float = Field(0.7, gt=0, description="standard deviation of the slot kernel, in slots")

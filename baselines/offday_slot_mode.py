@@ -7,12 +7,13 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import ModeSettings, Places, Ties, most_frequent, slots_around
-from bench.adapter import Context, PerUser
+from bench.adapter import Context
 from bench.trajectories import Queries, Trajectories
 
 
-class OffdaySlotMode(PerUser):
+class OffdaySlotMode(KnowsOffDays):
     """Answer with the most frequent cell at (day type, slot).
 
     Unseen: at the slots around it on days of that type; then at those slots on all days; then of all.
@@ -20,7 +21,7 @@ class OffdaySlotMode(PerUser):
 
     name: ClassVar[str] = "offday_slot_mode"
 
-    class Settings(ModeSettings):
+    class Settings(ModeSettings, OffDaySettings):
         """The most recent of equals is better here than the first: DTW on city B of HuMob 2024 48.2 instead of 51.0."""
 
         ties: Ties = Field("recent", description="which of equals: the first seen, the most recent, the more frequent")

@@ -30,7 +30,8 @@ SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "bigram, drawn": {"use": "bigram", "top_p": 0.7},
-    "kernel_vote, rough": {"use": "kernel_vote", "smooth": False},
+    "kernel_vote, off-days found": {"use": "kernel_vote", "off_days": "data"},
+    "offday_slot_mode, off-days found": {"use": "offday_slot_mode", "off_days": "data"},
 }
 
 
