@@ -27,6 +27,7 @@ def _replayed(folder: Path) -> dict[str, Any]:
 SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "replay": _replayed,
     "candidate_boosting": {"trees": 10, "rows": 5000},
+    "lp_bert": {"init": "scratch", "epochs": 1, "batch": 4, "learning_rate": 1e-3},
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "bigram, drawn": {"use": "bigram", "top_p": 0.7},
