@@ -78,14 +78,17 @@ def as_node(value: Any, where: str) -> Node:
     return Node(value, where)
 
 
-def protocol_at(study: Study, point: Point, *, test: bool = False) -> Protocol:
-    """Return the protocol of a trial: validation users are asked, or test users where the study has come to its end."""
-    root = place(study.document, study.axes, point)
-    return untuned(study, test=test) if root is None else _read(study, root, test)
+def protocol_at(study: Study, point: Point | None, *, test: bool = False) -> Protocol:
+    """Return the protocol of a trial, or of the empty set of cities (None, or shares that all are 0).
+
+    test: ask test users, not validation users.
+    """
+    root = None if point is None else place(study.document, study.axes, point)
+    return _untuned(study, test) if root is None else _read(study, root, test)
 
 
-def untuned(study: Study, *, test: bool = False) -> Protocol:
-    """Return the protocol of the empty set of cities: the untuned model, or the fallback alone if there is none."""
+def _untuned(study: Study, test: bool) -> Protocol:
+    """Return the protocol of the untuned model, or of the fallback alone where a model has no untuned state."""
     settings = {path: value for path, value in study.spec.untuned.items() if _concerns(study, path)}
     if settings:
         root = study.document

@@ -1,0 +1,177 @@
+"""A trial is a set of cases: run them through the runner's own pieces, whose store makes repeated ones free."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.place import Place
+from bench.record import Record
+from bench.runner import Runner
+from bench.schema import Protocol
+from bench.sources import Source
+from bench.store import Run
+from bench.study.schema import COSTS, TRAJECTORIES
+from bench.trajectories import Queries, Trajectories
+from bench.world import World
+
+VALIDATION, TEST = "validation", "test"  # folders of the two kinds of records
+
+
+class Failed(Exception):
+    """A case of the trial has no scores; says which and why."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the cases of a trial gave. scores: metric -> city -> mean of each seed; cases: (city, seed, cost identity)."""
+
+    scores: dict[str, dict[str, list[float]]]
+    costs: dict[str, float]
+    trajectories: int
+    cases: tuple[tuple[str, int, str], ...]
+
+    def value(self, objective: str) -> float:
+        """Return an objective: a metric's mean over target cities and seeds, a cost, or the number of trajectories."""
+        if objective == TRAJECTORIES:
+            return float(self.trajectories)
+        if objective in COSTS:
+            return self.costs[objective]
+        return float(np.mean([np.mean(seeds) for seeds in self.scores[objective].values()]))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def of_plain(cls, given: dict[str, Any]) -> Scored:
+        """Make it from what :meth:`to_plain` gave."""
+        cases = tuple((str(city), int(seed), str(cost)) for city, seed, cost in given["cases"])
+        return cls(given["scores"], given["costs"], int(given["trajectories"]), cases)
+
+
+class Evaluator:
+    """Runs protocols of one study in one place; keeps the cities in memory between trials."""
+
+    def __init__(self, source: Source, out: Path, folder: Path, where: Place) -> None:
+        self.source, self.out, self.folder, self.where = Remembered(source), out, folder, where
+
+    def score(
+        self,
+        protocol: Protocol,
+        *,
+        kind: str = VALIDATION,
+        trains: bool = True,
+        heard: Callable[[int, float], None] | None = None,
+    ) -> Scored:
+        """Run a protocol's cases, or find them done; trains: no if it stands for no city at all.
+
+        Raises Failed, and what ``heard`` raises.
+        """
+        runner = Runner(
+            protocol, self.source, self.out, self.where, Silent(), folder=self.folder / kind, heard=_first(heard)
+        )
+        runner.plan()
+        runner.work()
+        return _scored([runner.run.read(case) for case in runner.cases], protocol, trains)
+
+    def run(self, kind: str = VALIDATION) -> Run:
+        """Return the folder of records."""
+        return Run(self.folder / kind)
+
+
+def _first(heard: Callable[[int, float], None] | None) -> Callable[[int, float], None] | None:
+    """Pass on the values of a trial's first fit only: those of further seeds begin at the first step again."""
+    last = -1
+
+    def pass_on(step: int, value: float) -> None:
+        nonlocal last
+        if heard and step > last:
+            last = step
+            heard(step, value)
+
+    return pass_on if heard else None
+
+
+def _scored(records: Sequence[Record | None], protocol: Protocol, trains: bool) -> Scored:
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    done: list[Record] = []
+    for record in records:
+        if record is None or record.status != "done":
+            where = f"city {record.case.test_city}, seed {record.case.seed}: {record.reason}" if record else "no record"
+            raise Failed(where)
+        done.append(record)
+        for name in (protocol.metrics.main, *protocol.metrics.also):
+            scores[name][record.case.test_city].append(record.scores[name].mean)
+    fits = {record.identity.fit: record for record in done}
+    costs = {name: _mean(name, list(fits.values()) if name == "fit_seconds" else done) for name in COSTS}
+    trains &= done[0].case.learns_from != "nothing"
+    trained = max(record.data.train_users for record in done if record.data) if trains else 0
+    cases = tuple((record.case.test_city, record.case.seed, record.identity.cost) for record in done)
+    return Scored({name: dict(cities) for name, cities in scores.items()}, costs, trained, cases)
+
+
+def _mean(name: str, records: Sequence[Record]) -> float:
+    values = [getattr(record.cost, name) for record in records]
+    return float(np.mean([0.0 if value is None else value for value in values]))
+
+
+class Remembered(Source):
+    """A source that loads each city once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name, self.synthetic = source.name, source.synthetic  # type: ignore[misc]
+        self._cities: dict[str, Trajectories] = {}
+
+    @property
+    def spec(self) -> str:
+        """The source as records name it."""
+        return self._source.spec
+
+    @property
+    def world(self) -> World:
+        """Grid and calendar."""
+        return self._source.world
+
+    def cities(self) -> tuple[str, ...]:
+        """Names of the cities that are here."""
+        return self._source.cities()
+
+    def load(self, city: str) -> Trajectories:
+        """Return all visible rows of one city."""
+        if city not in self._cities:
+            self._cities[city] = self._source.load(city)
+        return self._cities[city]
+
+    def masked(self, city: str) -> Queries:
+        """Return the points that a challenge hides."""
+        return self._source.masked(city)
+
+    def targets(self, city: str) -> tuple[int, ...]:
+        """Return the uids of the official target users."""
+        return self._source.targets(city)
+
+
+class Silent:
+    """Progress of a trial's cases that nobody shows: the study tells of whole trials."""
+
+    def start(self, total: int, done: int) -> None:
+        """Say nothing."""
+
+    def step(self, job: str, label: str, done: float, total: float) -> None:
+        """Say nothing."""
+
+    def finish(self, job: str, cases: int) -> None:
+        """Say nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+    def stop(self) -> None:
+        """Nothing to tidy up."""

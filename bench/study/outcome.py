@@ -1,0 +1,184 @@
+"""The trials of a study, with scores of every user behind them, so that any difference has an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench import resample
+from bench.store import Run
+from bench.study.claims import REASON, SCORED, is_void
+from bench.study.evaluate import Scored
+from bench.study.schema import Point, Study
+from bench.study.work import shown
+
+if TYPE_CHECKING:
+    import optuna
+
+NOTHING = "nothing"  # the empty set of cities
+ALL = "all"  # the mean over target cities
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial that counts. state: done, failed or pruned; why: the reason of one that failed."""
+
+    number: int
+    point: Point
+    state: str
+    why: str | None
+    scored: Scored | None
+    values: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """The point for readers."""
+        return shown(self.point)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval over users and seeds (not a number where scores of users are not here)."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies on one side of zero, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Scores of one metric: value and bootstrap samples of each (name, target city), all resampled together."""
+
+    metric: str
+    cities: tuple[str, ...]
+    values: Mapping[tuple[str, str], float]
+    samples: Mapping[tuple[str, str], np.ndarray]
+
+    def estimate(self, weights: Mapping[str, float], city: str = ALL) -> Estimate:
+        """Return a weighted sum of scores, e.g. a difference: {"A+B": 1, "A": -1}."""
+        value = sum(weight * self.values[name, city] for name, weight in weights.items())
+        if any((name, city) not in self.samples for name in weights):
+            return Estimate(float(value), float("nan"), float("nan"))
+        drawn = sum(weight * self.samples[name, city] for name, weight in weights.items())
+        low, high = resample.interval(np.asarray(drawn)[:, None])
+        return Estimate(float(value), float(low[0]), float(high[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A study as it stands. best: numbers of the trials that no other beats in all objectives; tested: name -> scores."""
+
+    study: Study
+    trials: tuple[Trial, ...]
+    best: frozenset[int]
+    importances: Mapping[str, Mapping[str, float]]  # objective -> axis -> share
+    nothing: Scored | None
+    panels: tuple[Panel, ...]
+    tested: Mapping[str, Scored] = field(default_factory=dict)
+    test_panels: tuple[Panel, ...] = ()
+
+    @property
+    def done(self) -> tuple[Trial, ...]:
+        """The trials that have scores."""
+        return tuple(trial for trial in self.trials if trial.scored)
+
+
+def read_trials(opened: optuna.Study) -> tuple[Trial, ...]:
+    """Return the finished trials that count, in order."""
+    names = {"COMPLETE": "done", "FAIL": "failed", "PRUNED": "pruned"}
+    found = []
+    for trial in opened.get_trials(deepcopy=False):
+        if trial.state.name in names and not is_void(trial):
+            given = trial.user_attrs.get(SCORED)
+            scored = Scored.of_plain(given) if given and trial.state.name == "COMPLETE" else None
+            values = tuple(trial.values or ()) if scored else ()
+            why = trial.user_attrs.get(REASON)
+            found.append(Trial(trial.number, dict(trial.params), names[trial.state.name], why, scored, values))
+    return tuple(found)
+
+
+def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float]]:
+    """Return how much each axis matters for each objective, as Optuna has it; nothing where it cannot tell."""
+    import warnings
+
+    from optuna.importance import get_param_importances
+
+    found: dict[str, dict[str, float]] = {}
+    for i, name in enumerate(study.spec.objectives):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found[name] = dict(get_param_importances(opened, target=lambda trial, i=i: trial.values[i]))  # type: ignore[misc]
+        except (ValueError, RuntimeError, ZeroDivisionError):
+            continue
+    return found
+
+
+def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
+    """Gather one metric's scores of all names; those whose files are not here have values only."""
+    cities = tuple(next(iter(named.values())).scores[metric]) if named else ()
+    values: dict[tuple[str, str], float] = {}
+    samples: dict[tuple[str, str], np.ndarray] = {}
+    for city in cities:
+        columns = {name: _of_users(scored, metric, city, run) for name, scored in named.items()}
+        here = {name: column for name, column in columns.items() if column is not None}
+        values |= {(name, city): float(np.mean(scored.scores[metric][city])) for name, scored in named.items()}
+        if here:
+            samples |= {(name, city): drawn for name, drawn in _samples(here, city).items()}
+    for name in named:
+        values[name, ALL] = float(np.mean([values[name, city] for city in cities]))
+        if all((name, city) in samples for city in cities):
+            samples[name, ALL] = np.mean([samples[name, city] for city in cities], axis=0)
+    return Panel(metric, cities, values, samples)
+
+
+def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarray]:
+    """Resample the users of a city once for all names, and each name's seeds: name -> (resamples,)."""
+    together = resample.over_users(np.concatenate(list(columns.values()), axis=1), city)
+    found, first = {}, 0
+    for name, column in columns.items():
+        seeds = together[:, first : first + column.shape[1]]
+        found[name] = resample.over_seeds(seeds.T, name)
+        first += column.shape[1]
+    return found
+
+
+def _of_users(scored: Scored, metric: str, city: str, run: Run) -> np.ndarray | None:
+    """Return the scores (users, seeds) of a city, users in the order of their uids; None if a file is not here."""
+    import pandas as pd
+
+    seeds = []
+    for where, _seed, cost in scored.cases:
+        if where == city:
+            record = run.read(cost)
+            if record is None or "scores" not in record.files:
+                return None
+            path = run.folder / record.files["scores"]
+            if not path.exists():
+                return None
+            seeds.append(pd.read_parquet(path, columns=["uid", metric]).sort_values("uid")[metric].to_numpy(float))
+    if not seeds or len({len(seed) for seed in seeds}) > 1:
+        return None
+    return np.stack(seeds, axis=1)
+
+
+def best_of(outcome: Outcome, trials: Sequence[Trial]) -> Trial:
+    """Return the trial with the best score of the study's first metric; the cheaper of equals, then the earlier."""
+    from bench import metrics
+
+    name = outcome.study.metrics[0]
+    sign = 1.0 if metrics.get(name).better == "higher" else -1.0
+
+    def merit(trial: Trial) -> tuple[float, int, int]:
+        assert trial.scored is not None
+        return sign * trial.scored.value(name), -trial.scored.trajectories, -trial.number
+
+    return max(trials, key=merit)

@@ -1,0 +1,96 @@
+"""A worker: takes trial after trial from a shared study until its total is reached or its time is up."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bench.errors import UserError
+from bench.study.claims import REASON, SCORED, Claims
+from bench.study.evaluate import TEST, VALIDATION, Evaluator, Failed, Scored
+from bench.study.placing import place, protocol_at
+from bench.study.reading import make
+from bench.study.schema import Choice, Point, Study
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import Trial
+
+Say = Callable[[str], None]
+
+
+def work(study: Study, opened: optuna.Study, evaluator: Evaluator, say: Say, *, number: int = 0) -> None:
+    """Run trials of one study. Raises KeyboardInterrupt after giving the point back."""
+    opened.pruner = make("pruner", study.spec.pruner)
+    claims = Claims(study, opened, number)
+    deadline = time.monotonic() + study.spec.timeout if study.spec.timeout else None
+    while (trial := claims.next(deadline)) is not None:
+        began = time.monotonic()
+        try:
+            with claims.alive(trial):
+                said = _run(study, opened, evaluator, trial)
+        except (KeyboardInterrupt, SystemExit):
+            claims.interrupted(trial)
+            raise
+        stands = len([t for t in claims.standing() if t.state.is_finished()])
+        say(f"[{stands}/{study.total}] {study.model} {shown(trial.params)}: {said} ({time.monotonic() - began:.0f} s)")
+
+
+def _run(study: Study, opened: optuna.Study, evaluator: Evaluator, trial: Trial) -> str:
+    """Run one trial and tell Optuna; return what came of it. A trial that was given to another meanwhile is dropped."""
+    from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
+    from optuna.trial import TrialState
+
+    def heard(step: int, value: float) -> None:
+        trial.report(value, step)
+        if trial.should_prune():
+            raise TrialPruned
+
+    wanted = study.spec.pruner.name != "NopPruner"
+    try:
+        try:
+            scored = score_point(study, evaluator, trial.params, heard=heard if wanted else None)
+        except TrialPruned:
+            opened.tell(trial, state=TrialState.PRUNED)
+            return "pruned"
+        except (Failed, UserError) as error:
+            trial.set_user_attr(REASON, str(error))
+            opened.tell(trial, state=TrialState.FAIL)
+            return f"failed: {error}"
+        trial.set_user_attr(SCORED, scored.to_plain())
+        opened.tell(trial, [scored.value(name) for name in study.spec.objectives])
+    except UpdateFinishedTrialError:
+        return "dropped: it was given to another worker meanwhile"
+    return ", ".join(f"{name} {scored.value(name):.4g}" for name in study.spec.objectives)
+
+
+def score_point(
+    study: Study,
+    evaluator: Evaluator,
+    point: Point | None,
+    *,
+    test: bool = False,
+    heard: Callable[[int, float], None] | None = None,
+) -> Scored:
+    """Score a point, or the empty set of cities (None), on validation users or on test users. Raises Failed."""
+    protocol = protocol_at(study, point, test=test)
+    trains = point is not None and place(study.document, study.axes, point) is not None
+    return evaluator.score(protocol, kind=TEST if test else VALIDATION, trains=trains, heard=heard)
+
+
+def shown(point: Point) -> str:
+    """Write a point for readers."""
+    return ", ".join(value if name == "cities" else f"{name} {value}" for name, value in labels(point).items())
+
+
+def labels(point: Point) -> dict[str, str]:
+    """Write the choices of a point for readers: ``{"total":240}`` is ``total 240``."""
+    return {name: _label(choice) for name, choice in point.items()}
+
+
+def _label(choice: Choice) -> str:
+    if isinstance(choice, str) and choice.startswith("{"):
+        return ", ".join(f"{key} {value}" for key, value in json.loads(choice).items())
+    return f"{choice:.4g}" if isinstance(choice, float) else str(choice)
