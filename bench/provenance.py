@@ -34,7 +34,7 @@ def provenance(adapter: type[Adapter]) -> Provenance:
 
 @cache
 def source_hash(adapter: type[Adapter]) -> str:
-    """Hash the adapter's Python files: its whole package if it is one, else its module and the private ones beside it."""
+    """Hash the adapter's Python files: its package if it is one, else its module and the private ones beside it."""
     file = Path(inspect.getfile(adapter))
     in_package = file.parent.name == adapter.name
     files = sorted(file.parent.rglob("*.py")) if in_package else [file, *sorted(file.parent.glob("_[!_]*.py"))]
