@@ -43,6 +43,25 @@ def run(
 
 
 @app.command()
+def study(
+    file: Annotated[Path, typer.Argument(help="A study file, e.g. protocols/studies/data_mix.yaml.")],
+    source: Annotated[str | None, typer.Option("--data", help="Data in place of the file's: humob:FOLDER.")] = None,
+    scale: Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. study.n_trials=20.")] = None,
+    adapter: Annotated[list[str] | None, typer.Option(help="An outside model: module:Class.")] = None,
+    out: Annotated[Path, typer.Option(help="Where trials and results go.")] = Path("runs"),
+    storage: Annotated[str | None, typer.Option(help="journal:FILE or an Optuna URL; else a SQLite file.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once; start it on more machines, too.")] = 1,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="Go on with trials of a changed file.")] = False,
+) -> None:
+    """Which cities to train on, how many trajectories, which settings: trials up to a total. Goes on where it was."""
+    from bench.commands.study import Order, study_command
+
+    given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept)
+    raise typer.Exit(study_command(Order(*given)))
+
+
+@app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A protocol (YAML), or a challenge submission (CSV).")],
     challenge: Annotated[str | None, typer.Option(help="humob2023, humob2024 or giscup2025.")] = None,

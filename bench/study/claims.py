@@ -115,7 +115,7 @@ class Claims:
         self._give_up(trial.number, trial._trial_id, "interrupted")
 
     def _ask(self, count: int) -> Trial:
-        """Let the sampler propose; its random numbers hang on how many trials stand, so a resumed study goes on alike."""
+        """Let the sampler propose; its randomness hangs on how many trials stand, so a resumed study goes on alike."""
         given = self.study.spec.sampler
         seed = int(digest({"seed": given.options.get("seed", 0), "trials": count, "worker": self.number})[:8], 16)
         self.opened.sampler = make("sampler", RANDOM if given.name == GRID else given, seed=seed)

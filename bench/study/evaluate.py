@@ -29,7 +29,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Scored:
-    """What the cases of a trial gave. scores: metric -> city -> mean of each seed; cases: (city, seed, cost identity)."""
+    """What a trial's cases gave. scores: metric -> city -> mean of each seed; cases: (city, seed, cost identity)."""
 
     scores: dict[str, dict[str, list[float]]]
     costs: dict[str, float]

@@ -74,7 +74,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A study as it stands. best: numbers of the trials that no other beats in all objectives; tested: name -> scores."""
+    """A study as it stands. best: numbers of the trials that no other beats in all objectives; tested: by name."""
 
     study: Study
     trials: tuple[Trial, ...]

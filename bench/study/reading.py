@@ -93,9 +93,7 @@ class _StudyReader(Reader):
         """Note every choice that the protocol refuses: unknown settings and cities, values out of range."""
         for axis in axes:
             for choice in _extremes(axis):
-                self.check_document(
-                    lambda axis=axis, choice=choice: place(self.root, [axis], {axis.name: choice}), axis.name, scale
-                )
+                self.check_document(partial(place, self.root, [axis], {axis.name: choice}), axis.name, scale)
 
     def check_document(self, change: Callable[[], Node | None], name: str, scale: str) -> None:
         """Note what is wrong with the protocol after a change."""

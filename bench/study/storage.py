@@ -54,7 +54,7 @@ def open_study(study: Study, storage: BaseStorage, spec: str, *, accept: bool) -
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
-    directions = list(study.spec.objectives.values())
+    directions: Any = list(study.spec.objectives.values())
     where = f"storage {shown(spec)}"
     try:
         for again in (False, False, True):

@@ -1,0 +1,172 @@
+"""bench study: trials of a study file, by as many workers as wanted, and what they say."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+    from rich.console import Console
+
+    from bench.study.evaluate import Evaluator
+    from bench.study.outcome import Outcome
+    from bench.study.schema import Study
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asked for; workers are given the same."""
+
+    path: Path
+    data: str | None
+    scale: str | None
+    overrides: tuple[str, ...]
+    adapters: tuple[str, ...]
+    out: Path
+    storage: str | None
+    workers: int
+    accept: bool
+
+
+def study_command(order: Order) -> int:
+    """Bring a study to its total and say what came of it; return the exit code (1 if a trial failed)."""
+    from rich.console import Console
+
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        raise UserError("bench study needs Optuna: pip install 'mobility-bench[study]'") from None
+    studies = _read(order)
+    for study in studies:
+        _open(order, study)
+    try:
+        _work_side_by_side(order) if order.workers > 1 else _work(order, 0)
+    except KeyboardInterrupt:
+        print("interrupted: what is done is kept, and the same command goes on from here", file=sys.stderr)
+        return 130
+    return _report(order, studies, Console())
+
+
+def _read(order: Order) -> tuple[Study, ...]:
+    from bench import registry
+    from bench.study import reading
+
+    outside = [registry.add(target) for target in order.adapters]
+    return reading.load(order.path, scale=order.scale, overrides=order.overrides, data=order.data, add=outside)
+
+
+def _folder(order: Order, study: Study) -> Path:
+    """OUT/NAME, with scale and source where they are not the defaults."""
+    wanted = study.protocol
+    scale = "" if wanted.scale == "default" else f"-{wanted.scale}"
+    kind = wanted.data.source.partition(":")[0]
+    return order.out / f"{wanted.name}{scale}{'' if kind == 'synthetic' else f'-{kind}'}"
+
+
+def _open(order: Order, study: Study) -> optuna.Study:
+    from bench.study import storage
+
+    spec = order.storage or study.spec.storage or f"sqlite:///{_folder(order, study)}/study.db"
+    return storage.open_study(study, storage.open_storage(spec), spec, accept=order.accept)
+
+
+def _evaluator(order: Order, study: Study) -> Evaluator:
+    from bench import place
+    from bench.place import Place
+    from bench.sources import open_source
+    from bench.study.evaluate import Evaluator
+
+    data = study.protocol.data
+    source = open_source(data.source, seed=data.seed, options=dict(data.options))
+    here = place.place(1)
+    shared = Place(here.device, max(1, here.threads // order.workers), 1, shared=order.workers > 1)
+    return Evaluator(source, order.out, _folder(order, study), shared)
+
+
+def _work(order: Order, number: int) -> None:
+    """Be worker ``number``: bring every model's study to its total."""
+    from bench.study.work import work
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    for study in _read(order):
+        work(study, _open(order, study), _evaluator(order, study), say, number=number)
+
+
+def _work_side_by_side(order: Order) -> None:
+    """Start the workers and wait for them; they end with this process."""
+    start = multiprocessing.get_context("spawn")
+    workers = [start.Process(target=_worker, args=(order, number), daemon=False) for number in range(order.workers)]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            worker.join()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.join()
+        raise
+    if failed := [number for number, worker in enumerate(workers) if worker.exitcode]:
+        print(f"warning: worker {', '.join(map(str, failed))} ended early; its trial is free again", file=sys.stderr)
+
+
+def _worker(order: Order, number: int) -> None:
+    """A process of its own; a user's mistake is told in plain lines."""
+    try:
+        _work(order, number)
+    except UserError as error:
+        print("\n".join(f"error: {line}" for line in error.messages), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _report(order: Order, studies: Sequence[Study], console: Console) -> int:
+    """Score the chosen few on test users, print the report and write it."""
+    from bench.study.gather import gather
+
+    outcomes = []
+    for study in studies:
+        opened, evaluator = _open(order, study), _evaluator(order, study)
+        ended = sum(t.state.is_finished() for t in _standing(study, opened))
+        outcomes.append(gather(study, opened, evaluator, test=ended >= study.total))
+    write(outcomes, _folder(order, studies[0]), console)
+    return 1 if any(trial.state == "failed" for outcome in outcomes for trial in outcome.trials) else 0
+
+
+def _standing(study: Study, opened: optuna.Study) -> list[FrozenTrial]:
+    from bench.study.claims import Claims
+
+    return Claims(study, opened).standing()
+
+
+def write(outcomes: Sequence[Outcome], folder: Path, console: Console) -> None:
+    """Print a study's report; write study.md, trials.csv, cities.csv and figures into ``folder``."""
+    import importlib.util
+
+    from bench.files import write_text
+    from bench.report import markdown, terminal
+    from bench.study import export, figures
+    from bench.study.report import lay_out
+
+    report = lay_out(outcomes)
+    terminal.show(report, console)
+    write_text(folder / "study.md", markdown.render(report))
+    write_text(folder / "trials.csv", export.trials(outcomes))
+    if (values := export.city_values(outcomes)).count("\n") > 1:
+        write_text(folder / "cities.csv", values)
+    drawn: list[Path] = []
+    if importlib.util.find_spec("matplotlib"):
+        for outcome in outcomes:
+            drawn += figures.draw(outcome, folder / "figures")
+    note = f"{len(drawn)} figures" if drawn else "no figures (pip install 'mobility-bench[figures]')"
+    console.print(f"Written: {folder}/study.md, trials.csv, {note}", style="dim", markup=False, highlight=False)

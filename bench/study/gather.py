@@ -1,0 +1,66 @@
+"""From a study's storage and records to its outcome; the chosen few are scored on test users here, and only here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.study.evaluate import TEST, Evaluator, Failed, Scored
+from bench.study.mixes import CITIES, context_of, name_of, players
+from bench.study.outcome import NOTHING, Outcome, Trial, best_of, importances, panel, read_trials
+from bench.study.schema import Study
+from bench.study.work import score_point
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bool) -> Outcome:
+    """Read the trials and score the empty set of cities; with ``test``, score winner, all cities and empty set."""
+    trials = read_trials(opened)
+    done = [trial for trial in trials if trial.scored]
+    nothing = _try(study, evaluator, None) if done else None
+    named = {name_of(trial): trial.scored for trial in done if trial.scored} | ({NOTHING: nothing} if nothing else {})
+    outcome = Outcome(
+        study=study,
+        trials=trials,
+        best=frozenset(trial.number for trial in opened.best_trials) if done else frozenset(),
+        importances=importances(opened, study),
+        nothing=nothing,
+        panels=tuple(panel(metric, named, evaluator.run()) for metric in study.metrics) if named else (),
+    )
+    return _tested(outcome, evaluator) if test and done else outcome
+
+
+def chosen(outcome: Outcome) -> dict[str, Trial | None]:
+    """Return the few that are tested: the winner, all cities as the winner has them, and no city at all."""
+    winner = best_of(outcome, outcome.done)
+    found: dict[str, Trial | None] = {"winner": winner}
+    axis = next((axis for axis in outcome.study.axes if axis.name == CITIES), None)
+    if axis is not None:
+        everyone = set(players(outcome.study))
+        like = context_of(outcome.study, winner)
+        for trial in outcome.done:
+            if set(axis.value(trial.point[CITIES])) == everyone and context_of(outcome.study, trial) == like:
+                found["all cities"] = trial
+    if outcome.nothing:
+        found["untuned"] = None
+    return found
+
+
+def _tested(outcome: Outcome, evaluator: Evaluator) -> Outcome:
+    few = chosen(outcome)
+    tested = {
+        name: scored
+        for name, trial in few.items()
+        if (scored := _try(outcome.study, evaluator, trial, test=True)) is not None
+    }
+    panels = tuple(panel(metric, tested, evaluator.run(TEST)) for metric in outcome.study.metrics) if tested else ()
+    return Outcome(**{**vars(outcome), "tested": tested, "test_panels": panels})
+
+
+def _try(study: Study, evaluator: Evaluator, trial: Trial | None, *, test: bool = False) -> Scored | None:
+    """Score a point, or no city (None); None where it cannot be scored."""
+    try:
+        return score_point(study, evaluator, trial.point if trial else None, test=test)
+    except Failed:
+        return None

@@ -1,0 +1,198 @@
+"""What studies of cities say: what a city is worth, what it adds, the best mix for a budget, learning curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import metrics
+from bench.report import numbers
+from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
+from bench.study.schema import Choice, Study
+from bench.study.values import marginal, shapley, subsets
+from bench.study.work import labels
+
+CITIES, USERS = "cities", "users.train"
+
+
+@dataclass(frozen=True)
+class Context:
+    """All subsets of cities with everything else alike. names: subset -> the trial's name in panels."""
+
+    label: str
+    players: tuple[str, ...]
+    names: dict[frozenset[str], str]
+    lacking: int  # subsets without scores
+
+    @property
+    def whole(self) -> str:
+        """Name of all cities together."""
+        return self.names[frozenset(self.players)]
+
+
+@dataclass(frozen=True)
+class CityValue:
+    """A city's Shapley value for a target city (or all), or what it adds to another alone."""
+
+    metric: str
+    context: str
+    target: str
+    city: str
+    given: str | None  # None: Shapley value; the city itself: added to nothing
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The best trial within a number of trajectories, and how far it is ahead of the next."""
+
+    trajectories: int
+    best: Trial
+    score: Estimate
+    second: Trial | None
+    ahead: Estimate | None
+
+
+def players(study: Study) -> tuple[str, ...]:
+    """Return the cities whose subsets a study tries; none if it does not."""
+    axis = next((axis for axis in study.axes if axis.name == CITIES), None)
+    return tuple(dict.fromkeys(city for value in axis.values.values() for city in value)) if axis else ()
+
+
+def contexts(outcome: Outcome) -> list[Context]:
+    """Group the trials that differ in their cities only."""
+    axis = next((axis for axis in outcome.study.axes if axis.name == CITIES), None)
+    if axis is None:
+        return []
+    everyone = players(outcome.study)
+    groups: dict[str, dict[frozenset[str], Trial]] = {}
+    for trial in outcome.done:
+        groups.setdefault(context_of(outcome.study, trial), {})[frozenset(axis.value(trial.point[CITIES]))] = trial
+    found = []
+    for label, group in groups.items():
+        names = {chosen: name_of(trial) for chosen, trial in group.items()}
+        names |= {frozenset(): NOTHING} if outcome.nothing else {}
+        lacking = sum(chosen not in names for chosen in subsets(everyone))
+        found.append(Context(label, everyone, names, lacking))
+    return found
+
+
+def name_of(trial: Trial) -> str:
+    """A trial's name in panels."""
+    return f"trial {trial.number}"
+
+
+def context_of(study: Study, trial: Trial) -> str:
+    """Say what a trial has beside its cities: first how many trajectories, for it decides what is compared."""
+    if USERS in trial.point:
+        users = _users(trial.point[USERS])
+    else:
+        chosen = study.protocol.splits[0].users.train
+        users = _users(chosen.n if chosen.kind == "count" else json.dumps({chosen.kind: chosen.n}))
+    rest = {name: label for name, label in labels(trial.point).items() if name not in (CITIES, USERS)}
+    return ", ".join([users, *(f"{name} {label}" for name, label in rest.items())])
+
+
+def _users(choice: Choice) -> str:
+    if isinstance(choice, int):
+        return f"{choice} trajectories a city"
+    given = json.loads(choice) if isinstance(choice, str) and choice.startswith("{") else {}
+    return f"{given['total']} trajectories in all" if "total" in given else f"trajectories: {choice}"
+
+
+def values(panel: Panel, context: Context) -> Iterator[CityValue]:
+    """Yield each city's Shapley value for each target city and for all, from all subsets."""
+    if context.lacking:
+        return
+    for target in (*panel.cities, ALL):
+        for city, weights in _weights(context).items():
+            yield CityValue(panel.metric, context.label, target, city, None, panel.estimate(weights, target))
+
+
+def _weights(context: Context) -> dict[str, dict[str, float]]:
+    """Return each city's Shapley value as weights of the subsets' scores, for it is linear in them."""
+    import numpy as np
+
+    every = list(subsets(context.players))
+    unit = dict(zip(every, np.eye(len(every)), strict=True))
+    names = [context.names[chosen] for chosen in every]
+    return {city: dict(zip(names, row.tolist(), strict=True)) for city, row in shapley(unit, context.players).items()}
+
+
+def additions(panel: Panel, context: Context) -> Iterator[CityValue]:
+    """Yield what each city adds to nothing and to each other one alone, over all target cities."""
+    import numpy as np
+
+    if any(frozenset(c) not in context.names for c in subsets(context.players) if len(c) <= 2):
+        return
+    some = [chosen for chosen in subsets(context.players) if len(chosen) <= 2]
+    unit = dict(zip(some, np.eye(len(some)), strict=True))
+    for (city, given), row in marginal(unit, context.players).items():
+        weights = {context.names[c]: float(w) for c, w in zip(some, row, strict=True) if w}
+        yield CityValue(panel.metric, context.label, ALL, city, given, panel.estimate(weights))
+
+
+def budgets(outcome: Outcome) -> list[Budget]:
+    """Return the best trial within each number of trajectories that a trial took."""
+    if not outcome.panels or not outcome.done:
+        return []
+    panel = outcome.panels[0]
+    levels = sorted({trial.scored.trajectories for trial in outcome.done if trial.scored})
+    found: list[Budget] = []
+    for level in levels:
+        within = [trial for trial in outcome.done if trial.scored and trial.scored.trajectories <= level]
+        best = best_of(outcome, within)
+        rest = [trial for trial in within if not _same(panel, trial, best)]
+        second = best_of(outcome, rest) if rest else None
+        ahead = panel.estimate({name_of(best): 1.0, name_of(second): -1.0}) if second else None
+        found.append(Budget(level, best, panel.estimate({name_of(best): 1.0}), second, ahead))
+    return found
+
+
+def _same(panel: Panel, one: Trial, other: Trial) -> bool:
+    """Did two points ask the same fit, as 240 of one city in all and 240 a city?"""
+    return all(panel.values[name_of(one), city] == panel.values[name_of(other), city] for city in panel.cities)
+
+
+def curves(outcome: Outcome) -> dict[str, list[Trial]]:
+    """Return, for each mix with more than one number of trajectories, its trials in the order of that number."""
+    groups: dict[str, dict[int, Trial]] = {}
+    for trial in outcome.done:
+        assert trial.scored is not None
+        rest = {name: label for name, label in labels(trial.point).items() if name != USERS}
+        label = ", ".join(v if k == CITIES else f"{k} {v}" for k, v in rest.items()) or outcome.study.model
+        groups.setdefault(label, {})[trial.scored.trajectories] = trial
+    if USERS not in {axis.name for axis in outcome.study.axes}:
+        return {}
+    return {label: [group[n] for n in sorted(group)] for label, group in groups.items() if len(group) > 1}
+
+
+def redundancy(added: Sequence[CityValue]) -> list[str]:
+    """Say which cities add nothing to one that is there, and which do; for one metric and context."""
+    metric = metrics.get(added[0].metric)
+    good = 1 if metric.better == "higher" else -1
+    by_pair = {(value.city, value.given): value.estimate for value in added}
+    found = []
+    for (city, given), estimate in by_pair.items():
+        alone = by_pair[city, city]
+        if city == given or alone.sign != good:
+            continue  # what does not help alone cannot be made redundant
+        figures = f"{signed(estimate, metric.name)}, {signed(alone, metric.name)} alone"
+        if estimate.sign == good:
+            found.append(f"{city} adds to {given}: {figures}.")
+        elif abs(estimate.value) < 0.25 * abs(alone.value):
+            found.append(f"{city} is redundant once {given} is there: it adds {figures}.")
+        elif estimate.sign == -good:
+            found.append(f"{city} harms {given}: {figures}.")
+        else:
+            found.append(f"Whether {city} adds to {given} is open: {figures}.")
+    return found
+
+
+def signed(estimate: Estimate, metric: str) -> str:
+    """Write a difference with its interval, where there is one."""
+    unit = metrics.get(metric).unit
+    if estimate.low != estimate.low:
+        return f"{estimate.value:+.{numbers.decimals(unit)}f}"
+    return numbers.signed_span(estimate.value, estimate.low, estimate.high, unit)
