@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines._kernel import Kernel, Votes, proximity
+from baselines._kernel import Kernel, Votes, proximity, smoothed, smoothed_at
 from baselines._votes import Places
 from bench.adapter import Context
 from bench.trajectories import Queries, Trajectories
@@ -53,9 +53,9 @@ class Candidates:
         near = proximity(places)
         votes = Votes(history, places, ctx.calendar, ctx.grid.slots)
         raw = [_shares(votes(queries, kernel)) for kernel in KERNELS]
-        smooth = [votes_of @ near for votes_of in raw]
-        chosen = np.argsort(-np.round(smooth[0], 9), axis=1, kind="stable")[:, :most]
-        by_query = [np.take_along_axis(table, chosen, axis=1) for table in (*raw, *smooth)]
+        chosen = np.argsort(-np.round(smoothed(raw[0], near), 9), axis=1, kind="stable")[:, :most]
+        by_query = [np.take_along_axis(shares, chosen, axis=1) for shares in raw]
+        by_query += [smoothed_at(chosen, shares, near) for shares in raw]
         main = by_query[len(KERNELS)]
         by_query += [main / main[:, :1], np.broadcast_to(np.arange(chosen.shape[1]), chosen.shape)]
         by_place = [column[chosen] for column in _of_places(history, places, near)]
@@ -79,7 +79,7 @@ def _of_places(history: Trajectories, places: Places, near: np.ndarray) -> list[
     np.maximum.at(last, places.row, history.d)
     home = counts.argmax()
     from_home = np.hypot(places.x - places.x[home], places.y - places.y[home])
-    return [share, near @ share, history.d[-1] - last, from_home]
+    return [share, smoothed(share[None], near)[0], history.d[-1] - last, from_home]
 
 
 def _of_queries(history: Trajectories, queries: Queries, places: Places, ctx: Context) -> list[np.ndarray]:

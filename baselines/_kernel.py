@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -29,30 +32,77 @@ class Kernel:
 
 
 class Votes:
-    """One user's history, ready to vote with any kernel.
-
-    Points of one (weekday, day type, slot, place) differ by their age alone, so they are summed before any weighing.
-    """
+    """One user's history, ready to vote with any kernel. Sums run in one thread and one order: the same everywhere."""
 
     def __init__(self, history: Trajectories, places: Places, calendar: Calendar, slots: int) -> None:
-        self._places, self._calendar, self._slots = places, calendar, slots
+        self._calendar, self._slots, self._count = calendar, slots, len(places)
         self._age = (history.d.max() - history.d).astype(np.float64)
-        kind = _day_kind(history.d, calendar)
-        self._index = (kind * slots + history.t) * len(places) + places.row
+        self._rows = (history.t.astype(np.int64), _day_kind(history.d, calendar), places.row)
 
     def __call__(self, queries: Queries, kernel: Kernel) -> np.ndarray:
         """Return the votes for each place, shape (queries, places), each row up to a factor of its own."""
-        kinds, slots, places = 2 * WEEK, self._slots, len(self._places)
-        weight = np.exp(-self._age / kernel.tau)
-        summed = np.bincount(self._index, weight, kinds * slots * places).reshape(kinds, slots, places)
-        slot = np.arange(slots)
+        slot, kind = np.arange(self._slots), np.arange(2 * WEEK)
         near = np.maximum(np.exp(-((slot[:, None] - slot) ** 2) / (2 * kernel.slot_width**2)), FAR)
-        days, which = np.unique(_day_kind(queries.d, self._calendar), return_inverse=True)
-        kind = np.arange(kinds)
-        alike = np.where(days[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0)
-        alike *= np.where(days[:, None] // WEEK == kind // WEEK, kernel.day_type, 1.0)
-        by_day = np.tensordot(alike, summed, axes=1)
-        return (near @ by_day)[which, queries.t]
+        alike = np.where(kind[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0)
+        alike *= np.where(kind[:, None] // WEEK == kind // WEEK, kernel.day_type, 1.0)
+        asked = (queries.t.astype(np.int64), _day_kind(queries.d, self._calendar))
+        votes = np.zeros((len(queries), self._count))
+        _compiled(_vote)(*asked, *self._rows, np.exp(-self._age / kernel.tau), near, alike, votes)
+        return votes
+
+
+def smoothed(votes: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return votes @ near: each vote counts for the places around it as well."""
+    out = np.zeros_like(votes)
+    _compiled(_smooth)(votes, near, out)
+    return out
+
+
+def smoothed_at(chosen: np.ndarray, votes: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return the entries of :func:`smoothed` at the chosen places of each query, shape (queries, k)."""
+    out = np.empty(chosen.shape)
+    _compiled(_smooth_at)(chosen, votes, near, out)
+    return out
+
+
+@cache
+def _compiled(function: Callable[..., None]) -> Any:
+    """Compile a loop on first use."""
+    from numba import njit
+
+    return njit(cache=True, nogil=True)(function)
+
+
+def _vote(
+    asked_slot: np.ndarray,
+    asked_kind: np.ndarray,
+    slot: np.ndarray,
+    kind: np.ndarray,
+    place: np.ndarray,
+    weight: np.ndarray,
+    near: np.ndarray,
+    alike: np.ndarray,
+    votes: np.ndarray,
+) -> None:
+    for q in range(len(asked_slot)):
+        for r in range(len(slot)):
+            votes[q, place[r]] += near[asked_slot[q], slot[r]] * alike[asked_kind[q], kind[r]] * weight[r]
+
+
+def _smooth(votes: np.ndarray, near: np.ndarray, out: np.ndarray) -> None:
+    for q in range(votes.shape[0]):
+        for p in range(votes.shape[1]):
+            for other in range(votes.shape[1]):
+                out[q, other] += votes[q, p] * near[p, other]
+
+
+def _smooth_at(chosen: np.ndarray, votes: np.ndarray, near: np.ndarray, out: np.ndarray) -> None:
+    for q in range(chosen.shape[0]):
+        for i in range(chosen.shape[1]):
+            total = 0.0
+            for p in range(votes.shape[1]):
+                total += votes[q, p] * near[chosen[q, i], p]
+            out[q, i] = total
 
 
 def winners(votes: np.ndarray) -> np.ndarray:

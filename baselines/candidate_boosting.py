@@ -63,7 +63,7 @@ class CandidateBoosting(Adapter):
             early_stopping=False,
             random_state=ctx.seed_for("trees") % 2**32,
         )
-        with threadpool_limits(ctx.threads):
+        with threadpool_limits(1):  # tables this small gain nothing from a second thread, and sums stay in one order
             model.fit(features, target)
         self._trees = Trees.of(model)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._kernel import proximity, winners
+from baselines._kernel import proximity, smoothed, winners
 from baselines._votes import Places
 from bench import adapter
 from bench.adapter import Context, Needs, PerUser
@@ -48,7 +48,7 @@ class Forest(PerUser):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The number of unique classes")  # few points in many cells
             forest.fit(_features(history, ctx), places.row, sample_weight=np.exp(-age / self.settings.tau))
-        share = forest.predict_proba(_features(queries, ctx)) @ proximity(places)
+        share = smoothed(forest.predict_proba(_features(queries, ctx)), proximity(places))
         return places.at(winners(share))
 
 

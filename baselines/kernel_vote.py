@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._kernel import Kernel, Votes, proximity, winners
+from baselines._kernel import Kernel, Votes, proximity, smoothed, winners
 from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import Places
 from bench.adapter import Context
@@ -37,5 +37,5 @@ class KernelVote(KnowsOffDays):
         kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
         votes = Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
         if setting.smooth:
-            votes = votes @ proximity(places)
+            votes = smoothed(votes, proximity(places))
         return places.at(winners(votes))
