@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from baselines._votes import Places
 from bench.adapter import Context, PerUser
 from bench.trajectories import Queries, Trajectories
 
@@ -17,8 +18,6 @@ class UserMode(PerUser):
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the mode of the history's cells for every query."""
-        cell = history.x.astype(np.int64) * 100_000 + history.y
-        values, first, counts = np.unique(cell, return_index=True, return_counts=True)
-        best = values[np.lexsort((first, -counts))[0]]
-        n = len(queries)
-        return np.full(n, best // 100_000), np.full(n, best % 100_000)
+        places = Places.of(history)
+        best = np.bincount(places.row).argmax()  # places come in the order of first sight
+        return places.at(np.full(len(queries), best))
