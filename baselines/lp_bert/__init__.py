@@ -1,0 +1,170 @@
+"""lp_bert: the winner of HuMob 2023, a small BERT over a user's whole window with the horizon masked.
+
+Terashima et al., "Human Mobility Prediction Challenge: Next Location Prediction using Spatiotemporal BERT" (HuMob-
+Challenge 2023); 2,456,880 parameters without the city embedding. Differences from the published code: no dropout on
+attention weights (the fused CPU kernel has none), and the two choices named under ``penalty_on`` and ``init``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from bench import adapter
+from bench.adapter import Adapter, Context, Needs, Split
+from bench.errors import UserError
+from bench.files import write_text
+from bench.trajectories import MISSING, OK, Answers, Queries, Trajectories
+
+if TYPE_CHECKING:
+    from baselines.lp_bert.fitting import Task
+    from baselines.lp_bert.model import LPBert
+
+PRETRAINED = Path(__file__).parent / "pretrained" / "lp_bert.safetensors"
+LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
+
+
+class LpBertSettings(adapter.Settings):
+    """Settings of lp_bert; the network's shape and mask are the published ones."""
+
+    init: Literal["pretrained", "scratch"] = Field(
+        "pretrained",
+        description="pretrained: from the shipped weights, of other synthetic cities; scratch: the published way, "
+        "which learns nothing in minutes",
+    )
+    epochs: int | None = Field(
+        None,
+        ge=0,
+        description="passes over the training users; more fit them better and take longer; none: 200, pretrained 2",
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="of Adam; higher learns faster and forgets more; none: 2e-5, or 1e-4 if pretrained"
+    )
+    batch: int = Field(16, ge=1, description="users a step; more is steadier, with fewer steps and more memory")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, down to zero or not")
+    warm_up: float = Field(0.0, ge=0, le=1, description="share of the steps over which the learning rate rises")
+    dropout: float = Field(0.1, ge=0, lt=1, description="more forgets details of the training users, and learns slower")
+    mask_at_end: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of masks at the window's end, as in the test; the published masks lie anywhere",
+    )
+    city_embedding: bool = Field(
+        False,
+        description="add a learned vector of the city before the heads; then only training cities can be predicted",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="of matrix products; auto: bfloat16 on CUDA, float32 on CPU, where bfloat16 is faster on some",
+    )
+    penalty: float = Field(
+        0.9, gt=0, le=1, description="factor on the score of the previous answer's x and y; lower moves more; 1 is none"
+    )
+    penalty_on: Literal["probability", "logit"] = Field(
+        "probability", description="what the factor multiplies; the public code has logit, which raises negative scores"
+    )
+    predict_batch: int = Field(16, ge=1, description="users predicted at a time; more needs more memory")
+    max_seconds: float | None = Field(
+        None, gt=0, description="training stops after this long; the answers then depend on the machine; none: no limit"
+    )
+
+    def passes(self) -> int:
+        """Return the epochs, with the default of the chosen start."""
+        return self.epochs if self.epochs is not None else {"scratch": 200, "pretrained": 2}[self.init]
+
+    def rate(self) -> float:
+        """Return the learning rate, with the default of the chosen start."""
+        return self.learning_rate or {"scratch": 2e-5, "pretrained": 1e-4}[self.init]
+
+
+class LpBert(Adapter):
+    """Embeddings of day, slot, cell and gap, four encoder layers, one head each for x and y; masks anew each epoch."""
+
+    name: ClassVar[str] = "lp_bert"
+    Settings: ClassVar[type[adapter.Settings]] = LpBertSettings
+    needs: ClassVar[Needs] = Needs(packages=("torch", "safetensors"), cpu_gb=2.0)
+    settings: LpBertSettings
+
+    def __init__(self, settings: adapter.Settings | None = None) -> None:
+        super().__init__(settings)
+        self.model: LPBert | None = None
+        self.cities: tuple[str, ...] = ()
+        self.learned: dict[str, int | float | str] = {}
+
+    def precision(self, device: str) -> str:
+        """Return bfloat16 on CUDA and float32 on CPU unless the settings say otherwise."""
+        if self.settings.precision != "auto":
+            return self.settings.precision
+        return "bfloat16" if device == "cuda" else "float32"
+
+    def skip(self, split: Split) -> str | None:
+        """Refuse days beyond the day embedding, and a city without an embedding where there is one."""
+        last = max((int(table.d.max()) for table in (split.train, split.queries) if len(table)), default=0)
+        if last > LAST_DAY:
+            return f"its day embedding ends at day {LAST_DAY}; the split reaches day {last}"
+        if self.settings.city_embedding and split.test_city not in split.train_cities:
+            return f"with city_embedding it predicts training cities only; {split.test_city} is none"
+        return None
+
+    def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
+        """Train on the training users' days; of the epochs the best on the validation users is kept."""
+        import torch
+
+        from baselines.lp_bert.fitting import Fit
+
+        if ctx.grid.width > CELLS or ctx.grid.height > CELLS or ctx.grid.slots != SLOTS:
+            raise UserError(f"lp_bert: it knows {CELLS} x {CELLS} cells and {SLOTS} slots a day; the data have others")
+        self.cities = tuple(sorted({city for city, _uid in train.users})) if self.settings.city_embedding else ()
+        task = self._task(ctx)
+        torch.manual_seed(ctx.seed_for("lp_bert", "start"))
+        model = self._build(PRETRAINED if self.settings.init == "pretrained" else None)
+        self.learned = Fit(task, model.to(ctx.device), train, validate if validate else None).run()
+        self.model = model
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer all users, some at a time; a user without a history gets ``missing``."""
+        assert self.model is not None, "fit or load first"
+        known = set(history.users)
+        seen = np.repeat([user in known for user in queries.users], np.diff(queries.starts)).astype(bool)
+        cells = np.ones((len(queries), 2), np.int64)
+        if seen.any():
+            cells[seen] = self._task(ctx).answer(self.model, history, queries.take(seen))
+        return Answers.of(cells[:, 0], cells[:, 1], np.where(seen, OK, MISSING))
+
+    def save(self, folder: Path) -> None:
+        """Write the weights and what is known of the fit."""
+        from baselines.lp_bert.store import save_weights
+
+        assert self.model is not None, "fit first"
+        save_weights(self.model, folder / "model.safetensors")
+        write_text(folder / "fit.json", json.dumps({"cities": self.cities, "facts": self.learned}, indent=1) + "\n")
+
+    def load(self, folder: Path) -> None:
+        """Read what save wrote."""
+        noted = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        self.cities, self.learned = tuple(noted["cities"]), noted["facts"]
+        self.model = self._build(folder / "model.safetensors")
+
+    def facts(self) -> Mapping[str, int | float | str]:
+        """Return parameters, epochs, init, losses, validation scores, and ``undertrained`` with its reason."""
+        return self.learned
+
+    def _task(self, ctx: Context) -> Task:
+        from baselines.lp_bert.fitting import Task
+
+        return Task(self.settings, self.cities, ctx, self.precision(ctx.device))
+
+    def _build(self, weights: Path | None) -> LPBert:
+        from baselines.lp_bert.model import LPBert, Shape
+        from baselines.lp_bert.store import load_weights
+
+        model = LPBert(Shape(dropout=self.settings.dropout, cities=len(self.cities)))
+        if weights is not None:
+            load_weights(model, weights)
+        return model
