@@ -37,10 +37,9 @@ def open_storage(spec: str) -> BaseStorage:
             Path(spec.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             return RDBStorage(spec, engine_kwargs={"connect_args": {"timeout": LOCKED_AFTER_S}})
         return RDBStorage(spec, engine_kwargs={"pool_pre_ping": True})
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"storage {shown(spec)}: its driver is missing ({error.name}); pip install {error.name}"
-        ) from None
+    except ImportError as error:
+        lacking = getattr(error.__cause__ or error, "name", None) or "its package"
+        raise UserError(f"storage {shown(spec)}: its driver is missing ({lacking}); install it") from None
     except (SQLAlchemyError, OSError, ValueError, RuntimeError, optuna.exceptions.OptunaError) as error:
         raise UserError(f"storage {shown(spec)}: {_why(error)}") from None
 
@@ -149,6 +148,6 @@ def _why(error: Exception) -> str:
         return f"it cannot be opened ({text[:200]}); is the folder there, and may it be written?"
     if any(word in low for word in ("could not connect", "connection", "resolve", "refused", "authentication")):
         return f"it cannot be reached ({text[:300]})"
-    if "could not parse" in low:
+    if "could not parse" in low or "load plugin" in low:
         return "this is no storage; write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NAME"
     return text[:400]

@@ -114,7 +114,11 @@ def test_what_is_wrong_is_told(tmp_path: Path, override: str, said: str) -> None
 
 
 def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
-    text = TEXT.replace("asked: 5", "asked: none").replace("test: 6", "tset: 6").replace("subsets: [B, C]", "subsets: [B, E]")
+    text = (
+        TEXT.replace("asked: 5", "asked: none")
+        .replace("test: 6", "tset: 6")
+        .replace("subsets: [B, C]", "subsets: [B, E]")
+    )
     found = faults(tmp_path, text=text)
     lines = {int(message.split(".yaml:")[1].split(":")[0]) for message in found}
     assert {9, 15} <= lines
