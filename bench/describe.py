@@ -124,7 +124,7 @@ def moves(table: Trajectories, grid: Grid) -> dict[str, float]:
         "< 5 km": (km >= 2) & (km < 5),
         ">= 5 km": km >= 5,
     }
-    shares = {name: float(chosen.mean()) for name, chosen in edges.items()}
+    shares = {name: float(chosen.sum() / max(1, run.sum())) for name, chosen in edges.items()}
     return {"in a run": float(run.sum() / max(1, same_day.sum())), **shares}
 
 

@@ -35,14 +35,14 @@ def draw_maps(seed: int, city: int, centres: int, spread: float, grid: Grid) -> 
     homes, pull = np.zeros(x.shape), np.zeros(x.shape)
     for rank, (across, down, size) in enumerate(towns.reshape(centres, 3)):
         right, below = _layout(rank, turn)
-        cx = grid.width * (0.5 + 0.8 * right + 0.1 * (across - 0.5))
-        cy = grid.height * (0.5 + 0.8 * below + 0.1 * (down - 0.5))
-        radius = spread * (0.75 + 0.5 * size) / np.sqrt(1.0 + rank)
+        cx = grid.width * (0.5 + 0.8 * right + 0.06 * (across - 0.5))
+        cy = grid.height * (0.5 + 0.8 * below + 0.06 * (down - 0.5))
+        radius = spread * (0.9 + 0.2 * size) / np.sqrt(1.0 + rank)
         q = 1.0 + ((x - cx) ** 2 + (y - cy) ** 2) / (radius * radius)
         homes += 1.0 / ((1.0 + rank) * q * np.sqrt(q))
         pull += 1.0 / ((1.0 + rank) * q * q)
     land = coarse.reshape(blocks).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[: grid.height, : grid.width]
-    use = land * fine.reshape(grid.height, grid.width) ** 2
+    use = (0.3 + 0.7 * land) * fine.reshape(grid.height, grid.width) ** 2
     homes = np.where(use < 0.02, 0.0, use) * homes  # nobody lives in the park or on the water
     pull = (0.25 + use) * pull + 1e-4
     # whole numbers: the last bit of a sum moves nobody's home

@@ -16,51 +16,53 @@ NO_CLUB = 7
 class Habits(NamedTuple):
     """Parameters of a city's people and phones. Distances in cells, times in slots; spreads are deviations of logs."""
 
-    commute: float = 16.5  # typical distance from home to work, as every person draws it
-    commute_spread: float = 0.852
-    errand: float = 4.34  # typical distance to a newly explored place
-    farthest: float = 154.0
-    roamers: float = 0.232  # share of people who work on the road
-    shifts: float = 0.212  # share who work on other days than the calendar's
-    at_home: float = 0.103  # share without a workplace
-    skip: float = 0.102  # share of working days without work
+    commute: float = 18.5  # typical distance from home to work, as every person draws it
+    commute_spread: float = 0.963
+    errand: float = 4.95  # typical distance to a newly explored place
+    farthest: float = 150.0
+    roamers: float = 0.244  # share of people who work on the road
+    shifts: float = 0.284  # share who work on other days than the calendar's
+    at_home: float = 0.112  # share without a workplace
+    homebound: float = 0.037  # share who hardly leave home
+    skip: float = 0.02  # share of working days without work
     start: float = 17.0
-    start_spread: float = 1.45  # between people (a deviation, in slots)
-    irregular: float = 0.64  # from day to day (a deviation, in slots)
-    hours: float = 21.4
-    lunch: float = 0.0593
-    evening: float = 0.35
-    outings: float = 0.888  # expected on a free day, about
-    outings_spread: float = 0.6
-    chain: float = 0.285  # probability of going on to another place before home
-    dwell: float = 1.63
-    club: float = 0.538  # share of people with a weekly appointment
-    explore: float = 0.324  # rho of Song et al.
-    explore_spread: float = 0.622
-    known: float = 4.81  # regular places at the start
-    loyalty: float = 13.8  # visits that the first of them has behind it
-    zipf: float = 0.629
-    near: float = 71.9  # a return prefers places within about this distance
-    speed: float = 9.72  # cells a slot on short ways
-    speed_gain: float = 0.233  # ways take at most 1 / speed_gain slots longer than at that speed
-    stops: float = 3.12  # between stops, where phones on the way are shown
-    corridor: float = 8.6  # between the main roads and lines that ways keep to
-    catch: float = 0.406  # how much likelier a phone shows a slot's trip than its stay
-    travel: float = 0.0153  # probability a day of leaving town for some days
-    upheaval: float = 0.17  # share of people who change job or home within 75 days
+    start_spread: float = 1.42  # between people (a deviation, in slots)
+    irregular: float = 0.708  # from day to day (a deviation, in slots)
+    hours: float = 22.0
+    lunch: float = 0.0635
+    evening: float = 0.342
+    outings: float = 1.1  # expected on a free day, about
+    outings_spread: float = 0.712
+    chain: float = 0.335  # probability of going on to another place before home
+    dwell: float = 1.34
+    club: float = 0.558  # share of people with a weekly appointment
+    explore: float = 0.233  # rho of Song et al.
+    explore_spread: float = 0.597
+    known: float = 5.05  # regular places at the start
+    loyalty: float = 13.7  # visits that the first of them has behind it
+    zipf: float = 0.471
+    near: float = 80.0  # a return prefers places within about this distance
+    speed: float = 9.47  # cells a slot on short ways
+    speed_gain: float = 0.369  # ways take at most 1 / speed_gain slots longer than at that speed
+    stops: float = 3.01  # between stops, where phones on the way are shown
+    corridor: float = 11.3  # between the main roads and lines that ways keep to
+    catch: float = 0.421  # how much likelier a phone shows a slot's trip than its stay
+    travel: float = 0.0169  # probability a day of leaving town for some days
+    upheaval: float = 0.166  # share of people who change job or home within 75 days
     forget: float = 0.0341  # share of the memory of visits lost a day
-    jitter: float = 0.287  # error of a position at rest
-    jitter_spread: float = 0.329
-    road: float = 0.1  # error of a position on the way
-    wander: float = 0.0973  # share of positions at rest that are a walk around the place
-    stroll: float = 2.06  # reach of such a walk
-    points: float = 6.9  # shown a day
-    points_spread: float = 0.491
-    day_spread: float = 0.473
-    sticky: float = 0.452  # how much a slot's being shown depends on the last one's
-    moving: float = 0.73  # added chance of being shown on the way
-    absent: float = 0.0363  # share of days without any point
-    absent_spread: float = 0.84
+    jitter: float = 0.26  # error of a position at rest
+    jitter_spread: float = 0.34
+    road: float = 0.126  # error of a position on the way
+    wander: float = 0.0961  # share of positions at rest that are a walk around the place
+    stroll: float = 2.05  # reach of such a walk
+    points: float = 6.28  # shown a day
+    points_spread: float = 0.518
+    day_spread: float = 0.549
+    home_rate: float = 0.935  # how much likelier a phone at rest is shown at home than elsewhere
+    sticky: float = 0.403  # how much a slot's being shown depends on the last one's
+    moving: float = 0.812  # added chance of being shown on the way
+    absent: float = 0.0409  # share of days without any point
+    absent_spread: float = 0.959
 
 
 class Person(NamedTuple):
@@ -90,8 +92,9 @@ def draw_person(state: np.ndarray, h: Habits) -> Person:
         kind = ROAMER
     elif u < h.roamers + h.shifts:
         kind = SHIFTS
-    elif u < h.roamers + h.shifts + h.at_home:
+    elif u < h.roamers + h.shifts + h.at_home + h.homebound:
         kind = AT_HOME
+    homebound = kind == AT_HOME and u >= h.roamers + h.shifts + h.at_home
     rest = (1 << int(7 * uniform(state))) | (1 << int(7 * uniform(state)))
     return Person(
         kind,
@@ -102,9 +105,9 @@ def draw_person(state: np.ndarray, h: Habits) -> Person:
         lognormal(state, h.irregular, 0.5),
         min(0.95, lognormal(state, h.lunch, 0.6)),
         min(0.95, lognormal(state, h.evening, 0.5)),
-        lognormal(state, h.outings, h.outings_spread),
+        lognormal(state, h.outings, h.outings_spread) * (0.2 if homebound else 1.0),
         lognormal(state, h.explore, h.explore_spread),
-        lognormal(state, h.jitter, h.jitter_spread),
+        lognormal(state, h.jitter, h.jitter_spread) * (0.7 if homebound else 1.0),
         lognormal(state, h.points, h.points_spread) / SLOTS,
         min(0.8, lognormal(state, h.absent, h.absent_spread)),
     )

@@ -6,7 +6,7 @@ place with probability rho * S**-gamma when S are known, else a known one in pro
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from bench.sources._synthetic_random import compiled, direction, heavy_tail, log
 
 MOST_PLACES = 256
 # typed: numba compiles anew for every literal int
-HOME, WORK, OTHER = np.int64(0), np.int64(1), np.int64(2)
+HOME: Any = np.int64(0)
+WORK: Any = np.int64(1)
+OTHER: Any = np.int64(2)
 X, Y, VISITS, BEND = 0, 1, 2, 3
 DIRECTIONS = 8  # looked at before a new place is taken
 # S**-gamma with gamma = 0.21 as in the paper; rounded, so that the last bit of a processor's pow moves nothing

@@ -19,7 +19,7 @@ _MIX1, _MIX2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 # for what only compiled code calls: without the wrappers for Python it compiles in half the time
-compiled = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+compiled: Callable[..., Any] = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
 
 def cached_njit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -66,7 +66,8 @@ def observe(life: Life, person: Person, works: bool, h: Habits, out: np.ndarray)
     rate = person.rate * lognormal(state, 1.0, h.day_spread) * (1.04 if works else 0.9)
     seen = False
     for t in range(SLOTS):
-        p = min(0.97, rate * PROFILE[t if works else t - 1])  # free days begin and end later
+        p = rate * PROFILE[t if works else t - 1]  # free days begin and end later
+        p = min(0.97, p * h.home_rate if life.where[t] == HOME else p)
         if life.where[t] < 0:
             p += h.moving * (1.0 - p)
         else:
