@@ -1,0 +1,62 @@
+"""Models for the tests of studies: ``--adapter study_models:Moves``."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from bench.adapter import Adapter, Context, Settings
+from bench.store import read_json, write_json
+from bench.trajectories import Answers, Queries, Trajectories, by_user
+
+
+class Moves(Adapter):
+    """Learns where people of a home go after day 5; whose home it never saw, it leaves at home."""
+
+    name: ClassVar[str] = "moves"
+
+    class Settings(Settings):
+        """steps: of a fit that gives its scores; better: what each step adds; seconds: of a fit; breaks: fail."""
+
+        steps: int = 0
+        better: float = 0.0
+        seconds: float = 0.0
+        breaks: bool = False
+
+    def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
+        """Learn one cell for each home; note the fit in the file that FITS names."""
+        if self.settings.breaks:
+            raise RuntimeError("no such luck")
+        time.sleep(self.settings.seconds)
+        for step in range(self.settings.steps):
+            ctx.intermediate(step, step * self.settings.better)
+            time.sleep(0.05)
+        self.to: dict[str, list[int]] = {}
+        for user in train.users:
+            rows = train.of(user)
+            before, after = rows.days(0, 5), rows.days(6, 99)
+            self.to[f"{before.x[0]} {before.y[0]}"] = [int(after.x[0]), int(after.y[0])]
+        if os.environ.get("FITS"):
+            with Path(os.environ["FITS"]).open("a") as file:
+                file.write("fit\n")
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer with the learned cell, or the home."""
+        parts = []
+        for _user, past, asked in by_user(history, queries):
+            home = [int(past.x[0]), int(past.y[0])]
+            cell = self.to.get(f"{home[0]} {home[1]}", home)
+            parts.append(Answers.of(*(np.full(len(asked), value) for value in cell)))
+        return Answers.concat(parts)
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned."""
+        write_json(folder / "moves.json", self.to)
+
+    def load(self, folder: Path) -> None:
+        """Read it."""
+        self.to = read_json(folder / "moves.json")

@@ -1,0 +1,180 @@
+"""A study from its file to what it says, of cities built so that the answer is known: B repeats A, C differs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+from bench import cli
+
+HERE = Path(__file__).resolve().parent
+TEXT = """\
+schema: 1
+name: known
+version: 1
+about: B is A again, C is another kind, and T has people of both kinds.
+data: {source: "humob:cities", cities: [A, B, C, T]}
+window: {history: [0, 5], horizon: [6, 7]}
+splits:
+  - {train: {cities: [A, B, C], days: [0, 7]}, test: [T]}
+users: {train: 20, validate: 4, test: 15}
+models: [{use: moves}]
+metrics: {main: geobleu@humob24, also: [dtw@fixed]}
+answers: {fallback: last_cell, most_filled: 0.05}
+seeds: [0]
+study:
+  asked: 15
+  space:
+    cities: {subsets: [A, B, C]}
+  objectives: {geobleu@humob24: maximize, dtw@fixed: minimize}
+"""
+
+
+def write_city(folder: Path, city: str, homes: list[int]) -> None:
+    """200 people who live in (home, home) and are elsewhere from day 6 on; which home, by the parity of the uid."""
+    rows = ["uid,d,t,x,y"]
+    for uid in range(200):
+        home = homes[uid % len(homes)]
+        away = home + 10 if home < 100 else home - 10
+        for d in range(8):
+            cell = home if d < 6 else away
+            rows += [f"{uid},{d},{t},{cell},{cell}" for t in (10, 20, 30)]
+    (folder / f"city_{city}.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def cities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the study's file and its cities; models of the tests can be imported."""
+    folder = tmp_path / "cities"
+    folder.mkdir()
+    for city, homes in {"A": [50], "B": [50], "C": [150], "T": [50, 150]}.items():
+        write_city(folder, city, homes)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("FITS", str(tmp_path / "fits.txt"))
+    (tmp_path / "known.yaml").write_text(TEXT)
+    return tmp_path
+
+
+def study(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run ``bench study known.yaml``; return the exit code."""
+    command = ["bench", "study", "known.yaml", "--adapter", "study_models:Moves", *words]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Read a CSV."""
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+PER_CITY, IN_ALL = "20 trajectories a city", "24 trajectories in all"
+BOTH = ("--set", "study.space={cities: {subsets: [A, B, C]}, users.train: [20, {total: 24}]}", "--set", "seeds=[0, 1]")
+
+
+@pytest.mark.parametrize(
+    ("words", "contexts"), [((), (PER_CITY,)), pytest.param(BOTH, (PER_CITY, IN_ALL), marks=pytest.mark.slow)]
+)
+def test_a_study_says_which_city_repeats_another(
+    cities: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    contexts: tuple[str, ...],
+) -> None:
+    assert study(monkeypatch, *words) == 0
+    folder = cities / "runs" / "known-humob"
+    text = (folder / "study.md").read_text()
+    for context in contexts:
+        assert f"{context}: B is redundant once A is there" in text
+        assert f"{context}: A is redundant once B is there" in text
+        assert f"{context}: C adds to A" in text
+        assert f"{context}: C adds to B" in text
+        assert f"{context}: C is redundant" not in text
+    said = capsys.readouterr()
+    assert "B is redundant once A is there" in said.out.replace("\n", " ")
+    total = 7 * len(contexts)
+    assert said.err.count(f"[{total}/{total}]") == 1
+
+    found = {
+        (r["metric"], r["context"], r["kind"], r["city"], r["given"]): float(r["value"])
+        for r in rows_of(folder / "cities.csv")
+        if r["target"] == "all"
+    }
+    trials = {(r["cities"], r.get("users.train", "20")): r for r in rows_of(folder / "trials.csv")}
+    assert len(trials) == total
+    assert {r["state"] for r in trials.values()} == {"done"}
+    for metric in ("geobleu@humob24", "dtw@fixed"):
+        shapley = [found[metric, PER_CITY, "shapley", city, ""] for city in "ABC"]
+        alone = float(trials["A", "20"][f"{metric}|all|value"]) - found[metric, PER_CITY, "adds", "A", "nothing"]
+        whole = float(trials["A+B+C", "20"][f"{metric}|all|value"])
+        assert sum(shapley) == pytest.approx(whole - alone, abs=1e-6)
+        assert shapley[0] == pytest.approx(shapley[1], abs=1e-6)
+        assert found[metric, PER_CITY, "adds", "B", "A"] == pytest.approx(0, abs=1e-9)
+    assert float(trials["A+B+C", "20"]["geobleu@humob24|all|value"]) == pytest.approx(1.0)
+    for row in rows_of(folder / "cities.csv"):
+        low, value, high = (float(row[name]) for name in ("low", "value", "high"))
+        assert low - 1e-6 <= value <= high + 1e-6
+    assert {path.name for path in (folder / "figures").iterdir()} >= {"moves-front.svg", "moves-cities.svg"}
+
+
+def test_test_users_are_asked_at_the_end_only_and_for_the_chosen_few(
+    cities: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ("--set", "study.space={cities: {subsets: [A, C]}}")
+    assert study(monkeypatch, *few, "--set", "study.n_trials=2") == 0
+    folder = cities / "runs" / "known-humob"
+    validation = len(list((folder / "validation" / "records").iterdir()))
+    tested = len(list((folder / "test" / "records").iterdir()))
+    assert validation == 2 + 1  # two trials, and no city at all
+    assert tested == 1 + 1  # winner and no city; A+C has not been tried
+    assert study(monkeypatch, *few) == 0
+    assert len(list((folder / "test" / "records").iterdir())) == 1 + 1 + 1
+    fits = len((cities / "fits.txt").read_text().splitlines())
+    assert study(monkeypatch, *few) == 0  # everything is there
+    assert len((cities / "fits.txt").read_text().splitlines()) == fits == 3
+
+
+def test_a_failed_trial_carries_its_reason_and_the_study_goes_on(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert study(monkeypatch, "--set", "study.space={models.moves.breaks: [true, false]}", "--set", "seeds=[0]") == 1
+    folder = cities / "runs" / "known-humob"
+    states = [(row["state"], row["reason"]) for row in rows_of(folder / "trials.csv")]
+    assert [state for state, _ in states] == ["failed", "done"]
+    assert "no such luck" in states[0][1]
+    assert "no such luck" in (folder / "study.md").read_text()
+
+
+def test_a_hopeless_trial_is_pruned_by_what_its_fit_says(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [
+        "study.space={models.moves.better: [3.0, 2.0, 1.0]}",
+        "models.moves.steps=6",
+        "seeds=[0]",
+        "study.objectives={geobleu@humob24: maximize}",
+        "study.pruner={MedianPruner: {n_startup_trials: 1, n_warmup_steps: 1}}",
+    ]
+    assert study(monkeypatch, *(part for word in words for part in ("--set", word))) == 0
+    rows = rows_of(cities / "runs" / "known-humob" / "trials.csv")
+    assert [row["state"] for row in rows] == ["done", "pruned", "pruned"]
+    (made,) = optuna.get_all_study_summaries(f"sqlite:///{cities}/runs/known-humob/study.db")
+    trials = optuna.load_study(
+        study_name=made.study_name, storage=f"sqlite:///{cities}/runs/known-humob/study.db"
+    ).trials
+    assert [len(trial.intermediate_values) for trial in trials] == [6, 2, 2]
+
+
+def test_a_file_that_is_no_study_says_so(
+    cities: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cities / "known.yaml").write_text(TEXT.replace("asked: 15", "aksed: 15"))
+    assert study(monkeypatch) == 2
+    said = capsys.readouterr()
+    assert "did you mean 'asked'?" in said.err
+    assert all(line.startswith("error: ") for line in said.err.splitlines())
+    assert not (cities / "runs").exists()
