@@ -38,8 +38,11 @@ def make_command(folder: Path, seed: int = 0, users: int = 1000) -> None:
     console.print(f"use them with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def describe_command(specs: Sequence[str], seed: int = 0) -> None:
-    """Print the figures of every city of the given sources, beside those of the real cities B and C."""
+def describe_command(specs: Sequence[str], seed: int = 1) -> None:
+    """Print the figures of every city of the given sources, beside those of the real cities B and C.
+
+    seed: of the synthetic cities; 1 as in the protocols.
+    """
     from bench.describe import real_cities
 
     columns = {f"real {city}": figures for city, figures in real_cities().items()}

@@ -37,7 +37,7 @@ def draw_maps(seed: int, city: int, centres: int, spread: float, grid: Grid) -> 
         right, below = _layout(rank, turn)
         cx = grid.width * (0.5 + 0.8 * right + 0.06 * (across - 0.5))
         cy = grid.height * (0.5 + 0.8 * below + 0.06 * (down - 0.5))
-        radius = spread * (0.9 + 0.2 * size) / np.sqrt(1.0 + rank)
+        radius = spread * (0.97 + 0.06 * size) / np.sqrt(1.0 + rank)
         q = 1.0 + ((x - cx) ** 2 + (y - cy) ** 2) / (radius * radius)
         homes += 1.0 / ((1.0 + rank) * q * np.sqrt(q))
         pull += 1.0 / ((1.0 + rank) * q * q)

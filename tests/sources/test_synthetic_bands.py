@@ -10,7 +10,7 @@ from bench.describe import Description, describe, real_cities
 from bench.sources.synthetic import Synthetic
 
 QUICK = ("user_mode", "slot_mode", "offday_slot_mode")
-MAIN = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote")
+MAIN = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote", "tt_knn")
 METRICS = ("geobleu@humob24", "geobleu@giscup25", "dtw@fixed")
 
 
