@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,17 +107,24 @@ def read_trials(opened: optuna.Study) -> tuple[Trial, ...]:
 
 
 def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float]]:
-    """Return how much each axis matters for each objective, as Optuna has it; nothing where it cannot tell."""
+    """Return how much each axis matters for each objective, by Optuna's PED-ANOVA; nothing where it cannot tell."""
     import warnings
 
-    from optuna.importance import get_param_importances
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.trial import FrozenTrial
+
+    def loss(number: int, direction: str, trial: FrozenTrial) -> float:
+        value = float(trial.values[number])
+        return value if direction == "minimize" else -value  # PED-ANOVA takes the lower for the better
 
     found: dict[str, dict[str, float]] = {}
-    for i, name in enumerate(study.spec.objectives):
+    for i, (name, direction) in enumerate(study.spec.objectives.items()):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found[name] = dict(get_param_importances(opened, target=lambda trial, i=i: trial.values[i]))  # type: ignore[misc]
+                method = PedAnovaImportanceEvaluator()
+                target = partial(loss, i, direction)
+                found[name] = dict(get_param_importances(opened, evaluator=method, target=target))
         except (ValueError, RuntimeError, ZeroDivisionError):
             continue
     return found

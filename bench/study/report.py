@@ -221,7 +221,7 @@ def _importances(outcome: Outcome) -> Table:
     names = [axis.name for axis in outcome.study.axes]
     rows = [[name, *(numbers.share(found.get(name, 0.0)) for found in outcome.importances.values())] for name in names]
     heads = [("parameter", False), *((name.replace("_", " "), True) for name in outcome.importances)]
-    notes = ["Share of what the parameters explain of an objective: PED-ANOVA, Optuna's default."]
+    notes = ["Share of what the parameters explain of an objective: Optuna's PED-ANOVA."]
     return make_table("Importance of each parameter", heads, rows, notes)
 
 
