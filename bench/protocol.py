@@ -59,6 +59,11 @@ def scales(path: Path) -> tuple[str, ...]:
     return (BASE, *found.value) if found and isinstance(found.value, dict) else (BASE,)
 
 
+def is_study(path: Path) -> bool:
+    """Does the file hold a study, too? bench/study/ reads that."""
+    return yamlfile.load(path).get("study") is not None
+
+
 def _at_scale(root: Node, scale: str | None) -> Node:
     """Return the document with the parts of a scale put in; a scale's dotted keys are paths, as for --set."""
     named = root.get("scales")

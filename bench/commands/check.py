@@ -33,6 +33,18 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
     print(f"cases    at most {cases}, with at most {fits} fits (seeds {', '.join(map(str, wanted.seeds))})")
     for note in wanted.notes:
         print(f"note     {note}")
+    if protocol.is_study(path):
+        _check_study(path, scale, overrides, data)
+
+
+def _check_study(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
+    """Print how many trials a study file asks for."""
+    from bench.study import reading
+
+    for study in reading.load(path, scale=scale, overrides=overrides, data=data):
+        sought = ", ".join(f"{direction} {name}" for name, direction in study.spec.objectives.items())
+        space = ", ".join(axis.name for axis in study.axes)
+        print(f"study    {study.model}: {study.total} trials over {space}; {sought}; {study.spec.sampler.name}")
 
 
 def counts(protocol: Protocol) -> tuple[int, int]:

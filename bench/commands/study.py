@@ -164,9 +164,7 @@ def write(outcomes: Sequence[Outcome], folder: Path, console: Console) -> None:
     write_text(folder / "trials.csv", export.trials(outcomes))
     if (values := export.city_values(outcomes)).count("\n") > 1:
         write_text(folder / "cities.csv", values)
-    drawn: list[Path] = []
+    note = "no figures (pip install 'mobility-bench[figures]')"
     if importlib.util.find_spec("matplotlib"):
-        for outcome in outcomes:
-            drawn += figures.draw(outcome, folder / "figures")
-    note = f"{len(drawn)} figures" if drawn else "no figures (pip install 'mobility-bench[figures]')"
+        note = f"{sum(len(figures.draw(outcome, folder / 'figures')) for outcome in outcomes)} figures"
     console.print(f"Written: {folder}/study.md, trials.csv, {note}", style="dim", markup=False, highlight=False)

@@ -16,11 +16,12 @@ from bench.runner import Runner
 from bench.schema import Protocol
 from bench.sources import Source
 from bench.store import Run
+from bench.study.placing import VALIDATION
 from bench.study.schema import COSTS, TRAJECTORIES
 from bench.trajectories import Queries, Trajectories
 from bench.world import World
 
-VALIDATION, TEST = "validation", "test"  # folders of the two kinds of records
+TEST = "test"  # folder of the records of test users, beside that of VALIDATION
 
 
 class Failed(Exception):

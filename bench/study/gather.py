@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.study.evaluate import TEST, Evaluator, Failed, Scored
 from bench.study.mixes import CITIES, context_of, name_of, players
 from bench.study.outcome import NOTHING, Outcome, Trial, best_of, importances, panel, read_trials
+from bench.study.placing import VALIDATION
 from bench.study.schema import Study
 from bench.study.work import score_point
 
@@ -20,6 +22,7 @@ def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bo
     done = [trial for trial in trials if trial.scored]
     nothing = _try(study, evaluator, None) if done else None
     named = {name_of(trial): trial.scored for trial in done if trial.scored} | ({NOTHING: nothing} if nothing else {})
+    _list_cases(study, evaluator, list(named.values()))
     outcome = Outcome(
         study=study,
         trials=trials,
@@ -29,6 +32,14 @@ def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bo
         panels=tuple(panel(metric, named, evaluator.run()) for metric in study.metrics) if named else (),
     )
     return _tested(outcome, evaluator) if test and done else outcome
+
+
+def _list_cases(study: Study, evaluator: Evaluator, scored: Sequence[Scored]) -> None:
+    """Let the manifest of the validation records name those of all trials, so that bench report can read them."""
+    wanted = study.protocol
+    cases = dict.fromkeys(cost for trial in scored for _city, _seed, cost in trial.cases)
+    name = f"{wanted.name}.{VALIDATION}"
+    evaluator.run().write_manifest(protocol=name, version=wanted.version, scale=wanted.scale, cases=list(cases))
 
 
 def chosen(outcome: Outcome) -> dict[str, Trial | None]:

@@ -118,6 +118,8 @@ def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float
         return value if direction == "minimize" else -value  # PED-ANOVA takes the lower for the better
 
     found: dict[str, dict[str, float]] = {}
+    if len([trial for trial in read_trials(opened) if trial.scored]) < 2:
+        return found
     for i, (name, direction) in enumerate(study.spec.objectives.items()):
         try:
             with warnings.catch_warnings():

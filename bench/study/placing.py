@@ -13,6 +13,7 @@ from bench.study.schema import Axis, Point, Study
 from bench.yamlfile import Node
 
 TRAIN = ("splits", "0", "train")
+VALIDATION = "validation"
 FALLBACK = "bench.study.fallback:Fallback"
 
 
@@ -114,12 +115,13 @@ def _read(study: Study, root: Node, test: bool) -> Protocol:
 
 
 def _ask(study: Study, protocol: Protocol, test: bool) -> Protocol:
-    """Ask the right users, and measure what the study seeks."""
+    """Ask the right users, measure what the study seeks, and let records say that validation users were asked."""
     metrics = protocol.metrics
     more = tuple(name for name in study.metrics if name not in (metrics.main, *metrics.also))
     asked = None if test else study.spec.asked
     return protocol.model_copy(
         update={
+            "name": protocol.name if test else f"{protocol.name}.{VALIDATION}",
             "splits": tuple(split.model_copy(update={"asked": asked}) for split in protocol.splits),
             "metrics": metrics.model_copy(update={"also": (*metrics.also, *more)}),
         }

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from bench.errors import UserError
 from bench.study.claims import REASON, SCORED, Claims
-from bench.study.evaluate import TEST, VALIDATION, Evaluator, Failed, Scored
-from bench.study.placing import place, protocol_at
+from bench.study.evaluate import TEST, Evaluator, Failed, Scored
+from bench.study.placing import VALIDATION, place, protocol_at
 from bench.study.reading import make
 from bench.study.schema import Choice, Point, Study
 
