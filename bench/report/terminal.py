@@ -29,17 +29,28 @@ def show(report: Report, console: Console) -> None:
     for section in (*report.boards[1:], *report.facts):
         _section(section, console)
     for headline in report.boards[:1]:
-        _section(headline, console, whole=True)
+        _headline(headline, console)
     _section(report.findings, console)
     console.print(Rule(Text(report.title, style="bold"), align="left", style="dim"))
     _lines(report.lines, console)
 
 
-def _section(section: Section, console: Console, *, whole: bool = False) -> None:
+def _section(section: Section, console: Console) -> None:
+    _heading(section, console)
+    for table in section.tables:
+        print_table(table, console, titled=table.title != section.title)
+
+
+def _headline(section: Section, console: Console) -> None:
+    """Print all of a section, its first table last."""
+    _heading(section, console)
+    for table in reversed((*section.tables, *section.more)):
+        print_table(table, console)
+
+
+def _heading(section: Section, console: Console) -> None:
     console.print(Rule(Text(section.title, style="bold"), align="left", style="dim"))
     _lines(section.lines, console)
-    for table in (*section.tables, *(section.more if whole else ())):
-        print_table(table, console, titled=table.title != section.title)
 
 
 def print_table(table: Table, console: Console, *, titled: bool = True) -> None:
