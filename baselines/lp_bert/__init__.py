@@ -45,6 +45,11 @@ class LpBertSettings(adapter.Settings):
     learning_rate: float | None = Field(
         None, gt=0, description="of Adam; higher learns faster and forgets more; none: 2e-5, or 1e-4 if pretrained"
     )
+    loss: Literal["cross_entropy", "proximity"] | None = Field(
+        None,
+        description="cross_entropy: the published one; proximity: nearly what GEO-BLEU counts; none: the published "
+        "one from scratch, proximity if pretrained",
+    )
     batch: int = Field(16, ge=1, description="users a step; more is steadier, with fewer steps and more memory")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, down to zero or not")
     warm_up: float = Field(0.0, ge=0, le=1, description="share of the steps over which the learning rate rises")
@@ -81,6 +86,10 @@ class LpBertSettings(adapter.Settings):
     def rate(self) -> float:
         """Return the learning rate, with the default of the chosen start."""
         return self.learning_rate or {"scratch": 2e-5, "pretrained": 1e-4}[self.init]
+
+    def aim(self) -> Literal["cross_entropy", "proximity"]:
+        """Return the loss, with the default of the chosen start."""
+        return self.loss or ("cross_entropy" if self.init == "scratch" else "proximity")
 
 
 class LpBert(Adapter):

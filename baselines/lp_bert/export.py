@@ -51,7 +51,7 @@ BESIDE = ("user_mode", "slot_mode", "kernel_vote")
 def export(run: Path, out: Path, hardware: str) -> None:
     """Write weights, log, curve and card of a pretraining run into ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    kept, trainer = LPBert(Shape()), Trainer(LPBert(Shape()), 1.0, "float32", "cpu")
+    kept, trainer = LPBert(Shape()), Trainer(LPBert(Shape()), 1.0, "proximity", "float32")
     done = load_state(run, trainer, kept)
     save_weights(kept, out / "lp_bert.safetensors")
     shutil.copyfile(run / "log.csv", out / "log.csv")

@@ -71,7 +71,7 @@ class Fit:
         settings, ctx = task.settings, task.ctx
         self.people = [person for person in people(train, task.cities) if len(person.d) > 1]
         self.epochs, rate = settings.passes(), settings.rate()
-        self.trainer = Trainer(model, rate, task.precision, ctx.device)
+        self.trainer = Trainer(model, rate, settings.aim(), task.precision, ctx.device)
         self.best = LPBert(model.shape).to(ctx.device)
         self.best.load_state_dict(model.state_dict())
         self.steps = self.epochs * -(-len(self.people) // settings.batch)
@@ -81,12 +81,16 @@ class Fit:
         self.began = self.saved = time.monotonic()
 
     def run(self) -> dict[str, int | float | str]:
-        """Run all epochs, from the folder's checkpoint where there is one; leave the best weights in the model."""
+        """Run all epochs, from the folder's checkpoint where there is one; leave the best weights in the model.
+
+        The best are those of the epoch, the start among them, that scores highest on the validation users.
+        """
         self._take_up()
-        for epoch in range(len(self.done["scores"]), self.epochs):
+        for epoch in range(len(self.done["scores"]), self.epochs + 1):
             if self._late():
                 break
-            self._epoch(epoch)
+            if epoch:  # the start is scored as epoch 0
+                self._epoch(epoch)
             self._validate(epoch)
             self._save()
         if self.validate is not None and self.done["scores"]:
@@ -100,7 +104,7 @@ class Fit:
         window = (ctx.window.history_days, ctx.window.horizon_days)
         examples = [hide_days(person, rng, *window, at_end=settings.mask_at_end) for person in self.people]
         groups = list(batches([len(example.hidden) for example in examples], settings.batch, rng))
-        for group in groups[self.done["step"] - epoch * len(groups) :]:
+        for group in groups[self.done["step"] - (epoch - 1) * len(groups) :]:
             ctx.check_time()
             if self._late():
                 return
@@ -109,7 +113,7 @@ class Fit:
             loss = self.trainer.step(pack([examples[i] for i in group]), self._share(step))
             self.done["losses"].append(round(loss, 5))
             self.done["step"] = step + 1
-            ctx.progress(f"epoch {epoch + 1} of {self.epochs}", step + 1, self.steps)
+            ctx.progress(f"epoch {epoch} of {self.epochs}", step + 1, self.steps)
             if time.monotonic() - self.saved > SAVE_EVERY:
                 self._save()
 
@@ -127,7 +131,7 @@ class Fit:
         history, truth = self._examined()
         score = self._score(self.task.answer(model, history, truth.queries()), truth) if len(truth) else 0.0
         self.done["scores"].append(score)
-        self.task.ctx.intermediate(epoch + 1, score)
+        self.task.ctx.intermediate(epoch, score)
         if score > best:
             self.best.load_state_dict(model.state_dict())
 
@@ -160,13 +164,14 @@ class Fit:
         model, done, scores = self.trainer.model, self.done, self.done["scores"]
         size = sum(parameter.numel() for parameter in model.parameters())
         facts: dict[str, int | float | str] = {"parameters": size, "trained_parameters": size}
-        facts |= {"init": self.task.settings.init, "epochs": len(scores), "steps": done["step"]}
+        facts |= {"init": self.task.settings.init, "epochs": max(0, len(scores) - 1), "steps": done["step"]}
         if done["losses"]:
             tenth = max(1, len(done["losses"]) // 10)
             ends = {"loss_first": done["losses"][:tenth], "loss_last": done["losses"][-tenth:]}
             facts |= {name: round(float(np.mean(part)), 4) for name, part in ends.items()}
         if self.validate is not None and scores:
-            facts |= {"validation_geobleu": round(max(scores), 4), "best_epoch": int(np.argmax(scores)) + 1}
+            facts |= {"validation_geobleu": round(max(scores), 4), "best_epoch": int(np.argmax(scores))}
+            facts |= {"start_geobleu": round(scores[0], 4)}
         reason = self._undertrained()
         return facts | ({"undertrained": reason} if reason else {})
 

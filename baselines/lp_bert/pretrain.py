@@ -31,7 +31,7 @@ from bench.sources.synthetic import Synthetic
 FIRST_SEED = 1000
 POOL, CITY_USERS = 4000, 100  # users held at a time, and drawn from one city
 WARM_UP = 60  # steps
-SMOOTH = 0.995  # of the averaged weights, per step
+SMOOTH = 0.998  # of the averaged weights, per step
 HEADER = (
     "seconds",
     "step",
@@ -55,11 +55,11 @@ def moved(person: Person, rng: np.random.Generator) -> Person:
 
 
 def window(rng: np.random.Generator, longest: float) -> tuple[int, int]:
-    """Draw how many days are seen and hidden: 7 to 60 and 2 to 15; ``longest`` is the share of full windows."""
+    """Draw how many days are seen and hidden: ``longest`` is the share of full windows, the others see 7 to 59 days."""
     if rng.random() < longest:
         return 60, 15
-    seen = int(rng.integers(7, 29))
-    return seen, int(rng.integers(2, max(3, seen // 3 + 2)))
+    seen = int(np.exp(rng.uniform(np.log(7), np.log(60))))
+    return seen, int(rng.integers(2, min(15, seen // 3 + 1) + 1))
 
 
 def draws(rng: np.random.Generator, tokens: int, longest: float) -> Iterator[Batch]:

@@ -36,12 +36,13 @@ def loss_of(model: LPBert, batch: Batch, aim: Aim) -> Tensor:
     """
     assert batch.labels is not None
     logits = model(batch)
-    entropy = sum(F.cross_entropy(axis, label) for axis, label in zip(logits, batch.labels.T, strict=True))
+    pairs = list(zip(logits, batch.labels.T, strict=True))
+    entropy = torch.stack([F.cross_entropy(axis, label) for axis, label in pairs]).sum()
     if aim == "cross_entropy":
         return entropy
     cells = torch.arange(CELLS, device=batch.labels.device)
-    near = [torch.exp(-0.5 * (cells - label[:, None]).abs()) for label in batch.labels.T]
-    x, y = ((axis.softmax(dim=1) * close).sum(dim=1) for axis, close in zip(logits, near, strict=True))
+    near = ((axis.softmax(dim=1), torch.exp(-0.5 * (cells - label[:, None]).abs())) for axis, label in pairs)
+    x, y = ((chance * close).sum(dim=1) for chance, close in near)
     return 1.0 - (x * y).mean() + 0.1 * entropy
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import SmallWorld, people as invented
+from small_world import SmallWorld
+from small_world import people as invented
 
-from baselines.lp_bert import PRETRAINED, LpBert, LpBertSettings
-from baselines.lp_bert import fitting
+from baselines.lp_bert import PRETRAINED, LpBert, LpBertSettings, fitting
 from baselines.lp_bert.data import Example, Person, batches, hide_days, pack, people, questions
 from baselines.lp_bert.decode import choose, predict
 from baselines.lp_bert.model import MASK, LPBert, Shape, kept
