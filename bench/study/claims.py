@@ -23,7 +23,7 @@ import psutil
 
 from bench.plan import digest
 from bench.study.reading import make
-from bench.study.schema import GRID, Named, Point, Study
+from bench.study.schema import Named, Point, Study
 
 if TYPE_CHECKING:
     import optuna
@@ -48,7 +48,7 @@ class Claims:
     def __init__(self, study: Study, opened: optuna.Study, number: int = 0) -> None:
         self.study, self.opened, self.number = study, opened, number
         self.distributions = {axis.name: axis.distribution for axis in study.axes}
-        self.points = study.points() if study.finite and study.total <= 100_000 else []
+        self.points = study.points()
         self.me = _me()
         self._seen: dict[int, tuple[str, float]] = {}  # trial -> (what it last showed, since when)
 
@@ -64,7 +64,7 @@ class Claims:
                     return None
                 time.sleep(POLL_S)  # a worker may be lost, and its point free again
                 continue
-            if free and (self.study.spec.sampler.name == GRID or repeats >= REPEATS):
+            if free and (self.study.in_order or repeats >= REPEATS):
                 self.opened.enqueue_trial(free[self.number % len(free)])
             trial = self._ask(len(trials))
             clash = self._clash(trial.number)
@@ -79,7 +79,7 @@ class Claims:
         found = []
         for trial in self.opened.get_trials(deepcopy=False):
             if trial.state.name == "RUNNING" and self._is_lost(trial):
-                if set(trial.params) == set(self.distributions) and not self.points:
+                if set(trial.params) == set(self.distributions) and not self.study.in_order:
                     self.opened.enqueue_trial(trial.params)  # no grid would find it again
                 self._give_up(trial.number, trial._trial_id, "its worker was lost")
             elif not is_void(trial) and trial.state.name != "WAITING":
@@ -109,8 +109,8 @@ class Claims:
             thread.join()
 
     def interrupted(self, trial: Trial) -> None:
-        """Give a trial's point back: it was stopped by the user."""
-        if not self.points:
+        """Give a trial's point back: it was stopped before its end."""
+        if not self.study.in_order:
             self.opened.enqueue_trial(trial.params)
         self._give_up(trial.number, trial._trial_id, "interrupted")
 
@@ -118,7 +118,7 @@ class Claims:
         """Let the sampler propose; its randomness hangs on how many trials stand, so a resumed study goes on alike."""
         given = self.study.spec.sampler
         seed = int(digest({"seed": given.options.get("seed", 0), "trials": count, "worker": self.number})[:8], 16)
-        self.opened.sampler = make("sampler", RANDOM if given.name == GRID else given, seed=seed)
+        self.opened.sampler = make("sampler", RANDOM if self.study.in_order else given, seed=seed)
         trial = self.opened.ask(self.distributions)
         trial.set_user_attr(WORKER, self.me)
         return trial

@@ -15,7 +15,7 @@ from bench.errors import UserError, nearest
 from bench.reader import Reader
 from bench.schema import ModelSpec, Protocol
 from bench.study.placing import as_node, place
-from bench.study.schema import GRID, Axis, Choice, Named, Study, StudySpec, choices, text_of
+from bench.study.schema import GRID, LISTED, Axis, Choice, Named, Study, StudySpec, choices, text_of
 from bench.yamlfile import Node, describe
 
 if TYPE_CHECKING:
@@ -154,9 +154,12 @@ class _StudyReader(Reader):
             endless = [axis.name for axis in study.axes if choices(axis) is None]
             if not study.axes:
                 self.fault(section.place_of(("space",)), f"study.space: nothing of it concerns '{study.model}'")
-            elif endless and study.spec.sampler.name == GRID:
+            elif endless and study.in_order:
                 text = f"study.sampler: {GRID} needs a finite space; give {', '.join(endless)} a step, or a list"
                 self.fault(section.place_of(("sampler",)), text)
+            elif study.in_order and study.total > LISTED:
+                text = f"study.n_trials: {study.total} points are more than a grid can list ({LISTED}); give a total"
+                self.fault(section.place, text)
             elif endless and study.spec.n_trials is None:
                 text = f"study.n_trials: is missing; the space is endless ({', '.join(endless)})"
                 self.fault(section.place, text)

@@ -116,7 +116,7 @@ def _trials(outcome: Outcome) -> Iterator[Table]:
     if outcome.nothing:
         state = "as the file's `untuned` has it" if study.spec.untuned else "the protocol's fallback alone"
         notes.append(f"{NOTHING}: the empty set of cities, {state}.")
-    notes += [f"Trial {trial.number} failed: {trial.why}" for trial in outcome.trials if trial.state == "failed"]
+    notes += [f"Trial {trial.number} {trial.why}" for trial in outcome.trials if trial.state == "failed"]
     yield make_table("Trials", columns, rows, notes)
 
 

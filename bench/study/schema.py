@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
@@ -21,6 +22,7 @@ COSTS = ("fit_seconds", "predict_seconds", "latency_median_s", "latency_p95_s", 
 TRAJECTORIES = "trajectories"
 DIRECTIONS = ("maximize", "minimize")
 GRID = "BruteForceSampler"  # Optuna's name; the points of its grid are tried in order
+LISTED = 100_000  # points of a space that are listed at most
 Choice = str | int | float | bool | None  # what Optuna stores
 Point = dict[str, Choice]  # axis -> choice
 
@@ -137,27 +139,32 @@ class Study:
         return found or (self.protocol.metrics.main,)
 
     @property
-    def finite(self) -> bool:
-        """Can every point be tried?"""
-        return all(choices(axis) is not None for axis in self.axes)
+    def size(self) -> int | None:
+        """The number of points; None for an endless space."""
+        lists = [choices(axis) for axis in self.axes]
+        return None if None in lists else prod(len(found or ()) for found in lists)
 
     @property
     def total(self) -> int:
         """The number of trials sought; a finite space has no more than its points."""
-        count = self.spec.n_trials
-        if not self.finite:
-            assert count is not None  # reading.py refuses an endless space without a total
-            return count
-        size = 1
-        for axis in self.axes:
-            size *= len(choices(axis) or ())
-        return size if count is None else min(count, size)
+        found = [count for count in (self.spec.n_trials, self.size) if count is not None]
+        return min(found)  # reading.py refuses an endless space without a total
+
+    @property
+    def in_order(self) -> bool:
+        """Are the points of the grid tried in their order, not as a sampler proposes?"""
+        return self.spec.sampler.name == GRID
 
     def points(self) -> list[Point]:
-        """Return every point of a finite space, the last axis varying fastest."""
+        """Return the points that can be listed, the last axis varying fastest: those of a grid that are to be tried,
+        every point of another sampler's finite space, none where these are endless or more than LISTED.
+        """
+        if self.size is None or (self.size > LISTED and not self.in_order):
+            return []
         names = [axis.name for axis in self.axes]
         lists = [choices(axis) or () for axis in self.axes]
-        return [dict(zip(names, values, strict=True)) for values in itertools.product(*lists)]
+        wanted = itertools.islice(itertools.product(*lists), self.total if self.in_order else None)
+        return [dict(zip(names, values, strict=True)) for values in wanted]
 
 
 def choices(axis: Axis) -> tuple[Choice, ...] | None:

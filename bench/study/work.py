@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 def work(study: Study, opened: optuna.Study, evaluator: Evaluator, say: Say, *, number: int = 0) -> None:
-    """Run trials of one study. Raises KeyboardInterrupt after giving the point back."""
+    """Run trials of one study. What stops it passes out after the point is given back."""
     opened.pruner = make("pruner", study.spec.pruner)
     claims = Claims(study, opened, number)
     deadline = time.monotonic() + study.spec.timeout if study.spec.timeout else None
@@ -31,7 +31,7 @@ def work(study: Study, opened: optuna.Study, evaluator: Evaluator, say: Say, *, 
         try:
             with claims.alive(trial):
                 said = _run(study, opened, evaluator, trial)
-        except (KeyboardInterrupt, SystemExit):
+        except BaseException:
             claims.interrupted(trial)
             raise
         stands = len([t for t in claims.standing() if t.state.is_finished()])
@@ -48,22 +48,24 @@ def _run(study: Study, opened: optuna.Study, evaluator: Evaluator, trial: Trial)
         if trial.should_prune():
             raise TrialPruned
 
-    wanted = study.spec.pruner.name != "NopPruner"
+    prunes = study.spec.pruner.name != "NopPruner"
+    scored, state, said = None, TrialState.PRUNED, "pruned"
     try:
-        try:
-            scored = score_point(study, evaluator, trial.params, heard=heard if wanted else None)
-        except TrialPruned:
-            opened.tell(trial, state=TrialState.PRUNED)
-            return "pruned"
-        except (Failed, UserError) as error:
-            trial.set_user_attr(REASON, str(error))
-            opened.tell(trial, state=TrialState.FAIL)
-            return f"failed: {error}"
-        trial.set_user_attr(SCORED, scored.to_plain())
-        opened.tell(trial, [scored.value(name) for name in study.spec.objectives])
+        scored = score_point(study, evaluator, trial.params, heard=heard if prunes else None)
+    except Failed as error:
+        state, said = TrialState.FAIL, f"failed: {error}"
+    except (TrialPruned, UpdateFinishedTrialError):
+        pass
+    try:
+        if scored:
+            trial.set_user_attr(SCORED, scored.to_plain())
+            opened.tell(trial, [scored.value(name) for name in study.spec.objectives])
+            return ", ".join(f"{name} {scored.value(name):.4g}" for name in study.spec.objectives)
+        trial.set_user_attr(REASON, said)
+        opened.tell(trial, state=state)
     except UpdateFinishedTrialError:
         return "dropped: it was given to another worker meanwhile"
-    return ", ".join(f"{name} {scored.value(name):.4g}" for name in study.spec.objectives)
+    return said
 
 
 def score_point(
@@ -75,7 +77,10 @@ def score_point(
     heard: Callable[[int, float], None] | None = None,
 ) -> Scored:
     """Score a point, or the empty set of cities (None), on validation users or on test users. Raises Failed."""
-    protocol = protocol_at(study, point, test=test)
+    try:
+        protocol = protocol_at(study, point, test=test)
+    except UserError as error:  # choices that are well alone and not together
+        raise Failed(str(error)) from None
     trains = point is not None and place(study.document, study.axes, point) is not None
     return evaluator.score(protocol, kind=TEST if test else VALIDATION, trains=trains, heard=heard)
 

@@ -171,6 +171,32 @@ def test_a_worker_that_shows_itself_is_not_lost(tmp_path: Path, monkeypatch: pyt
             time.sleep(0.05)
 
 
+def test_what_was_given_to_another_is_dropped(tmp_path: Path) -> None:
+    from bench.study import work
+    from bench.study.evaluate import Scored
+
+    _, study = study_of(tmp_path)
+    view = Claims(study, opened(study, f"sqlite:///{tmp_path}/study.db"))
+    trial = view.next()
+    assert trial is not None
+
+    class Slow:
+        def score(self, *_: object, **__: object) -> Scored:
+            view._give_up(trial.number, trial._trial_id, "its worker was lost")
+            return Scored({"geobleu@humob24": {"C": [0.5]}}, {}, 10, ())
+
+    assert work._run(study, view.opened, Slow(), trial).startswith("dropped")  # type: ignore[arg-type]
+    assert view.standing() == []
+
+
+def test_a_grid_tries_its_first_points_and_is_not_listed_beyond(tmp_path: Path) -> None:
+    wide = "study.space={shares.B: {low: 0, high: 1, step: 0.0001}, shares.C: {low: 0, high: 1, step: 0.0001}}"
+    _, study = study_of(tmp_path, wide, "study.n_trials=3")
+    assert study.points() == [{"shares.B": 0.0, "shares.C": value} for value in (0.0, 0.0001, 0.0002)]
+    with pytest.raises(storage.UserError, match="more than a grid can list"):
+        study_of(tmp_path, wide)
+
+
 def test_time_up_means_no_further_trial(tmp_path: Path) -> None:
     _, study = study_of(tmp_path)
     assert Claims(study, opened(study, f"sqlite:///{tmp_path}/study.db")).next(time.monotonic()) is None

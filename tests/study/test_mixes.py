@@ -151,6 +151,28 @@ def test_a_failed_trial_carries_its_reason_and_the_study_goes_on(cities: Path, m
     assert "no such luck" in (folder / "study.md").read_text()
 
 
+def test_choices_that_are_well_alone_and_not_together_fail_with_the_reason(
+    cities: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = "study.space={window.history: [[0, 5], [0, 6]], window.horizon: [[6, 7], [7, 7]]}"
+    (cities / "known.yaml").write_text(TEXT.replace("history: [0, 5]", "history: [0, 4]").replace("[6, 7]", "[7, 7]"))
+    assert study(monkeypatch, "--set", space) == 1
+    rows = rows_of(cities / "runs" / "known-humob" / "trials.csv")
+    assert [row["state"] for row in rows] == ["done", "done", "failed", "done"]
+    assert "must follow the history" in rows[2]["reason"]
+
+
+def test_broken_data_stop_the_study_and_cost_no_trial(
+    cities: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (cities / "cities" / "city_A.csv").read_text()
+    (cities / "cities" / "city_A.csv").write_text(whole + "1,x,3,4,5\n")
+    assert study(monkeypatch, "--set", "study.space={cities: [[A]]}") == 2
+    assert "city_A.csv" in capsys.readouterr().err
+    (cities / "cities" / "city_A.csv").write_text(whole)
+    assert study(monkeypatch, "--set", "study.space={cities: [[A]]}") == 0
+
+
 def test_a_hopeless_trial_is_pruned_by_what_its_fit_says(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [
         "study.space={models.moves.better: [3.0, 2.0, 1.0]}",
