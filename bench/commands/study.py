@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +124,8 @@ def _work_side_by_side(order: Order) -> None:
 
 
 def _worker(order: Order, number: int) -> None:
-    """A process of its own; a user's mistake is told in plain lines."""
+    """A process of its own, which ends with its parent; a user's mistake is told in plain lines."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _work(order, number)
     except UserError as error:
@@ -128,6 +133,14 @@ def _worker(order: Order, number: int) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end_with_parent() -> None:
+    """Interrupt this process when its parent is gone, so that no worker is left behind unseen."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _report(order: Order, studies: Sequence[Study], console: Console) -> int:

@@ -94,6 +94,33 @@ def test_two_workers_and_one_killed_end_with_every_point_once(
     assert len(trials(folder, spec)) == POINTS
 
 
+def test_ctrl_c_gives_the_point_back(folders: list[Path]) -> None:
+    folder = folders[1]
+    spec = f"journal:{folder}/study.log"
+    process = start(folder, spec)
+    time.sleep(8.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert start(folder, spec).wait() == 0
+    assert len(trials(folder, spec)) == POINTS
+
+
+def test_workers_end_with_the_command_that_started_them(folders: list[Path]) -> None:
+    import psutil
+
+    folder = folders[1]
+    spec = f"journal:{folder}/study.log"
+    process = start(folder, spec, "--workers", "2")
+    time.sleep(8.0)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()  # the command alone, not its group
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
+    assert start(folder, spec).wait() == 0
+    assert len(trials(folder, spec)) == POINTS
+
+
 def test_one_command_with_two_workers(folders: list[Path]) -> None:
     folder = folders[1]
     spec = f"journal:{folder}/study.log"
