@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.files import write_with
 from bench.report import numbers
 from bench.study import mixes
-from bench.study.outcome import ALL, NOTHING, Outcome
+from bench.study.outcome import ALL, NOTHING, Estimate, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         estimate = panel.estimate({mixes.name_of(trial): 1.0})
         assert trial.scored is not None
         best = trial.number in outcome.best
-        spread = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
+        spread = _spread([estimate])
         colour = "tab:blue" if best else "silver"
         axes.errorbar(trial.scored.trajectories, estimate.value, yerr=spread, fmt="o", color=colour, zorder=2 + best)
         if best:
@@ -62,6 +62,12 @@ def _front(outcome: Outcome, axes: Axes) -> None:
     axes.set(xlabel="trajectories", ylabel=numbers.title(panel.metric), title=outcome.study.model)
 
 
+def _spread(estimates: Sequence[Estimate]) -> list[list[float]]:
+    """How far intervals reach below and above; rounding makes no length negative."""
+    below = [max(0.0, estimate.value - estimate.low) for estimate in estimates]
+    return [below, [max(0.0, estimate.high - estimate.value) for estimate in estimates]]
+
+
 def _cities(outcome: Outcome, groups: list[mixes.Context], axes: Axes) -> None:
     """Shapley values over all target cities, one bar a context."""
     panel = outcome.panels[0]
@@ -70,10 +76,7 @@ def _cities(outcome: Outcome, groups: list[mixes.Context], axes: Axes) -> None:
         found = [value for value in mixes.values(panel, context) if value.target == ALL]
         at = [j + i * width for j in range(len(found))]
         heights = [value.estimate.value for value in found]
-        spread = [
-            [value.estimate.value - value.estimate.low for value in found],
-            [value.estimate.high - value.estimate.value for value in found],
-        ]
+        spread = _spread([value.estimate for value in found])
         axes.bar(at, heights, width, yerr=spread, capsize=2, label=context.label)
     axes.set_xticks([j + 0.4 - width / 2 for j in range(len(groups[0].players))], groups[0].players)
     axes.axhline(0, color="black", linewidth=0.8)

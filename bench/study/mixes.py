@@ -169,25 +169,27 @@ def curves(outcome: Outcome) -> dict[str, list[Trial]]:
 
 
 def redundancy(added: Sequence[CityValue]) -> list[str]:
-    """Say which cities add nothing to one that is there, and which do; for one metric and context."""
+    """Say of each city that helps alone where it is redundant, and where it adds; for one metric and context."""
     metric = metrics.get(added[0].metric)
     good = 1 if metric.better == "higher" else -1
-    by_pair = {(value.city, value.given): value.estimate for value in added}
-    found = []
-    for (city, given), estimate in by_pair.items():
-        alone = by_pair[city, city]
-        if city == given or alone.sign != good:
-            continue  # what does not help alone cannot be made redundant
-        figures = f"{signed(estimate, metric.name)}, {signed(alone, metric.name)} alone"
-        if estimate.sign == good:
-            found.append(f"{city} adds to {given}: {figures}.")
-        elif abs(estimate.value) < 0.25 * abs(alone.value):
-            found.append(f"{city} is redundant once {given} is there: it adds {figures}.")
-        elif estimate.sign == -good:
-            found.append(f"{city} harms {given}: {figures}.")
-        else:
-            found.append(f"Whether {city} adds to {given} is open: {figures}.")
-    return found
+    alone = {value.city: value.estimate for value in added if value.city == value.given}
+    said: dict[str, list[str]] = {city: [] for city, estimate in alone.items() if estimate.sign == good}
+    for value in added:
+        if value.city != value.given and value.city in said:
+            how = _beside(value.estimate, alone[value.city], good)
+            said[value.city].append(f"{how.format(given=value.given)} {signed(value.estimate, metric.name)}")
+    return [f"{city} ({signed(alone[city], metric.name)} alone) {'; '.join(parts)}." for city, parts in said.items()]
+
+
+def _beside(estimate: Estimate, alone: Estimate, good: int) -> str:
+    """Name what a city does beside another: redundant is what adds nothing for sure and less than a quarter."""
+    if estimate.sign == good:
+        return "adds to {given}"
+    if estimate.sign == -good:
+        return "harms {given}"
+    return (
+        "is redundant once {given} is there" if abs(estimate.value) < abs(alone.value) / 4 else "is open beside {given}"
+    )
 
 
 def signed(estimate: Estimate, metric: str) -> str:

@@ -137,3 +137,31 @@ def test_an_endless_space_needs_a_total(tmp_path: Path) -> None:
 
 def test_a_protocol_without_a_study_is_told_so(tmp_path: Path) -> None:
     assert "run this protocol with bench run" in faults(tmp_path, text=TEXT[: TEXT.index("study:")])[0]
+
+
+def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Path) -> None:
+    import numpy as np
+
+    from bench.store import Run
+    from bench.study.evaluate import Scored
+    from bench.study.outcome import panel
+    from bench.study.report import interval
+
+    far = Scored({"geobleu@humob24": {"C": [0.2, 0.4], "D": [0.5, 0.5]}}, {}, 10, (("C", 0, "x"), ("D", 0, "y")))
+    estimate = panel("geobleu@humob24", {"far": far}, Run(tmp_path)).estimate({"far": 1.0})
+    assert estimate.value == pytest.approx(0.4)
+    assert np.isnan([estimate.low, estimate.high]).all()
+    assert interval(estimate, "geobleu@humob24") == "0.400"
+
+
+def test_help_of_studies_imports_no_optuna() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from bench import cli; sys.argv = ['bench', 'study', '--help']\n"
+        "try: cli.main()\nexcept SystemExit: pass\n"
+        "print('LOADED', [name for name in ('optuna', 'torch', 'pandas', 'matplotlib') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "LOADED []"
