@@ -79,6 +79,15 @@ def draws(rng: np.random.Generator, tokens: int, longest: float) -> Iterator[Bat
         seed = FIRST_SEED + int(rng.integers(HELD_OUT - FIRST_SEED))
 
 
+def beginning(device: str = "cpu") -> tuple[LPBert, LPBert]:
+    """Return the network as it is before training, twice: one to train, one to hold the average of its weights."""
+    torch.manual_seed(0)
+    model, average = (LPBert(Shape(dropout=0.0)).to(device) for _ in range(2))
+    vote(model)
+    average.load_state_dict(model.state_dict())
+    return model, average
+
+
 def run(
     out: Path,
     minutes: float,
@@ -95,13 +104,10 @@ def run(
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
     precision = "bfloat16"
-    torch.manual_seed(0)
-    model, average = LPBert(Shape(dropout=0.0)).to(device), LPBert(Shape(dropout=0.0)).to(device)
-    vote(model)
+    model, average = beginning(device)
     trainer = Trainer(model, rate, "proximity", precision, device, decay=0.01)
     for layer in (*model.encoder(), *average.encoder()):
         layer.fed = stage == "all"
-    average.load_state_dict(model.state_dict())
     done: dict[str, float] = {"step": 0, "users": 0, "tokens": 0, "seconds": 0.0, "rate": rate}
     if peek(out):
         done = load_state(out, trainer, average)
@@ -144,7 +150,7 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for state, log and export")
-    parser.add_argument("--minutes", type=float, default=60.0, help="how long to train now")
+    parser.add_argument("--minutes", type=float, default=26.0, help="how long to train now")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--stage",
@@ -152,11 +158,9 @@ def main() -> None:
         default="all",
         help="attention leaves the feed-forward layers at zero, which is four times as fast: run it first",
     )
-    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate")
-    parser.add_argument("--tokens", type=int, default=2500, help="rows a step; more is steadier and slower")
-    parser.add_argument(
-        "--longest", type=float, default=0.15, help="share of steps with full windows of 60 and 15 days"
-    )
+    parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
+    parser.add_argument("--tokens", type=int, default=3500, help="rows a step; more is steadier and slower")
+    parser.add_argument("--longest", type=float, default=0.3, help="share of steps with full windows of 60 and 15 days")
     parser.add_argument(
         "--every", type=float, default=4.0, help="minutes between validations, log lines and checkpoints"
     )
