@@ -126,6 +126,7 @@ class LpBert(Adapter):
         import torch
 
         from baselines.lp_bert.fitting import Fit
+        from baselines.lp_bert.train import flushed
 
         if ctx.grid.width > CELLS or ctx.grid.height > CELLS or ctx.grid.slots != SLOTS:
             raise UserError(f"lp_bert: it knows {CELLS} x {CELLS} cells and {SLOTS} slots a day; the data have others")
@@ -133,7 +134,8 @@ class LpBert(Adapter):
         task = self._task(ctx)
         torch.manual_seed(ctx.seed_for("lp_bert", "start"))
         model = self._build(PRETRAINED if self.settings.init == "pretrained" else None)
-        self.learned = Fit(task, model.to(ctx.device), train, validate if validate else None).run()
+        with flushed():
+            self.learned = Fit(task, model.to(ctx.device), train, validate if validate else None).run()
         self.model = model
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
@@ -143,7 +145,10 @@ class LpBert(Adapter):
         seen = np.repeat([user in known for user in queries.users], np.diff(queries.starts)).astype(bool)
         cells = np.ones((len(queries), 2), np.int64)
         if seen.any():
-            cells[seen] = self._task(ctx).answer(self.model, history, queries.take(seen))
+            from baselines.lp_bert.train import flushed
+
+            with flushed():
+                cells[seen] = self._task(ctx).answer(self.model, history, queries.take(seen))
         return Answers.of(cells[:, 0], cells[:, 1], np.where(seen, OK, MISSING))
 
     def save(self, folder: Path) -> None:

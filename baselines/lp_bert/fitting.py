@@ -40,7 +40,6 @@ class Task:
 
     def __post_init__(self) -> None:
         torch.set_num_threads(self.ctx.threads)
-        torch.set_flush_denormal(True)  # such small numbers are slow and mean nothing
 
     def answer(self, model: LPBert, history: Trajectories, queries: Queries) -> np.ndarray:
         """Return int64 (queries, 2), the cells of all queries in their order; every user has a history."""

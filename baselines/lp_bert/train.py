@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
@@ -18,6 +19,16 @@ Aim = Literal["cross_entropy", "proximity"]
 def autocast(device: str, precision: str) -> AbstractContextManager[None]:
     """Return the context in which the network computes: bfloat16 for matrix products if so asked."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def flushed() -> Iterator[None]:
+    """Flush denormal numbers to zero meanwhile: they are slow and mean nothing here, but others may need them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def cosine(step: int, steps: int, warm_up: int) -> float:
