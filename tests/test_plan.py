@@ -41,9 +41,16 @@ def test_identities_are_frozen() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"adapter": "other"}, {"version": 2}, {"settings": {"epochs": 4}}, {"precision": "bfloat16"}, {"seed": 1}]
-    + [{"window": ((0, 59), (60, 70))}, {"parts": {**BASE["parts"], "train": "z"}}]
-    + [{"parts": {**BASE["parts"], "validate": "z"}}],
+    [
+        {"adapter": "other"},
+        {"version": 2},
+        {"settings": {"epochs": 4}},
+        {"precision": "bfloat16"},
+        {"seed": 1},
+        {"window": ((0, 59), (60, 70))},
+        {"parts": {**BASE["parts"], "train": "z"}},
+        {"parts": {**BASE["parts"], "validate": "z"}},
+    ],
 )
 def test_what_is_learned_moves_everything(change: dict[str, Any]) -> None:
     assert _changed(**change) == (True, True, True)

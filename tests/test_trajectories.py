@@ -57,7 +57,7 @@ def test_days_are_cut_with_both_ends() -> None:
     assert table.days(3, 5).d.tolist() == [3, 4, 5]
 
 
-def test_tables_survive_the_way_to_a_worker(tmp_path) -> None:  # noqa: ANN001
+def test_tables_survive_the_way_to_a_worker(tmp_path) -> None:
     table = _table([(0, 1, 2, 3), (1, 1, 2, 3)])
     write_table(tmp_path / "t.npz", table)
     assert read_table(tmp_path / "t.npz", Trajectories).fingerprint() == table.fingerprint()
