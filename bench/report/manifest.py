@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -69,8 +70,7 @@ def copy_run(content: RunContent, to: Path) -> bool:
     files = [MANIFEST, *(f"records/{record.identity.cost}.json" for record in content.records)]
     files += [record.files["scores"] for record in content.records if "scores" in record.files]
     for name in dict.fromkeys(files):
-        source = content.folder / name
-        write_with(to / name, lambda part, source=source: _copy(source, part))
+        write_with(to / name, partial(_copy, content.folder / name))
     return True
 
 
