@@ -7,12 +7,14 @@ import importlib.metadata
 import inspect
 from functools import cache
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
-from pydantic import BaseModel, ValidationError
-
-from bench.adapter import Adapter
 from bench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from bench.adapter import Adapter
 
 PACKAGES = ("baselines", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
@@ -67,6 +69,8 @@ def get(name: str) -> type[Adapter]:
 
 def make(name: str, settings: dict[str, object] | None = None) -> Adapter:
     """Build an adapter with its settings. Raises UserError listing every wrong setting."""
+    from pydantic import ValidationError
+
     adapter = get(name)
     try:
         return adapter(adapter.Settings(**(settings or {})))
@@ -103,4 +107,6 @@ def _resolve(target: str, name: str) -> type[Adapter]:
 
 
 def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:
+    from bench.adapter import Adapter
+
     return inspect.isclass(thing) and issubclass(thing, Adapter) and not inspect.isabstract(thing)
