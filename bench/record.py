@@ -90,7 +90,7 @@ class Cost(Part):
     device: str
     threads: int
     batch_users: int
-    fit_seconds: float | None = None
+    fit_seconds: float | None = Field(None, description="of the last try, where a killed fit went on")
     predict_seconds: float | None = None
     latency_median_s: float | None = Field(None, description="one trajectory at a time, after warm-up")
     latency_p95_s: float | None = None

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DTYPES = {"city": np.int8, "uid": np.int32, "d": np.int16, "t": np.int16, "x": np.int16, "y": np.int16}
 
 OK, INVALID, MISSING = 0, 1, 2
-STATUS_NAMES = ("ok", "invalid", "missing")
 
 
 @dataclass(frozen=True, eq=False)

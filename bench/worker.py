@@ -108,7 +108,7 @@ def _fit_or_load(adapter: Adapter, job: dict[str, Any], store: Store, context: C
         started = time.perf_counter()
         adapter.fit(train, validate, context)
         cost.synchronise(context.device)
-        seconds = _with_earlier_tries(context.folder, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
     (store.folder / "fits").mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=store.folder / "fits", prefix=f".{fit_id}."))
     try:
@@ -170,12 +170,6 @@ def _context(job: dict[str, Any], voice: Voice) -> Context:
         progress=voice.progress,
         intermediate=lambda step, value: voice.say("intermediate", step=step, value=value),
     )
-
-
-def _with_earlier_tries(folder: Path, seconds: float) -> float:
-    """Add the seconds of killed tries that left a checkpoint, if the adapter noted them there."""
-    note = folder / "seconds.json"
-    return seconds + (float(read_json(note).get("seconds", 0.0)) if note.exists() else 0.0)
 
 
 def _end_with_parent() -> None:
