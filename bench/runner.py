@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import executor, registry
 from bench.adapter import Adapter
+from bench.files import sweep
 from bench.jobs import write_job
 from bench.place import Place
 from bench.plan import Planned, parts_of, plan_case
@@ -65,6 +66,8 @@ class Runner:
 
     def plan(self) -> None:
         """Find all cases, record the skipped ones, and group those to be done by their fit."""
+        sweep(self.store.folder)
+        sweep(self.run.folder)
         done = 0
         for spec in self.protocol.splits:
             for city in spec.test:

@@ -248,6 +248,7 @@ def test_killed_at_any_moment_a_run_completes_on_the_next_start(tmp_path: Path) 
     subprocess.run(SCRIPT, cwd=broken, check=True, **quiet)
     assert _scores(broken) == _scores(whole)
     assert len(_scores(whole)) == 4
+    assert not list((broken / "runs").rglob("*.part"))
 
 
 def test_ctrl_c_stops_the_workers_and_the_next_run_completes(tmp_path: Path) -> None:
