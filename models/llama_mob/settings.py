@@ -1,0 +1,184 @@
+"""Settings of llama_mob: the base, the tuning, the instruction and the decoding."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench import adapter
+
+AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+# arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections.
+PAPER: dict[str, Any] = {
+    "base": "meta-llama/Meta-Llama-3-8B-Instruct",
+    "rope_scaling": 50000 / 8192,
+    "tuning": "lora",
+    "rank": 16,
+    "alpha": 16,
+    "dropout": 0.0,
+    "epochs": 3,
+    "learning_rate": 2e-3,
+    "schedule": "cosine_with_restarts",
+    "warm_up_steps": 5,
+    "weight_decay": 0.01,
+    "batch": 1,
+    "accumulate": 4,
+    "checkpointing": True,
+    "instruction": {"answer": "json", "reason": True},
+    "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1},
+}
+
+
+class Instruction(BaseModel):
+    """The parts of the prompt that can be switched or replaced; the paper's three blocks in words of our own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: bool = Field(True, description="say who the model is; off saves a few tokens")
+    grid: bool = Field(True, description="say what the grid is and how x and y run")
+    quadruple: bool = Field(True, description="say what d, t, x and y stand for")
+    example: bool = Field(True, description="show one record and what it means")
+    weekdays: bool = Field(False, description="say which days are weekends; the paper does not")
+    holidays: bool = Field(False, description="say which days are holidays; the paper does not")
+    reason: bool = Field(False, description="ask for a reason before the answer, as the paper does; costs tokens")
+    listed: bool = Field(
+        True, description="list the records to predict with 999 999, as the paper does; off is shorter"
+    )
+    answer: AnswerFormat = Field(
+        "d t x y", description="json: the paper's, indented; minified: without spaces; d t x y, x y: rows, fewer tokens"
+    )
+    template: Path | None = Field(
+        None, description="a published conversation file whose instruction and layout replace ours"
+    )
+
+    @model_validator(mode="after")
+    def _listed_where_needed(self) -> Instruction:
+        if self.answer == "x y" and not self.listed:
+            raise ValueError("answers `x y` name no day or timeslot: set listed to true")
+        return self
+
+
+class Decoding(BaseModel):
+    """How answers are generated. All modes but `free` keep to the template; in float32 they answer alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["free", "forced", "jump", "draft"] = Field(
+        "draft",
+        description="free: the model writes what it likes, as in the paper; forced: the template, token by token; "
+        "jump: known tokens ride along; draft: guesses are verified, several numbers a pass",
+    )
+    draft: Literal["chain", "tree"] = Field("chain", description="guesses in a row, or a tree of alternatives")
+    draft_tokens: int = Field(16, ge=1, description="numbers guessed a pass in a chain; more save passes, cost work")
+    nodes: int = Field(32, ge=1, description="numbers guessed a pass in a tree")
+    stop: float = Field(
+        0.1, ge=0, lt=1, description="no further guess whose joint probability is below; higher wastes less work"
+    )
+    temperature: float = Field(0.0, ge=0, description="0: the most probable number; higher: sampled, more varied")
+    top_p: float = Field(1.0, gt=0, le=1, description="sample from the most probable numbers of this share only")
+    batch: int | None = Field(None, ge=1, description="users at a time; none: as memory allows")
+
+
+class LlamaMobSettings(adapter.Settings):
+    """Settings of llama_mob."""
+
+    preset: Literal["paper"] | None = Field(
+        None, description="paper: the published settings; what else is set here comes before them"
+    )
+    base: str = Field("tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id")
+    weights: Literal["pretrained", "random"] = Field(
+        "pretrained", description="random: of the same shape, never trained; for latency and as a control"
+    )
+    shape: str | None = Field(None, description="with random weights: tiny, llama-3.2-1b, llama-3.2-3b or llama-3-8b")
+    lora: Path | None = Field(None, description="a published LoRA adapter's folder, used without training")
+    rope_scaling: float | None = Field(
+        None, gt=1, description="linear factor on positions, for more than the base's context; the paper: 50000/8192"
+    )
+    quantize: Literal["4bit", "8bit"] | None = Field(None, description="by bitsandbytes, on CUDA only; saves memory")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on CUDA, float32 on CPU; decoding modes answer alike in float32 only"
+    )
+    tuning: Literal["none", "lora", "full"] = Field(
+        "lora", description="none: as it is; lora: low-rank matrices beside the weights; full: all weights"
+    )
+    rank: int = Field(16, ge=1, description="of the LoRA matrices; more can learn more and costs memory")
+    alpha: float | None = Field(None, gt=0, description="scale of the LoRA's update; none: equal to the rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the LoRA's input; more forgets details")
+    targets: tuple[str, ...] = Field(TARGETS, min_length=1, description="projections that get a LoRA")
+    trajectories: int | None = Field(None, ge=1, description="training users in all, by the mix's shares; none: all")
+    mix: dict[str, float] | None = Field(
+        None, description="share of each training city among the trajectories; none: as they come"
+    )
+    windows: int = Field(1, ge=1, description="examples a training user: the horizon, and as long stretches before it")
+    history_days: int | None = Field(
+        None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
+    )
+    epochs: int = Field(1, ge=0, description="passes over the trajectories; more fit them better and take longer")
+    learning_rate: float | None = Field(None, gt=0, description="of AdamW; none: 2e-3 for lora, 3e-4 for full")
+    schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts"] = Field(
+        "cosine", description="of the learning rate"
+    )
+    warm_up_steps: int = Field(5, ge=0, description="steps over which the learning rate rises")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    batch: int = Field(4, ge=1, description="trajectories a forward pass in training; more need more memory")
+    accumulate: int = Field(1, ge=1, description="forward passes a step")
+    checkpointing: bool = Field(False, description="compute activations twice to save memory")
+    permute: bool = Field(
+        False, description="control: coordinates are permuted by one fixed random bijection, in prompts and answers"
+    )
+    instruction: Instruction = Field(Instruction(), description="the parts of the prompt")
+    decoding: Decoding = Field(Decoding(), description="how answers are generated")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_preset(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("preset") == "paper":
+            return _over(PAPER, given)
+        return given
+
+    def scale(self) -> float:
+        """Return the LoRA's alpha."""
+        return self.alpha or float(self.rank)
+
+    def rate(self) -> float:
+        """Return the learning rate, with the default of the chosen tuning."""
+        return self.learning_rate or {"lora": 2e-3, "full": 3e-4, "none": 0.0}[self.tuning]
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings without folders of this machine: files and folders by a hash of what they hold."""
+        plain = self.model_dump(mode="json")
+        if self.lora:
+            plain["lora"] = _hashed(self.lora)
+        if self.instruction.template:
+            plain["instruction"]["template"] = _hashed(self.instruction.template)
+        folder = Path(self.base)
+        if self.base != "tiny" and folder.is_dir():
+            plain["base"] = _hashed(folder)
+        elif self.base == "tiny":
+            plain["base"] = f"tiny {_hashed(Path(__file__).parent / 'tiny')}"
+        return plain
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return ``below`` with what ``above`` says instead, section by section."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _hashed(path: Path) -> str:
+    """Name a file or folder by its content: the hash of its settings and weights' sizes and heads."""
+    digest = hashlib.sha256()
+    files = sorted(path.glob("*.json")) + sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as opened:
+            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+            digest.update(opened.read(1 << 20))
+    return f"sha256:{digest.hexdigest()[:16]}"

@@ -1,0 +1,82 @@
+"""One contract over tokenizers: every number 0..999 is one token, and the chat's marks are known.
+
+Llama-3's tokenizer and the small one of the project (make_tokenizer.py) keep it. It is checked when a tokenizer is
+loaded; what the prompts need of fillers is checked by ``prompts.compile``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from bench.errors import UserError
+
+BEGIN, HEADER, HEADER_END, TURN_END = "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
+NUMBERS = 1000
+
+
+class Tokens:
+    """A tokenizer that keeps the contract.
+
+    numbers: int64 (1000,), the ids of "0" to "999" standing bare; spaced: the ids of " 0" to " 999" where space and
+    number are one token, else None; begin, end: of the text and of a turn; size: how many ids there are. Raises
+    UserError where the contract is broken.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, name: str = "tokenizer") -> None:
+        self._tokenizer, self.name = tokenizer, name
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        marks = {mark: tokenizer.token_to_id(mark) for mark in (BEGIN, HEADER, HEADER_END, TURN_END)}
+        missing = [mark for mark, found in marks.items() if found is None]
+        if missing:
+            raise UserError(f"{name}: lacks the tokens {' '.join(missing)}; Llama 3's chat layout needs them")
+        self.begin, self.end = marks[BEGIN], marks[TURN_END]
+        self.size = tokenizer.get_vocab_size(with_added_tokens=True)
+        self.numbers = self._single("")
+        spaced = self.encode(" 7")
+        self.spaced = self._single(" ") if len(spaced) == 1 else None
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokens:
+        """Read ``tokenizer.json`` of a folder. Raises UserError if it is missing, broken or breaks the contract."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise UserError(f"{path}: not there; a base needs its tokenizer beside its weights")
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise UserError(f"{path}: cannot be read as a tokenizer ({error})") from None
+        return cls(tokenizer, str(path))
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, with no mark added."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def encode_with_ends(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids of a text and where in it each token ends, both int64."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return np.array(encoded.ids, np.int64), np.array([end for _start, end in encoded.offsets], np.int64)
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Return the text of ids, marks left out."""
+        text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
+        return text
+
+    def _single(self, before: str) -> np.ndarray:
+        """Return the id of each number with ``before`` in front; each must be one token, no two the same."""
+        found = [self.encode(f"{before}{number}") for number in range(NUMBERS)]
+        broken = [number for number, ids in enumerate(found) if len(ids) != 1]
+        if broken:
+            raise UserError(
+                f"{self.name}: {before}{broken[0]} is {len(found[broken[0]])} tokens; every number from 0 to 999 must "
+                "be one: take a base whose tokenizer has them, such as Llama 3"
+            )
+        ids = np.array([ids[0] for ids in found], np.int64)
+        if len(np.unique(ids)) != NUMBERS:
+            raise UserError(f"{self.name}: two numbers share one token; a base with a token for each is needed")
+        return ids
