@@ -20,9 +20,13 @@ LearnsFrom = Literal["nothing", "train users", "test histories"]
 
 
 class Settings(BaseModel):
-    """Base of every adapter's settings: typed, documented, frozen; unknown keys are refused."""
+    """Base of every adapter's settings: typed, documented, frozen; unknown keys are refused.
+
+    predicts_with: names of those that fit, save and load never look at: cases that differ in them alone share a fit.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    predicts_with: ClassVar[frozenset[str]] = frozenset()
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as records and identities hold them: no folder of this machine, files by their hash."""

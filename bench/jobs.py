@@ -26,9 +26,9 @@ def write_job(
     *,
     measure: bool,
 ) -> dict[str, Any]:
-    """Write the tables of cases that share one fit into ``folder``; return the job. The truth is not among them.
+    """Write the tables of cases that share one fit and all settings into ``folder``; return the job.
 
-    measure: whether costs are measured now; then the job has the machine to itself.
+    The truth is not among them. measure: whether costs are measured now; then the job has the machine to itself.
     """
     first = cases[0]
     split, fit_id = first.prepared.split, first.identity.fit

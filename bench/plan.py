@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,13 @@ def identity(
     device: str,
     threads: int,
     batch_users: int,
+    predicts_with: Collection[str] = (),
 ) -> Identity:
     """Compute a case's identities.
 
     parts: SHA-256 of the rows of train, validate (where there is one), history and queries. A model that learns from
     nothing has one fit for all training parts; one that learns from test histories has one per set of test users.
+    predicts_with: names of settings that only prediction looks at; they belong to the answers, not to the fit.
     """
     learned = {
         "nothing": (),
@@ -51,14 +53,17 @@ def identity(
     fit = {
         "adapter": adapter,
         "version": version,
-        "settings": dict(settings),
+        "settings": {name: value for name, value in settings.items() if name not in predicts_with},
         "precision": precision,
         "seed": seed,
         "window": [list(days) for days in window],
         "parts": {name: parts[name] for name in learned if name in parts},
     }
     fit_id = digest(fit)
-    answers_id = digest({"fit": fit_id, "history": parts["history"], "queries": parts["queries"]})
+    asked: dict[str, Any] = {"fit": fit_id, "history": parts["history"], "queries": parts["queries"]}
+    if predicts_with:
+        asked["settings"] = {name: value for name, value in settings.items() if name in predicts_with}
+    answers_id = digest(asked)
     cost = {"answers": answers_id, "device": device, "threads": threads, "batch_users": batch_users}
     return Identity(fit=fit_id, answers=answers_id, cost=digest(cost))
 
@@ -79,6 +84,7 @@ def identity_of(record: Record) -> Identity:
         device=record.cost.device,
         threads=record.cost.threads,
         batch_users=record.cost.batch_users,
+        predicts_with=record.case.predicts_with,
     )
 
 
@@ -135,5 +141,6 @@ def plan_case(
         device=hardware,
         threads=threads,
         batch_users=adapter.batch_users,
+        predicts_with=adapter.settings.predicts_with,
     )
     return Planned(name, adapter, prepared, seed, train_days, dict(parts), found)

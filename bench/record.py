@@ -34,6 +34,7 @@ class Case(Part):
     adapter: str
     adapter_version: int
     settings: dict[str, Any] = Field(description="resolved, with defaults")
+    predicts_with: tuple[str, ...] = Field((), description="settings that no fit depends on")
     learns_from: Literal["nothing", "train users", "test histories"]
     seen: tuple[str, ...] = Field((), description="cities in the model's pretraining")
     train_cities: tuple[str, ...]

@@ -44,7 +44,9 @@ def skipped_record(model: ModelSpec, spec: SplitSpec, city: str, reason: str, pr
     adapter = registry.make(model.use, dict(model.settings))
     seed, train = protocol.seeds[0], spec.train
     case = _describe(model.name, adapter, protocol, seed, train.cities, train.days, city, spec.window)
-    identity = Identity(fit="", answers="", cost=digest({"skipped": case.model_dump(mode="json")}))
+    identity = Identity(
+        fit="", answers="", cost=digest({"skipped": case.model_dump(mode="json", exclude={"predicts_with"})})
+    )
     return reason_record(case, adapter, identity, "skipped", reason, protocol)
 
 
@@ -68,6 +70,7 @@ def _describe(
         adapter=adapter.name,
         adapter_version=adapter.version,
         settings=adapter.settings.recorded(),
+        predicts_with=tuple(sorted(adapter.settings.predicts_with)),
         learns_from=adapter.learns_from,
         seen=adapter.seen(),
         train_cities=tuple(train_cities) if learns else (),

@@ -1,7 +1,8 @@
 """Run a protocol: plan its cases, do those that are missing, score them, write their records.
 
-Cases that share a fit go to one worker. A record is written last, so a killed run leaves none for the case it was in
-and the next run does just the rest. Skipped and failed cases get records too, with their reasons.
+Cases that share a fit and how it is asked go to one worker; the next worker of the same fit loads it. A record is
+written last, so a killed run leaves none for the case it was in and the next run does just the rest. Skipped and failed
+cases get records too, with their reasons.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bench.adapter import Adapter
 from bench.files import sweep
 from bench.jobs import write_job
 from bench.place import Place
-from bench.plan import Planned, parts_of, plan_case
+from bench.plan import Planned, digest, parts_of, plan_case
 from bench.progress import Progress
 from bench.provenance import machine, source_hash
 from bench.record import Record
@@ -62,10 +63,10 @@ class Runner:
         self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
         self.cases: list[str] = []  # cost identities, in the order of the protocol
-        self.jobs: dict[str, list[Planned]] = {}  # fit identity -> its cases still to be done
+        self.jobs: dict[tuple[str, str], list[Planned]] = {}  # fit, settings -> cases still to be done
 
     def plan(self) -> None:
-        """Find all cases, record the skipped ones, and group those to be done by their fit."""
+        """Find all cases, record the skipped ones, and group those to be done by their fit and settings."""
         sweep(self.store.folder)
         sweep(self.run.folder)
         done = 0
@@ -108,7 +109,7 @@ class Runner:
             return True
         if self._is_done(case):
             return True
-        self.jobs.setdefault(case.identity.fit, []).append(case)
+        self.jobs.setdefault((case.identity.fit, digest(adapter.settings.recorded())), []).append(case)
         return False
 
     def _is_done(self, case: Planned) -> bool:
@@ -142,37 +143,37 @@ class Runner:
     def work(self) -> None:
         """Do all jobs; on an interrupt stop the workers and leave what is done."""
         executor.reset()
-        fits = list(self.jobs.items())
+        groups = list(self.jobs.values())
         try:
             if self.where.jobs == 1:
-                for fit_id, cases in fits:
-                    self._do(fit_id, cases, measure=True)
+                for cases in groups:
+                    self._do(cases, measure=True)
             else:
-                self._work_side_by_side(fits)
+                self._work_side_by_side(groups)
         except KeyboardInterrupt:
             executor.stop_all()
             raise
         finally:
             self.progress.stop()
 
-    def _work_side_by_side(self, fits: Sequence[tuple[str, list[Planned]]]) -> None:
+    def _work_side_by_side(self, groups: Sequence[list[Planned]]) -> None:
         """Answer in parallel; measure costs afterwards, one at a time, so that each is alone on the machine."""
         pool = ThreadPoolExecutor(self.where.jobs)
         try:
-            for future in as_completed([pool.submit(self._do, fit, cases, measure=False) for fit, cases in fits]):
+            for future in as_completed([pool.submit(self._do, cases, measure=False) for cases in groups]):
                 future.result()
         except BaseException:
             executor.stop_all()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        for fit_id, cases in fits:
+        for cases in groups:
             rest = [case for case in cases if self.store.answers(case.identity.answers).exists()]
             if rest:
-                self._do(fit_id, rest, measure=True)
+                self._do(rest, measure=True)
 
-    def _do(self, fit_id: str, cases: list[Planned], *, measure: bool) -> None:
-        """Run one fit's worker, and finish each case as its part is done."""
+    def _do(self, cases: list[Planned], *, measure: bool) -> None:
+        """Run the worker of cases with one fit and the same settings, and finish each case as its part is done."""
         label = f"{cases[0].name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
         waiting = {case.identity.cost: case for case in cases}
 
@@ -187,7 +188,7 @@ class Runner:
                     self._finish(case)
 
         self.progress.step(label, "starting", 0, 1)
-        with self.store.lock(fit_id), tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        with self.store.lock(cases[0].identity.fit), tempfile.TemporaryDirectory(prefix="bench-") as folder:
             job = write_job(
                 cases, Path(folder), self.store, self.source.world, self.protocol, self.where, measure=measure
             )

@@ -50,6 +50,25 @@ class Home(Adapter):
         return {"parameters": 2}
 
 
+class Shifted(Home):
+    """Learns one cell; a setting that only prediction looks at moves it."""
+
+    name: ClassVar[str] = "shifted"
+
+    class Settings(Settings):
+        """fit_seconds: how long fit pretends to work; shift: cells to the right."""
+
+        predicts_with: ClassVar[frozenset[str]] = frozenset({"shift"})
+        fit_seconds: float = 0.02
+        shift: int = 0
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer with the learned cell, moved."""
+        return Answers.of(
+            np.full(len(queries), self.cell[0] + self.settings.shift), np.full(len(queries), self.cell[1])
+        )
+
+
 class _Simple(Adapter):
     learns_from = "nothing"
 

@@ -80,5 +80,17 @@ def test_a_model_that_learns_from_histories_has_a_fit_per_set_of_test_users() ->
     assert one.fit != other.fit
 
 
+def test_settings_that_only_prediction_looks_at_move_the_answers_but_not_the_fit() -> None:
+    one = identity(**BASE, predicts_with={"decoding"})
+    assert one == identity(**BASE, predicts_with={"decoding", "more"})
+    asked = [
+        identity(**{**BASE, "settings": {**BASE["settings"], "decoding": mode}}, predicts_with={"decoding"})
+        for mode in ("jump", "draft")
+    ]
+    assert [found.fit for found in asked] == [identity(**BASE).fit] * 2
+    assert asked[0].answers != asked[1].answers
+    assert asked[0].cost != asked[1].cost
+
+
 def test_the_order_of_settings_does_not_matter() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})

@@ -73,7 +73,7 @@ def go(tmp_path: Path) -> Go:
     """Run models on the tiny protocol; return the run, its records and what was said."""
 
     def run(
-        *models: str, limit: float = 60, jobs: int = 1, overrides: tuple[str, ...] = ()
+        *models: object, limit: float = 60, jobs: int = 1, overrides: tuple[str, ...] = ()
     ) -> tuple[Run, list[Record], Silent]:
         path = tmp_path / "tiny.yaml"
         path.write_text(TEXT.format(models=list(models), limit=limit))
@@ -133,6 +133,24 @@ def test_a_second_run_does_nothing_and_a_wider_one_just_the_rest(go: Go, outside
     _, wider, said = go("user_mode", outside("Home"))
     assert (said.total, said.before) == (4, 2)
     assert [r for r in wider if r.case.model == "user_mode"] == first
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_cases_that_ask_one_fit_differently_share_it(go: Go, outside: Callable[[str], str], jobs: int) -> None:
+    use = outside("Shifted")
+    models = [{"use": use, "name": f"by {shift}", "settings": {"shift": shift}} for shift in (0, 3)]
+    run, records, _ = go(*models, jobs=jobs)
+    assert [r.status for r in records] == ["done"] * 4
+    assert len({r.identity.fit for r in records}) == 1
+    assert len({r.cost.fit_seconds for r in records}) == 1
+    assert len(list((run.folder.parent / "store" / "fits").iterdir())) == 1
+    plain, moved = (
+        pq.read_table(run.folder.parent / "store" / r.files["answers"])["x"].to_numpy() for r in records[:2]
+    )
+    assert (moved == plain + 3).all()
+    assert [identity_of(r) for r in records] == [r.identity for r in records]
+    _, _, said = go(*models)
+    assert said.before == 4
 
 
 def test_other_metrics_or_fallbacks_are_scored_again_without_predicting(go: Go) -> None:
