@@ -156,10 +156,21 @@ class Adapter(ABC):
         """Read what save wrote."""
 
     def facts(self) -> Mapping[str, int | float | str]:
-        """Facts for the record, e.g. parameters, trained_parameters, tokens_read, forward_passes.
+        """Facts about the fit for the record, e.g. parameters, trained_parameters.
 
         Reserved keys: ``parameters`` (all), ``trained_parameters``, ``epochs``, ``init`` (pretrained, scratch),
         ``undertrained`` (a reason: the case is shown and not ranked).
+        """
+        return {}
+
+    def spent(self) -> Mapping[str, float]:
+        """Totals over the last call of predict, beside seconds; nothing where a model has no such work.
+
+        Keys that tables know: ``users`` (wherever there is any other; means are over them), ``tokens_read`` (prompts),
+        ``tokens_fed`` (while decoding), ``drafted``, ``accepted``, ``forward_passes`` (after the prompt; the sum over
+        users of those a user took part in), ``prefill_seconds``, ``decode_seconds``, ``smallest_margin``,
+        ``malformed``, ``missing``, ``surplus``, ``out_of_range``. Of keys that begin with ``smallest_`` the smallest
+        is kept, all others are summed.
         """
         return {}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
+from bench import spending
 from bench.adapter import Adapter, Context
 from bench.trajectories import Queries, Trajectories
 
@@ -14,29 +16,33 @@ LATENCY_USERS = 20
 WARM_UP_USERS = 2
 
 
-def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> dict[str, float | int]:
+def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> dict[str, Any]:
     """Time predictions after a warm-up; the keys are those of record.Cost.
 
     Latency: up to 20 users, spread evenly over the test users, one per call. Throughput: one call in batches of
-    ``batch_users``, over all users up to one batch.
+    ``batch_users``, over all users up to one batch. spent: what the model says of both, a trajectory; left out where it
+    says nothing.
     """
     users = queries.users
     chosen = [users[i] for i in np.unique(np.linspace(0, len(users) - 1, LATENCY_USERS).astype(int))]
     singles = [(history.of(user), queries.of(user)) for user in chosen]
     for past, asked in singles[:WARM_UP_USERS]:
         adapter.predict(past, asked, ctx)
-    seconds = []
+    seconds, alone = [], []
     for i, (past, asked) in enumerate(singles):
         ctx.check_time()
         ctx.progress("latency", i, len(singles))
         seconds.append(_timed(adapter, past, asked, ctx))
+        alone.append(dict(adapter.spent()))
     batch = users[: adapter.batch_users]
     together = _timed(adapter, history.only(batch), queries.only(batch), ctx)
+    spent = {"alone": spending.per_trajectory(alone), "batch": spending.per_trajectory([adapter.spent()])}
     return {
         "latency_median_s": float(np.median(seconds)),
         "latency_p95_s": float(np.quantile(seconds, 0.95)),
         "latency_users": len(seconds),
         "throughput_per_s": len(batch) / together,
+        **({"spent": spent} if any(spent.values()) else {}),
     }
 
 

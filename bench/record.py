@@ -85,6 +85,14 @@ class AnswerCounts(Part):
     most_filled: float = Field(description="share above which the case is not ranked")
 
 
+class Spent(Part):
+    """What a language model spent, by the keys of Adapter.spent: tokens, passes, drafts, seconds."""
+
+    alone: dict[str, float] = Field({}, description="mean a trajectory, one at a time")
+    batch: dict[str, float] = Field({}, description="mean a trajectory, in one batch")
+    answering: dict[str, float] = Field({}, description="sums over the calls that made the answers")
+
+
 class Cost(Part):
     """Seconds and memory, on the machine that the record names."""
 
@@ -100,6 +108,7 @@ class Cost(Part):
     throughput_per_s: float | None = Field(None, description="trajectories a second, in batches")
     peak_memory_mb: float | None = None
     peak_gpu_memory_mb: float | None = None
+    spent: Spent | None = None
 
 
 class Machine(Part):

@@ -16,7 +16,7 @@ from bench.metrics import groups
 from bench.place import Place
 from bench.plan import Planned
 from bench.provenance import machine, provenance
-from bench.record import AnswerCounts, Cost, Data, Record, Score
+from bench.record import AnswerCounts, Cost, Data, Record, Score, Spent
 from bench.recording import describe_planned
 from bench.schema import Protocol
 from bench.sources import Source
@@ -145,11 +145,13 @@ def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> C
     answered = read_json(context.store.answers(case.identity.answers).with_suffix(".json"))
     peaks = ("peak_memory_mb", "peak_gpu_memory_mb")
     highest = {name: max((v for v in (fit[name], measured[name]) if v is not None), default=None) for name in peaks}
+    spent = {**measured.pop("spent", {}), "answering": answered.get("spent", {})}
     return Cost(
         device=context.where.hardware,
         threads=context.where.threads,
         batch_users=case.adapter.batch_users,
         fit_seconds=fit["fit_seconds"],
         predict_seconds=answered["predict_seconds"],
+        spent=Spent(**spent) if any(spent.values()) else None,
         **{**measured, **highest},
     )

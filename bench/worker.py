@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bench import answers as checks
-from bench import cost, registry
+from bench import cost, registry, spending
 from bench.adapter import Adapter, Context
 from bench.store import Store, read_json, write_answers, write_json
 from bench.tables import read_table
@@ -80,10 +80,12 @@ def _work(job: dict[str, Any], voice: Voice) -> None:
         _begin(voice, context, job["limits"]["predict_seconds"])
         if part["answer"]:
             started = time.perf_counter()
-            given = checks.check(_predict(adapter, history, queries, context, part["label"]), queries, context.grid)
+            raw, spent = _predict(adapter, history, queries, context, part["label"])
+            given = checks.check(raw, queries, context.grid)
             cost.synchronise(context.device)
             seconds = time.perf_counter() - started
-            write_json(store.answers(part["answers_id"]).with_suffix(".json"), {"predict_seconds": seconds})
+            said = {"predict_seconds": seconds, "spent": spent}
+            write_json(store.answers(part["answers_id"]).with_suffix(".json"), said)
             write_answers(store.answers(part["answers_id"]), given, queries)
         if part["measure"]:
             measured = cost.measure(adapter, history, queries, context) if adapter.timed else {}
@@ -134,18 +136,21 @@ def _begin(voice: Voice, context: Context, seconds: float | None) -> None:
     voice.say("phase", seconds=seconds)
 
 
-def _predict(adapter: Adapter, history: Trajectories, queries: Queries, context: Context, label: str) -> Answers:
-    """Answer in batches of users, with progress and within the time limit."""
-    parts = []
+def _predict(
+    adapter: Adapter, history: Trajectories, queries: Queries, context: Context, label: str
+) -> tuple[Answers, dict[str, float]]:
+    """Answer in batches of users, with progress and within the time limit; return what was spent on it, too."""
+    parts, spent = [], []
     users = queries.users
     for first, chunk in _chunks(queries, adapter.batch_users):
         context.check_time()
         context.progress(f"{label}: predict", first, len(users))
         parts.append(adapter.predict(history.only(chunk.users), chunk, context))
+        spent.append(dict(adapter.spent()))
         if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
             checks.check(parts[-1], chunk, context.grid)
     context.progress(f"{label}: predict", len(users), len(users))
-    return Answers.concat(parts)
+    return Answers.concat(parts), spending.total(spent)
 
 
 def _chunks(queries: Queries, size: int) -> Iterator[tuple[int, Queries]]:

@@ -127,6 +127,26 @@ class Talks(Good):
         return {"parameters": [1, 2]}
 
 
+class Hoards(Good):
+    """Counts the users of all calls so far."""
+
+    users = 0
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        self.users += len(queries.users)
+        return super().predict(history, queries, ctx)
+
+    def spent(self) -> dict[str, float]:
+        return {"users": self.users}
+
+
+class Misnames(Good):
+    """Says that prediction looks at a setting there is not."""
+
+    class Settings(adapter.Settings):
+        predicts_with = frozenset({"decodng"})
+
+
 class Shrugs(Good):
     """Skips without a reason."""
 

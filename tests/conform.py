@@ -92,6 +92,8 @@ def the_class_is_described(subject: Subject) -> None:
     assert adapter.__doc__, "the class has a docstring"
     silent = [name for name, entry in adapter.Settings.model_fields.items() if not entry.description]
     assert not silent, f"settings without a description: {silent}"
+    unknown = adapter.Settings.predicts_with - set(adapter.Settings.model_fields)
+    assert not unknown, f"predicts_with names what is no setting: {sorted(unknown)}"
     assert isinstance(subject.new().seen(), tuple), "seen() is a tuple of cities"
 
 
@@ -200,6 +202,23 @@ def facts_are_scalars(subject: Subject) -> None:
         assert isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}"
 
 
+def spent_is_of_the_last_call(subject: Subject) -> None:
+    """spent() holds names and finite numbers, with the users they are of, and forgets the calls before."""
+    subject.ask(subject.fitted)
+    everybody = dict(subject.fitted.spent())
+    for key, value in everybody.items():
+        assert isinstance(key, str), f"spent {key!r} is not named by text"
+        assert np.isfinite(value), f"spent {key} is {value}"
+    one = subject.world.split.queries.users[0]
+    subject.ask(subject.fitted, one)
+    alone = dict(subject.fitted.spent())
+    if everybody:
+        assert everybody["users"] >= alone["users"] >= 0, "spent() has no users"
+        counts = ("users", "tokens_read", "tokens_fed", "forward_passes")
+        more = [key for key in counts if alone.get(key, 0) > everybody.get(key, 0)]
+        assert not more, f"one user took more {more} than everybody: spent() is about the last call"
+
+
 Check = Callable[[Subject], None]
 CHECKS: tuple[Check, ...] = (
     the_class_is_described,
@@ -214,6 +233,7 @@ CHECKS: tuple[Check, ...] = (
     inputs_stay_as_they_are,
     the_truth_is_out_of_reach,
     facts_are_scalars,
+    spent_is_of_the_last_call,
 )
 
 

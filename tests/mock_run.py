@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench import record as records
-from bench.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score
+from bench.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score, Spent
 
 UNITS = {
     "geobleu@humob24": ("", "higher"),
@@ -45,6 +45,7 @@ class Model:
     alone: bool = True
     gpu: bool = False
     groups: bool = False
+    passes: float | None = None  # forward passes a trajectory: a language model's
 
 
 def scores_of(model: Model, city: str, training: str, seed: int, users: int) -> dict[str, np.ndarray]:
@@ -146,6 +147,7 @@ def make_record(
             throughput_per_s=812.4,
             peak_memory_mb=640.0,
             peak_gpu_memory_mb=5120.0 if model.gpu else None,
+            spent=_spent(model.passes, users) if model.passes else None,
         )
         if found
         else None,
@@ -166,6 +168,13 @@ def make_record(
         ),
     )
     return record, found
+
+
+def _spent(passes: float, users: int) -> Spent:
+    work = {"tokens_read": 7412.0, "tokens_fed": 1200.0, "drafted": 400.0, "accepted": 300.0, "forward_passes": passes}
+    alone = {**work, "prefill_seconds": 0.4, "decode_seconds": passes / 100, "smallest_margin": 0.01}
+    faults = {"users": float(users), "malformed": 1.0, "missing": 12.0, "surplus": 3.0, "out_of_range": 0.0}
+    return Spent(alone=alone, batch={**alone, "decode_seconds": passes / 1000}, answering=faults)
 
 
 def _score(values: np.ndarray, unit: str, better: str, groups: bool) -> Score:
@@ -239,6 +248,8 @@ TYPICAL = (
         facts={"epochs": 2, "parameters": 2456880, "init": "scratch", "undertrained": "2 of 200 epochs"},
     ),
     Model("replay llama-3-8b", 0.297, 41.8, 20.6, seen=("C",), gpu=True, facts={"parameters": 8_030_261_248}),
+    Model("llama_mob jump", 0.27, 47.0, passes=426.4),
+    Model("llama_mob draft", 0.27, 47.0, passes=96.0),
     Model("gaps | [bold]x", 0.22, 55.0, coverage=0.8),
     Model("broken", 0.2, 50.0, learns_from="train users", fails={"D": "RuntimeError: boom | [red]x"}, alone=False),
     Model("absent", 0.2, 50.0, learns_from="train users", skips={"C": "needs CUDA", "D": "needs CUDA"}),

@@ -69,6 +69,23 @@ class Shifted(Home):
         )
 
 
+class Counts(Home):
+    """Says what it spent: as many tokens as queries, a pass a user, a margin by the user's number."""
+
+    name: ClassVar[str] = "counts"
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer, and count."""
+        users = queries.users
+        self.totals = {"users": len(users), "tokens_fed": len(queries), "forward_passes": 3 * len(users)}
+        self.totals |= {"drafted": 4, "accepted": 1, "smallest_margin": 1 / (1 + max((u for _, u in users), default=0))}
+        return super().predict(history, queries, ctx)
+
+    def spent(self) -> dict[str, float]:
+        """What was counted in the last call."""
+        return self.totals
+
+
 class _Simple(Adapter):
     learns_from = "nothing"
 

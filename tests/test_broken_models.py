@@ -30,6 +30,8 @@ CAUGHT = [
     (models.Silent, conform.the_class_is_described),
     (models.Sworn, conform.the_class_is_described),
     (models.Talks, conform.facts_are_scalars),
+    (models.Hoards, conform.spent_is_of_the_last_call),
+    (models.Misnames, conform.the_class_is_described),
     (models.Shrugs, conform.skip_gives_a_reason_or_none),
 ]
 OUTSIDER = '''

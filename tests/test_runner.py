@@ -153,6 +153,20 @@ def test_cases_that_ask_one_fit_differently_share_it(go: Go, outside: Callable[[
     assert said.before == 4
 
 
+def test_what_a_model_spent_stands_in_its_record(go: Go, outside: Callable[[str], str]) -> None:
+    _, records, _ = go(outside("Counts"), "user_mode")
+    counted, plain = records[:2]
+    assert plain.cost.spent is None
+    spent = counted.cost.spent
+    assert (spent.answering["users"], spent.answering["tokens_fed"]) == (6, counted.data.test_points)
+    assert spent.answering["forward_passes"] == 18
+    assert spent.alone["forward_passes"] == spent.batch["forward_passes"] == 3
+    assert spent.alone["tokens_fed"] == pytest.approx(counted.data.test_points / 6)
+    assert (spent.alone["drafted"], spent.batch["drafted"]) == (4, pytest.approx(4 / 6))
+    assert spent.alone["smallest_margin"] == spent.answering["smallest_margin"] < 1 / 6
+    assert "users" not in spent.alone
+
+
 def test_other_metrics_or_fallbacks_are_scored_again_without_predicting(go: Go) -> None:
     _, first, _ = go("user_mode")
     _, again, said = go("user_mode", overrides=("metrics.also=[dtw@fixed]", "answers.fallback=user_mode"))

@@ -16,6 +16,7 @@ from bench.leaderboard.board import Board, Figure, Metric, Row
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
 from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
+from bench.leaderboard.spending import SpentRow, spent_rows
 from bench.record import Record
 
 FAMILIES = ("geobleu", "dtw")
@@ -36,6 +37,7 @@ class Leaderboard:
     overall: Board | None
     cities: tuple[Board, ...]
     costs: tuple[CostRow, ...]
+    spent: tuple[SpentRow, ...]
     trainings: tuple[TrainingRow, ...]
     gaps: tuple[Gap, ...]
     facts: Facts
@@ -81,6 +83,7 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         overall=headline(by_city, gaps, metrics, main) if len(by_city) > 1 else None,
         cities=tuple(board.make((city,), rows, metrics, main) for city, rows in by_city.items()),
         costs=cost_rows(records, named),
+        spent=spent_rows(records, named),
         trainings=training_rows(records, named),
         gaps=gaps,
         facts=gather(records),

@@ -73,7 +73,7 @@ def cost_rows(records: Iterable[Record], named: Mapping[str, str]) -> tuple[Cost
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.status == "done" and record.cost:
-            groups[named[record.identity.cost], training_of(record), _hardware(record)].append(record)
+            groups[named[record.identity.cost], training_of(record), hardware_of(record)].append(record)
     return tuple(_cost_row(key, group) for key, group in sorted(groups.items()))
 
 
@@ -84,7 +84,7 @@ def _cost_row(key: tuple[str, str, str], group: Sequence[Record]) -> CostRow:
         model=key[0],
         training=key[1],
         learns_from=group[0].case.learns_from,
-        seen=_seen(group),
+        seen=seen_by(group),
         hardware=key[2],
         fit_seconds=_over(fits.values(), np.mean),
         latency_median_s=_over((cost.latency_median_s for cost in costs), np.median),
@@ -117,7 +117,7 @@ def _training_row(key: tuple[str, str], group: Sequence[Record]) -> TrainingRow:
         train_days=_several("{}-{}".format(*span) for span in days),
         epochs=_several(record.facts["epochs"] for record in learned if "epochs" in record.facts),
         start=_several(record.facts["init"] for record in group if "init" in record.facts),
-        seen=_seen(group),
+        seen=seen_by(group),
         asked=sum(count.asked for count in answers),
         invalid=sum(count.invalid for count in answers),
         missing=sum(count.missing for count in answers),
@@ -144,11 +144,12 @@ def gather(records: Sequence[Record]) -> Facts:
     )
 
 
-def _seen(group: Iterable[Record]) -> tuple[str, ...]:
+def seen_by(group: Iterable[Record]) -> tuple[str, ...]:
+    """Name the cities in the pretraining of any of the records' models."""
     return tuple(sorted({city for record in group for city in record.case.seen}))
 
 
-def _hardware(record: Record) -> str:
+def hardware_of(record: Record) -> str:
     """Name the hardware and how much of it a case had."""
     machine, cost = record.machine, record.cost
     device = machine.gpu if cost and cost.device != "cpu" and machine.gpu else "no GPU used"

@@ -10,6 +10,7 @@ from bench.leaderboard import Board, Leaderboard, Row
 from bench.report.tables import learned_from, plain
 
 ALL = "all"
+WORK = "work"  # a trajectory, one at a time
 _FIGURE = ("mean", "low", "high", "median", "wins", "rank", "misses_as_zero")
 _COST = (
     "fit_seconds",
@@ -27,6 +28,7 @@ def render(found: Leaderboard) -> str:
     """Return the table as text; empty fields are unknown. Cost is over all test cities of a model and training."""
     columns = ["test_city", "rank", "model", "learned_from", "users", "seeds", "coverage", "unranked", "leak", "shape"]
     columns += [f"{metric}|{name}" for metric in found.metrics for name in _FIGURE] + list(_COST)
+    columns += sorted({f"{WORK}|{name}" for row in found.spent for name in row.alone})
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -54,6 +56,9 @@ def _fields(found: Leaderboard, board: Board, row: Row) -> dict[str, object]:
     costs = [asdict(cost) for cost in found.costs if (cost.model, cost.training) == (row.model, row.training)]
     if len(costs) == 1:
         fields |= {name: costs[0][name] for name in _COST}
+    works = [spent.alone for spent in found.spent if (spent.model, spent.training) == (row.model, row.training)]
+    if len(works) == 1:
+        fields |= {f"{WORK}|{name}": value for name, value in works[0].items()}
     return fields
 
 

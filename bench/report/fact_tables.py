@@ -12,7 +12,7 @@ from bench.report.tables import NAMES, Table, make_table, name
 
 def costs(found: Leaderboard) -> Table:
     """Seconds, memory and size; the hardware by letter, spelled out below."""
-    letters = {text: _letter(i) for i, text in enumerate(dict.fromkeys(row.hardware for row in found.costs))}
+    letters = hardware_letters(found)
     gpu = any(row.peak_gpu_memory_mb is not None for row in found.costs)
     columns = [*NAMES, ("fit", True), ("a user\nmedian", True), ("\np95", True)]
     columns += [("users/s", True), ("memory", True), *([("GPU\nmemory", True)] if gpu else [])]
@@ -78,6 +78,11 @@ def rests_on(found: Leaderboard) -> list[str]:
 
 def _any(values: Sequence[int]) -> str:
     return " or ".join(f"{value:,}" for value in values)
+
+
+def hardware_letters(found: Leaderboard) -> dict[str, str]:
+    """Give each piece of hardware that costs were measured on a letter."""
+    return {text: _letter(i) for i, text in enumerate(dict.fromkeys(row.hardware for row in found.costs))}
 
 
 def _letter(i: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.leaderboard import Board, Leaderboard
-from bench.report import fact_tables, tables
+from bench.report import fact_tables, spent_tables, tables
 from bench.report.findings import findings
 from bench.report.manifest import RunContent
 from bench.report.published import TITLE as OTHERS
@@ -45,6 +45,8 @@ def lay_out(content: RunContent, found: Leaderboard, published: Published) -> Re
     gaps = fact_tables.gaps(found)
     others = reported(published, found)
     facts = [Section(t.title, (), (t,)) for t in (fact_tables.costs(found), fact_tables.trainings(found), gaps) if t]
+    if work := spent_tables.spent(found):
+        facts.insert(1, Section(work[0].title, (), tuple(work)))
     if others:
         facts.append(Section(OTHERS, (), tuple(others)))
     elif found.facts.synthetic:

@@ -125,6 +125,17 @@ def test_hardware_and_kinds_stand_beside_the_figures(made: Path) -> None:
     assert "pretraining on C" in markdown
 
 
+def test_what_language_models_spent_stands_beside_their_names(made: Path, laid: Report) -> None:
+    work, text = next(section for section in laid.facts if section.title == "Work of language models").tables
+    passes = {row[0]: row[work.heads.index("passes")] for row in work.rows}
+    assert passes == {"llama_mob jump": "426", "llama_mob draft": "96"}
+    assert {row[work.heads.index("accepted")] for row in work.rows} == {"75 %"}
+    assert {row[text.heads.index("surplus")] for row in text.rows} == {"6"}
+    table = list(csv.DictReader((made / "leaderboard.csv").open(newline="")))
+    assert {row["work|forward_passes"] for row in table if row["model"] == "llama_mob draft"} == {"96"}
+    assert {row["work|forward_passes"] for row in table if row["model"] == "slot_mode"} == {""}
+
+
 def test_cases_without_a_record_are_counted(run: Path, tmp_path: Path) -> None:
     manifest = json.loads((run / "run.json").read_text())
     for name in ("records", "scores"):
