@@ -161,6 +161,7 @@ def saving_keeps_everything(subject: Subject) -> None:
     """A fresh instance that loads what was saved answers alike; what was saved can be read without running code."""
     folder = subject.place()
     subject.fitted.save(folder)
+    assert not (folder / "fit.json").exists(), "save() wrote fit.json; the store writes its own there"
     unsafe = [path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in SAFE_FILES]
     assert not unsafe, f"save() wrote {unsafe}; safe kinds are {', '.join(SAFE_FILES)}"
     for path in (*folder.rglob("*.npz"), *folder.rglob("*.npy")):

@@ -157,11 +157,11 @@ class LpBert(Adapter):
 
         assert self.model is not None, "fit first"
         save_weights(self.model, folder / "model.safetensors")
-        write_text(folder / "fit.json", json.dumps({"cities": self.cities, "facts": self.learned}, indent=1) + "\n")
+        write_text(folder / "lp_bert.json", json.dumps({"cities": self.cities, "facts": self.learned}, indent=1) + "\n")
 
     def load(self, folder: Path) -> None:
         """Read what save wrote."""
-        noted = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        noted = json.loads((folder / "lp_bert.json").read_text(encoding="utf-8"))
         self.cities, self.learned = tuple(noted["cities"]), noted["facts"]
         self.model = self._build(folder / "model.safetensors")
 
