@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 BEGIN, HEADER, HEADER_END, TURN_END = "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 NUMBERS = 1000
@@ -30,8 +33,9 @@ class Tokens:
         self._tokenizer, self.name = tokenizer, name
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        marks = {mark: tokenizer.token_to_id(mark) for mark in (BEGIN, HEADER, HEADER_END, TURN_END)}
-        missing = [mark for mark, found in marks.items() if found is None]
+        needed = (BEGIN, HEADER, HEADER_END, TURN_END)
+        marks = {mark: found for mark in needed if (found := tokenizer.token_to_id(mark)) is not None}
+        missing = [mark for mark in needed if mark not in marks]
         if missing:
             raise UserError(f"{name}: lacks the tokens {' '.join(missing)}; Llama 3's chat layout needs them")
         self.begin, self.end = marks[BEGIN], marks[TURN_END]
@@ -42,15 +46,18 @@ class Tokens:
 
     @classmethod
     def load(cls, folder: Path) -> Tokens:
-        """Read ``tokenizer.json`` of a folder. Raises UserError if it is missing, broken or breaks the contract."""
+        """Read a folder's ``tokenizer.json``, or Meta's ``tokenizer.model`` where that alone is there.
+
+        Raises UserError if neither is there, or it is broken or breaks the contract.
+        """
         path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise UserError(f"{path}: not there; a base needs its tokenizer beside its weights")
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises plain Exception
-            raise UserError(f"{path}: cannot be read as a tokenizer ({error})") from None
-        return cls(tokenizer, str(path))
+        if path.is_file():
+            return cls(_read(path), str(path))
+        if (folder / "tokenizer.model").is_file():
+            from models.llama_mob.tiktoken_file import read_tiktoken
+
+            return cls(read_tiktoken(folder / "tokenizer.model"), str(folder / "tokenizer.model"))
+        raise UserError(f"{path}: not there; a base needs its tokenizer beside its weights")
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, with no mark added."""
@@ -80,3 +87,13 @@ class Tokens:
         if len(np.unique(ids)) != NUMBERS:
             raise UserError(f"{self.name}: two numbers share one token; a base with a token for each is needed")
         return ids
+
+
+def _read(path: Path) -> Tokenizer:
+    """Read a file of the tokenizers library."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises plain Exception
+        raise UserError(f"{path}: cannot be read as a tokenizer ({error})") from None

@@ -21,12 +21,13 @@ class Compiled:
     """One user's prompt and answer template, int64 ids.
 
     prompt: what is read, up to the assistant's header; answer: ``UNKNOWN`` at every x and y, the end-of-turn mark last;
-    tables: (2, 1000), the id of each number as an x and as a y.
+    tables: (2, 1000), the id of each number as an x and as a y; keyed: whether the answer repeats each d and t.
     """
 
     prompt: np.ndarray
     answer: np.ndarray
     tables: np.ndarray
+    keyed: bool = True
 
     @cached_property
     def slots(self) -> np.ndarray:
@@ -49,7 +50,7 @@ def compile_prompt(template: Template, tokens: Tokens, history: Trajectories, qu
     places = np.searchsorted(token_ends, ends)
     tables = np.stack([_table(tokens, answer, token_ends, places[axis::2], ends[axis::2]) for axis in (0, 1)])
     answer[places] = UNKNOWN
-    return Compiled(prompt, answer, tables)
+    return Compiled(prompt, answer, tables, template.layout.keyed)
 
 
 def _table(

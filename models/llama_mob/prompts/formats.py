@@ -26,6 +26,11 @@ class Layout:
     end: str
     asked: str  # how the instruction asks for it
 
+    @property
+    def keyed(self) -> bool:
+        """Whether each row repeats d and t."""
+        return "{d}" in self.row[0]
+
     def write(self, d: np.ndarray, t: np.ndarray, x: np.ndarray, y: np.ndarray) -> str:
         """Return the answer with its numbers."""
         before, middle, after = self.row

@@ -1,0 +1,210 @@
+"""Conversation files as the paper's code publishes them: read and written, from trajectories and back.
+
+A file is a JSON list of ``{"messages": [{"role", "content"}, ...], "uid"}``: the instruction (system), the question
+(user) and, for training, the answer (assistant). Questions are rows ``d t x y``, with 999 999 for a cell asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.files import write_with
+from bench.sources.blocks import Points
+from bench.sources.rows import COLUMNS, MASK, Rules
+from bench.trajectories import OK, Queries, Trajectories
+from bench.world import Grid, Window
+from models.llama_mob.prompts.formats import REASON, Layout, layout
+from models.llama_mob.prompts.parse import read_answer
+from models.llama_mob.prompts.template import Template
+from models.llama_mob.settings import AnswerFormat, Instruction
+from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, TURN_END
+
+ROLES = ("system", "user", "assistant")
+_ROW = re.compile(r"^[0-9]{1,9}(?: [0-9]{1,9}){3}$", re.MULTILINE)
+_REASON = re.compile(r'"reason":\s?"((?:[^"\\]|\\.)*)"|\AReason: (.*)\n')
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One user's conversation; answer: None where the model is to be asked."""
+
+    uid: int
+    system: str
+    question: str
+    answer: str | None
+
+
+def read_conversations(path: Path) -> list[Conversation]:
+    """Read a file. Raises UserError with the place of the first fault."""
+    try:
+        items = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is no JSON file of conversations ({error})") from None
+    if not isinstance(items, list) or not items:
+        raise UserError(f"{path}: must be a JSON list of conversations, with one at least")
+    return [_conversation(item, f"{path}, conversation {number}") for number, item in enumerate(items, start=1)]
+
+
+def write_conversations(path: Path, conversations: Iterable[Conversation]) -> int:
+    """Write a file, one conversation at a time, whole or not at all; return how many there are."""
+    written = 0
+
+    def write(part: Path) -> None:
+        nonlocal written
+        with part.open("w", encoding="utf-8") as file:
+            for written, conversation in enumerate(conversations, start=1):
+                file.write(",\n" if written > 1 else "[\n")
+                json.dump(_item(conversation), file, ensure_ascii=False)
+            file.write("\n]\n" if written else "[]\n")
+
+    write_with(path, write)
+    return written
+
+
+def conversations_of(points: Points, window: Window, template: Template, *, answered: bool) -> Iterator[Conversation]:
+    """Yield a conversation for each user of one city who has rows in both parts of the window.
+
+    answered: with the answer, about the horizon's visible rows; else about all of its rows, masked ones too.
+    """
+    seen, ahead = points.visible.days(*window.history), points.visible.days(*window.horizon)
+    asked = ahead.queries()
+    if not answered:
+        asked = Queries.concat([asked, points.masked.days(*window.horizon)])
+    for user in asked.users:
+        history, queries, truth = seen.of(user), asked.of(user), ahead.of(user)
+        if len(history):
+            answer = template.layout.write(truth.d, truth.t, truth.x, truth.y) if answered else None
+            yield Conversation(user[1], template.system, template.question(history, queries), answer)
+
+
+def points_of(path: Path, city: str, grid: Grid = Grid()) -> Points:  # noqa: B008 (frozen)
+    """Read a file's rows as a table: the questions' rows, with the answers' cells where they are.
+
+    Raises UserError if a row is outside the grid, a user stands twice, or an answer is not what its question asks.
+    """
+    tables = []
+    for number, conversation in enumerate(read_conversations(path), start=1):
+        tables.append(_table(conversation, f"{path}, conversation {number} (uid {conversation.uid})", grid))
+    rows = np.concatenate(tables)
+    hidden = rows[:, 3] == MASK
+    columns = dict(zip(COLUMNS, rows.T, strict=True)) | {"city": np.zeros(len(rows))}
+    try:
+        return Points(
+            Trajectories.build((city,), **{name: column[~hidden] for name, column in columns.items()}),
+            Queries.build((city,), **{name: columns[name][hidden] for name in Queries.columns()}),
+        )
+    except UserError as error:
+        raise UserError(f"{path}: {error}; give each user one conversation") from None
+
+
+def template_of(parts: Instruction) -> Template:
+    """Take instruction, question and layout of the answer from the file's first conversation.
+
+    Where it holds no answer, the layout is the one that the settings name. Raises UserError if a file is of another
+    make.
+    """
+    path = parts.template
+    if path is None:
+        raise ValueError("no conversation file is named")
+    first = read_conversations(path)[0]
+    row = _ROW.search(first.question)
+    if row is None:
+        raise UserError(f"{path}: the question of the first conversation holds no rows d t x y")
+    marks = [mark for mark in (BEGIN, HEADER, HEADER_END, TURN_END) if mark in first.system + first.question]
+    if marks:
+        raise UserError(f"{path}: holds the chat's own mark {marks[0]}; give the messages' text alone")
+    lead, rows = first.question[: row.start()], first.question[row.start() :]
+    if not all(_ROW.fullmatch(line) for line in rows.split("\n")):
+        raise UserError(f"{path}: something else than rows d t x y follows the first row of the question")
+    answer = layout(parts.answer, REASON if parts.reason else None)
+    if first.answer is not None:
+        answer = _layout_of(first.answer, path)
+    return Template(first.system, lead, f" {MASK} {MASK}" in rows, answer)
+
+
+def _layout_of(text: str, path: Path) -> Layout:
+    """Find the layout in which an answer is written, with its own reason."""
+    match = _REASON.search(text[:10_000])
+    reason = (match[1] or match[2]) if match else None
+    for answer in get_args(AnswerFormat):
+        shape = layout(answer, reason)
+        numbers = np.array(re.findall(r"[0-9]{1,9}", text.removeprefix(shape.begin)), np.int64)
+        per = 4 if shape.keyed else 2
+        if not len(numbers) or len(numbers) % per:
+            continue
+        rows = numbers.reshape(-1, per)
+        keys = rows[:, :2] if per == 4 else np.zeros((len(rows), 2), np.int64)
+        if shape.write(keys[:, 0], keys[:, 1], rows[:, -2], rows[:, -1]) == text:
+            return shape
+    known = ", ".join(f"`{name}`" for name in get_args(AnswerFormat))
+    raise UserError(f"{path}: the answer of the first conversation is in none of the layouts {known}")
+
+
+def _table(conversation: Conversation, where: str, grid: Grid) -> np.ndarray:
+    """Return one conversation's rows, int64 (n, 5): uid, d, t, x, y; 999 999 where a cell is not known."""
+    found = [line.split() for line in _ROW.findall(conversation.question)]
+    if not found:
+        raise UserError(f"{where}: the question holds no rows d t x y")
+    rows = np.array(found, np.int64)
+    hidden = (rows[:, 2] == MASK) & (rows[:, 3] == MASK)
+    if conversation.answer is not None:
+        rows[hidden, 2:] = _answered(conversation.answer, rows[hidden, :2], where, grid)
+    rows = np.insert(rows, 0, conversation.uid, axis=1)
+    rules = Rules(grid, masked=True)
+    if not rules.hold(dict(zip(COLUMNS, rows.T, strict=True))):
+        for number, row in enumerate(rows.astype(str).tolist(), start=1):
+            for fault in rules.faults(dict(zip(COLUMNS, row, strict=True))):
+                raise UserError(f"{where}, row {number}: {fault}")
+    return rows
+
+
+def _answered(text: str, asked: np.ndarray, where: str, grid: Grid) -> np.ndarray:
+    """Return the answer's cells, int16 (n, 2); it must answer each query, and no other."""
+    readings = (read_answer(text, asked, keyed=keyed, grid=grid) for keyed in (True, False))
+    reading = max(readings, key=lambda reading: int((reading.status == OK).sum()))
+    wrong = {
+        "not well formed": reading.malformed,
+        "missing": reading.missing,
+        "not asked for": reading.surplus,
+        "outside the grid": reading.out_of_range,
+        "answered twice": reading.duplicates,
+    }
+    faults = [f"{count} {what}" for what, count in wrong.items() if count]
+    if faults:
+        raise UserError(f"{where}: the answer does not fit the question: {', '.join(faults)}")
+    return np.stack([reading.x, reading.y], axis=1)
+
+
+def _conversation(item: Any, where: str) -> Conversation:
+    """Check one item of a file."""
+    if not isinstance(item, dict) or not isinstance(item.get("messages"), list):
+        raise UserError(f"{where}: must be an object with the keys messages and uid")
+    uid = item.get("uid")
+    if type(uid) is not int or not 0 <= uid < 2**31:
+        raise UserError(f"{where}: uid must be a whole number from 0")
+    messages = item["messages"]
+    plain = all(isinstance(said, dict) and isinstance(said.get("content"), str) for said in messages)
+    roles = tuple(said.get("role") for said in messages) if plain else ()
+    if roles not in (ROLES, ROLES[:2]):
+        raise UserError(
+            f"{where}: messages must be those of {', '.join(ROLES)}, in this order, the last may be left out"
+        )
+    texts: Sequence[str] = [said["content"] for said in messages]
+    return Conversation(uid, texts[0], texts[1], texts[2] if len(texts) == 3 else None)
+
+
+def _item(conversation: Conversation) -> dict[str, Any]:
+    """Return a conversation as the file holds it."""
+    texts = (conversation.system, conversation.question, conversation.answer)
+    messages = [{"role": role, "content": text} for role, text in zip(ROLES, texts, strict=True) if text is not None]
+    return {"messages": messages, "uid": conversation.uid}
