@@ -150,7 +150,7 @@ class Adapter(ABC):
         """Answer every query, in order; say ``invalid`` or ``missing`` where there is no answer."""
 
     def save(self, folder: Path) -> None:  # noqa: B027
-        """Write what fit learned into an existing empty folder: safetensors, JSON or npz, no pickle, no ``fit.json``."""
+        """Write what fit learned into an empty folder: safetensors, JSON or npz; no pickle, no ``fit.json``."""
 
     def load(self, folder: Path) -> None:  # noqa: B027
         """Read what save wrote."""
