@@ -1,0 +1,1 @@
+"""Fine-tuning: examples, LoRA, the loop with its checkpoints, several GPUs."""

@@ -1,0 +1,63 @@
+"""LoRA by peft: beside a base, merged into it, on disk in peft's own files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from bench.files import write_text, write_with
+from models.llama_mob.settings import LlamaMobSettings
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def beside(model: PreTrainedModel, settings: LlamaMobSettings, seed: int) -> PeftModel:
+    """Put fresh LoRA matrices beside the targets; the base is frozen, and the start changes no answer."""
+    if settings.quantize:
+        from peft import prepare_model_for_kbit_training
+
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    torch.manual_seed(seed)
+    return get_peft_model(model, _config(settings))
+
+
+def matrices(model: PeftModel) -> dict[str, Tensor]:
+    """Return the LoRA's matrices by peft's names, copied to the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in get_peft_model_state_dict(model).items()}
+
+
+def joined(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMobSettings) -> PreTrainedModel:
+    """Return the base with learned matrices merged into its weights; beside them where these are quantized."""
+    both = get_peft_model(model, _config(settings))
+    set_peft_model_state_dict(both, learned)
+    merged: PreTrainedModel = both if settings.quantize else both.merge_and_unload()  # type: ignore[assignment]
+    return merged
+
+
+def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -> None:
+    """Write the matrices as peft does, so that the folder can be given as ``lora`` too."""
+    write_with(folder / WEIGHTS, lambda part: save_file(learned, part, metadata={"format": "pt"}))
+    config = _config(settings).to_dict() | {"base_model_name_or_path": settings.base, "inference_mode": True}
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    write_text(folder / CONFIG, json.dumps(plain, indent=1, sort_keys=True) + "\n")
+
+
+def load(folder: Path) -> dict[str, Tensor]:
+    """Read the matrices that save wrote."""
+    return load_file(folder / WEIGHTS)
+
+
+def _config(settings: LlamaMobSettings) -> LoraConfig:
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.scale(),  # type: ignore[arg-type]
+        lora_dropout=settings.dropout,
+        target_modules=list(settings.targets),
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,308 @@
+"""Which users and tokens are learned from, schedules, the loop with its checkpoints, LoRA on disk."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_world import GRID, WINDOW, people
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from bench.adapter import Context, OutOfTime
+from bench.errors import UserError
+from bench.trajectories import Trajectories
+from bench.world import Calendar, Window
+from models.llama_mob.permutation import Permutation
+from models.llama_mob.prompts.template import Template
+from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.tokens import Tokens
+from models.llama_mob.tuning import checkpoint, examples, lora
+from models.llama_mob.tuning.loop import AnswerLoss, Data, Fit, share
+
+TINY = Path(__file__).resolve().parents[4] / "models" / "llama_mob" / "tiny"
+SHORT = Window(history=(0, 1), horizon=(2, 2))
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Tokens:
+    return Tokens.load(TINY)
+
+
+@pytest.fixture(scope="module")
+def made(tokens: Tokens) -> list[examples.Example]:
+    """Six people's examples of about 400 tokens."""
+    table = people("B", range(6), 3, GRID)
+    template = Template.build(LlamaMobSettings().instruction, GRID, Calendar())
+    return examples.examples(table, SHORT, template, tokens, LlamaMobSettings())
+
+
+def base(tokens: Tokens, **given: Any) -> LlamaForCausalLM:
+    torch.manual_seed(1)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=tokens.size, num_key_value_heads=1, **shape, **given))
+
+
+# Which users
+
+
+USERS = [(city, uid) for city in "BCD" for uid in range(40)]
+
+
+@pytest.mark.parametrize("mix", [None, {"B": 0.5, "C": 0.3, "D": 0.2}])
+def test_fewer_trajectories_are_among_more(mix: dict[str, float] | None) -> None:
+    few, more = (
+        set(examples.choose(USERS, LlamaMobSettings(trajectories=count, mix=mix), Context())) for count in (10, 60)
+    )
+    assert len(few) == 10
+    assert len(more) == 60
+    assert few < more
+    assert few != set(examples.choose(USERS, LlamaMobSettings(trajectories=10, mix=mix), Context(seed=1)))
+
+
+def test_the_mix_holds_even_where_a_city_is_short() -> None:
+    chosen = examples.choose(USERS, LlamaMobSettings(mix={"B": 3, "C": 1}), Context())
+    assert {city: sum(user[0] == city for user in chosen) for city in "BCD"} == {"B": 40, "C": 13, "D": 0}
+    with pytest.raises(UserError, match=r"city X.*B, C, D"):
+        examples.choose(USERS, LlamaMobSettings(mix={"X": 1}), Context())
+
+
+# Which tokens
+
+
+def test_an_example_is_the_prompt_and_the_true_answer(made: list[examples.Example], tokens: Tokens) -> None:
+    truth = people("B", range(6), 3, GRID).days(2, 2)
+    user = truth.of(truth.users[0])
+    answer = tokens.decode(made[0].ids[made[0].answer :])
+    rows = [f"{d} {t} {x} {y}\n" for d, t, x, y in zip(user.d, user.t, user.x, user.y, strict=True)]
+    assert answer == "".join(rows)
+    assert tokens.decode(made[0].ids[made[0].slots]).split() == [
+        str(n) for p in zip(user.x, user.y, strict=True) for n in p
+    ]
+
+
+def test_the_answer_alone_is_learned(made: list[examples.Example]) -> None:
+    batch = examples.pack(made[:2])
+    length = batch.ids.shape[1]
+    want = [row * length + i for row, one in enumerate(made[:2]) for i in range(one.answer, len(one.ids))]
+    assert (batch.places + 1).tolist() == want
+    assert batch.targets.tolist() == np.concatenate([one.ids[one.answer :] for one in made[:2]]).tolist()
+    assert int(batch.numbers.sum()) == sum(len(one.slots) for one in made[:2])
+
+
+def test_windows_shift_by_whole_horizons_and_history_days_cut(tokens: Tokens) -> None:
+    table = people("B", range(1), 24, GRID)
+    cut = list(examples.stretches(table, WINDOW, 3))
+    assert [(int(truth.d.min()), int(truth.d.max())) for _history, truth in cut] == [(21, 23), (18, 20), (15, 17)]
+    assert all(history.d.max() < truth.d.min() for history, truth in cut)
+    assert set(examples.recent(cut[0][0], 4).d.tolist()) == {17, 18, 19, 20}
+    early = next(examples.stretches(table.days(0, 19), WINDOW, 1))
+    assert early[1].d.max() == 19, "rows that end before the horizon are used to their end"
+    assert not list(examples.stretches(Trajectories.empty(("B",)), WINDOW, 2))
+
+
+def test_batches_hold_everybody_once_in_similar_lengths() -> None:
+    lengths = np.random.default_rng(0).integers(100, 2000, 130)
+    found = examples.groups(lengths, 4, np.random.default_rng(1))
+    assert sorted(np.concatenate(found).tolist()) == list(range(130))
+    padded = sum(len(group) * lengths[group].max() for group in found)
+    assert padded < 1.1 * lengths.sum()
+    again = examples.groups(lengths, 4, np.random.default_rng(1))
+    assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+
+
+# The loss
+
+
+def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens: Tokens) -> None:
+    model = AnswerLoss(base(tokens)).eval()
+    both = examples.pack(made[:2])
+    together = model(both.ids, both.places, both.targets)
+    alone = [model(one.ids, one.places, one.targets) for one in (examples.pack([example]) for example in made[:2])]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+    ids = torch.from_numpy(made[0].ids.astype(np.int64))[None]
+    labels = torch.where(torch.arange(ids.shape[1]) < made[0].answer, -100, ids)
+    assert model.model(ids, labels=labels).loss.item() == pytest.approx(alone[0].mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "cosine_with_restarts"])
+def test_schedules_rise_and_then_keep_to_their_shape(schedule: Any) -> None:
+    settings = LlamaMobSettings(schedule=schedule, warm_up_steps=5, epochs=3)
+    shares = [share(settings, step, 65) for step in range(65)]
+    assert shares[:5] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
+    assert shares[5] == 1.0
+    falls = {"constant": 0, "linear": 59, "cosine": 59, "cosine_with_restarts": 57}[schedule]
+    assert sum(b < a for a, b in itertools.pairwise(shares[5:])) == falls
+    assert all(0 <= value <= 1 for value in shares)
+    assert [share(settings, 0, 1)] == [1.0], "a fit of one step learns at the full rate"
+
+
+# The loop
+
+
+def fit(model: Any, data: Data, folder: Path, key: str = "k", **given: Any) -> dict[str, Any]:
+    settings = LlamaMobSettings(**{"batch": 2, "learning_rate": 1e-2, "epochs": 2, **given})
+    ctx = Context(folder=folder, **({"deadline": -1.0} if key == "late" else {}))
+    return Fit(model, data, settings, ctx, "float32", key).run()
+
+
+def weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_loss_falls_and_facts_tell_of_it(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
+    model = base(tokens)
+    facts = fit(model, Data(made[:4], made[4:]), tmp_path, epochs=3)
+    assert facts["steps"] == 6
+    assert facts["training_tokens"] == 3 * sum(len(one.ids) for one in made[:4])
+    assert facts["loss_last"] < facts["loss_first"]
+    assert facts["validation_loss"] < facts["start_loss"]
+    assert len(str(facts["loss_curve"]).split()) == 6
+
+
+def test_the_best_epoch_is_kept(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
+    model = base(tokens)
+    start = weights(model)
+    heard: list[tuple[int, float]] = []
+    settings = LlamaMobSettings(batch=4, learning_rate=30.0, schedule="constant", warm_up_steps=0, epochs=1)
+    ctx = Context(folder=tmp_path, intermediate=lambda step, value: heard.append((step, value)))
+    facts = Fit(model, Data(made[:4], made[4:]), settings, ctx, "float32", "k").run()
+    assert facts["best_epoch"] == 0
+    assert same(start, weights(model)), "a ruinous epoch leaves the start"
+    assert [step for step, _value in heard] == [0, 1]
+    assert heard[1][1] < heard[0][1], "higher is better"
+
+
+def test_accumulation_equals_a_larger_batch(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
+    one, two = base(tokens), base(tokens)
+    # one epoch of one step: the order of examples does not matter
+    fit(one, Data(made[:4], []), tmp_path / "one", batch=4, epochs=1, learning_rate=1e-3)
+    fit(two, Data(made[:4], []), tmp_path / "two", batch=1, accumulate=4, epochs=1, learning_rate=1e-3)
+    moved = weights(one)
+    start = weights(base(tokens))
+    assert not same(moved, start)
+    for name, weight in weights(two).items():
+        assert (weight - moved[name]).abs().mean() < 0.02 * (moved[name] - start[name]).abs().mean() + 1e-9
+
+
+def test_gradient_checkpointing_changes_nothing(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
+    one, two = base(tokens), base(tokens)
+    fit(one, Data(made[:4], []), tmp_path / "one", epochs=1)
+    fit(two, Data(made[:4], []), tmp_path / "two", epochs=1, checkpointing=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
+def test_a_killed_fit_goes_on_to_the_same_weights(
+    killed_at: int, made: list[examples.Example], tokens: Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.llama_mob.tuning.loop.SAVE_EVERY", 0.0)
+    data = Data(made[:4], made[4:])
+    whole, facts = _tuned(tokens, data, tmp_path / "whole")
+    stop = _Stop(killed_at)
+    with pytest.raises(OutOfTime):
+        _tuned(tokens, data, tmp_path / "killed", stop)
+    resumed, resumed_facts = _tuned(tokens, data, tmp_path / "killed")
+    assert same(whole, resumed)
+    assert facts == resumed_facts
+
+
+def _tuned(
+    tokens: Tokens, data: Data, folder: Path, progress: Callable[[str, float, float], None] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    settings = LlamaMobSettings(batch=2, epochs=2, rank=2, dropout=0.1, learning_rate=1e-2)
+    model = lora.beside(base(tokens), settings, seed=3)
+    ctx = Context(folder=folder, **({"progress": progress} if progress else {}))
+    facts = Fit(model.get_base_model(), data, settings, ctx, "float32", "k").run()
+    return lora.matrices(model), facts
+
+
+class _Stop:
+    """Progress that ends the fit after some steps, in the middle of an epoch or at its end."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def __call__(self, _label: str, done: float, _total: float) -> None:
+        if done > self.after:
+            raise OutOfTime
+
+
+def test_a_checkpoint_of_another_fit_is_not_taken_up(
+    made: list[examples.Example], tokens: Tokens, tmp_path: Path
+) -> None:
+    data = Data(made[:4], [])
+    fit(base(tokens), data, tmp_path, key="another", epochs=1)
+    again, fresh = base(tokens), base(tokens)
+    fit(again, data, tmp_path, epochs=1)
+    fit(fresh, data, tmp_path / "fresh", epochs=1)
+    assert same(weights(again), weights(fresh))
+    (tmp_path / checkpoint.STATE).write_bytes(b"torn")
+    third = base(tokens)
+    fit(third, data, tmp_path, epochs=1)
+    assert same(weights(third), weights(fresh)), "a checkpoint that cannot be read is none"
+
+
+def test_a_fit_watches_its_time(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
+    with pytest.raises(OutOfTime):
+        fit(base(tokens), Data(made[:4], []), tmp_path, key="late")
+
+
+def test_a_diverging_fit_says_so(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        fit(base(tokens), Data(made[:4], []), tmp_path, learning_rate=1e30, epochs=3)
+
+
+# LoRA
+
+
+def test_lora_trains_its_matrices_alone_and_survives_the_disk(
+    made: list[examples.Example], tokens: Tokens, tmp_path: Path
+) -> None:
+    settings = LlamaMobSettings(rank=2, alpha=4, targets=("q_proj", "down_proj"), batch=2, learning_rate=0.3, epochs=3)
+    model = lora.beside(base(tokens), settings, seed=3)
+    batch = examples.pack(made[:2])
+    start = AnswerLoss(base(tokens)).eval()(batch.ids, batch.places, batch.targets)
+    facts = Fit(model.get_base_model(), Data(made[:4], []), settings, Context(folder=tmp_path), "float32", "k").run()
+    assert facts["trained_parameters"] == 2 * 2 * (16 + 16 + 32 + 16)  # layers x rank x (in + out) of both targets
+    learned = lora.matrices(model)
+    lora.save(learned, settings, tmp_path)
+    read = lora.load(tmp_path)
+    assert same(learned, read)
+    merged = lora.joined(base(tokens), read, settings)
+    assert type(merged) is LlamaForCausalLM
+    trained = AnswerLoss(model.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
+    after = AnswerLoss(merged).eval()(batch.ids, batch.places, batch.targets)
+    assert torch.allclose(after, trained, atol=1e-5)
+    assert not torch.allclose(after, start, atol=1e-2)
+    from peft import PeftModel
+
+    loaded = PeftModel.from_pretrained(base(tokens), str(tmp_path))
+    again = AnswerLoss(loaded.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
+    assert torch.allclose(again, after, atol=1e-5), "the files are peft's own"
+
+
+# The control
+
+
+def test_a_permutation_is_a_bijection_that_is_undone() -> None:
+    table = people("B", range(3), 3, GRID)
+    renamed = Permutation.of(GRID)
+    moved = renamed.apply(table)
+    assert (moved.x != table.x).mean() > 0.8
+    back = renamed.undo(np.stack([moved.x, moved.y], axis=1))
+    assert np.array_equal(back, np.stack([table.x, table.y], axis=1))
+    assert sorted(renamed.x[1:].tolist()) == list(range(1, GRID.width + 1))
+    assert math.isclose(np.corrcoef(renamed.x[1:], np.arange(GRID.width))[0, 1], 0, abs_tol=0.4)
+    assert np.array_equal(Permutation.of(replace(GRID)).y, renamed.y)
