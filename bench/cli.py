@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -166,15 +166,25 @@ def describe(
 
 @data.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y.")],
+    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, or conversations (.json).")],
     target: Annotated[Path, typer.Argument(help="The new file; its ending decides the format.")],
     from_day: Annotated[int, typer.Option(help="The number of the first day in the source.")] = 0,
-    to_day: Annotated[int, typer.Option(help="The number of the first day in the target.")] = 0,
+    to_day: Annotated[int, typer.Option(help="The number of the first day in the target rows.")] = 0,
+    to: Annotated[Literal["rows", "conversations"], typer.Option(help="conversations: for language models.")] = "rows",
+    history: Annotated[tuple[int, int], typer.Option(help="First and last day that a question shows.")] = (0, 59),
+    horizon: Annotated[tuple[int, int], typer.Option(help="First and last day that it asks for.")] = (60, 74),
+    ask: Annotated[bool, typer.Option("--ask", help="Conversations without answers.")] = False,
+    template: Annotated[Path | None, typer.Option(help="Words and layout of this conversation file.")] = None,
 ) -> None:
-    """Convert between CSV, CSV.GZ and Parquet, and between day conventions."""
-    from bench.commands.data_files import convert_command
+    """Convert between CSV, CSV.GZ, Parquet and conversations, and between day conventions."""
+    from bench.commands.data_files import converse_command, convert_command
 
-    convert_command(source, target, from_day, to_day)
+    if to == "rows":
+        convert_command(source, target, from_day, to_day)
+    else:
+        from bench.world import Window
+
+        converse_command(source, target, from_day, Window(history, horizon), ask=ask, template=template)
 
 
 @data.command()

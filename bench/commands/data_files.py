@@ -1,4 +1,7 @@
-"""bench data fetch, bench data convert: challenge files from the network, and between formats."""
+"""bench data fetch, bench data convert: challenge files from the network, and between formats.
+
+Conversations are those of language models: files as the code of Llama-Mob's paper (arXiv 2410.23692) publishes them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+
+from bench.errors import UserError
+from bench.world import Window
 
 LINE_EVERY_S = 15.0
 
@@ -24,12 +30,39 @@ def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
 
 
 def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int = 0) -> None:
-    """Convert a file of rows uid,d,t,x,y and say how many rows it has. Raises UserError."""
+    """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
     from bench.sources.convert import convert
 
     rows = convert(source, target, from_day=from_day, to_day=to_day)
     days = "" if from_day == to_day else f"; days count from {to_day} now"
-    Console().print(f"{target}: {rows:,} rows{days}", markup=False, highlight=False, soft_wrap=True)
+    _say(f"{target}: {rows:,} rows{days}")
+
+
+def converse_command(
+    source: Path, target: Path, from_day: int, window: Window, *, ask: bool, template: Path | None
+) -> None:
+    """Convert a file of rows to conversations, with answers or to ask; say how many there are. Raises UserError."""
+    from bench.sources.convert import read_source
+    from models.llama_mob.prompts.conversations import conversations_of, paper_template, write_conversations
+
+    if target.suffix != ".json":
+        raise UserError(f"{target}: the ending must be .json for conversations")
+    (first, seen), (ahead, last) = window.history, window.horizon
+    if not 0 <= first <= seen < ahead <= last:
+        raise UserError(f"--history {first} {seen} --horizon {ahead} {last}: the horizon must follow the history")
+    words = paper_template(template)
+    points = read_source(source, from_day=from_day)
+    users = len({*points.visible.users, *points.masked.users})
+    try:
+        written = write_conversations(target, conversations_of(points, window, words, answered=not ask))
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
+    left = f"; {users - written:,} users without rows in both parts of the window left out" if users > written else ""
+    _say(f"{target}: {written:,} conversations {'to ask' if ask else 'with answers'}{left}")
+
+
+def _say(line: str) -> None:
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class Bar:

@@ -1,4 +1,7 @@
-"""Write rows uid,d,t,x,y as .csv, .csv.gz or Parquet, and convert between them and between day conventions."""
+"""Write rows uid,d,t,x,y as .csv, .csv.gz or Parquet, and convert between them and between day conventions.
+
+Conversations of language models (.json, as the code of Llama-Mob's paper publishes them) can be read as rows, too.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,36 @@ if TYPE_CHECKING:
 
 
 def convert(source: Path, target: Path, *, from_day: int = 0, to_day: int = 0) -> int:
-    """Convert a file of rows uid,d,t,x,y; return how many rows it has.
+    """Convert a file of rows uid,d,t,x,y or of conversations; return how many rows it has.
 
     The endings (.csv, .csv.gz, .parquet) decide the formats; from_day, to_day: the number of the first day in the
     source and in the target (0 or 1). Masked cells stay 999. Raises UserError; nothing half-written stays behind.
     """
-    for name, day in (("from-day", from_day), ("to-day", to_day)):
-        if day not in (0, 1):
-            raise UserError(f"--{name} {day}: the first day is 0 (HuMob 2023, 2024) or 1 (GIS Cup 2025)")
+    _first_day("to-day", to_day)
     _ending(target)  # before the long work
-    points = read_points(source, city="", first_day=from_day, masked=True)
+    points = read_source(source, from_day=from_day)
     try:
         write_points(target, points, first_day=to_day)
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
     return len(points.visible) + len(points.masked)
+
+
+def read_source(path: Path, *, from_day: int = 0) -> Points:
+    """Read a file of rows, or of conversations (.json), whose days count from 0. Raises UserError."""
+    _first_day("from-day", from_day)
+    if path.suffix != ".json":
+        return read_points(path, city="", first_day=from_day, masked=True)
+    from models.llama_mob.prompts.conversations import points_of
+
+    if from_day:
+        raise UserError(f"--from-day {from_day}: days of conversations count from 0")
+    return points_of(path, city="")
+
+
+def _first_day(option: str, day: int) -> None:
+    if day not in (0, 1):
+        raise UserError(f"--{option} {day}: the first day is 0 (HuMob 2023, 2024) or 1 (GIS Cup 2025)")
 
 
 def write_points(path: Path, points: Points | Trajectories, *, first_day: int = 0) -> None:

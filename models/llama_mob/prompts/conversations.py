@@ -20,7 +20,7 @@ from bench.files import write_with
 from bench.sources.blocks import Points
 from bench.sources.rows import COLUMNS, MASK, Rules
 from bench.trajectories import OK, Queries, Trajectories
-from bench.world import Grid, Window
+from bench.world import Calendar, Grid, Window
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.prompts.parse import read_answer
 from models.llama_mob.prompts.template import Template
@@ -105,6 +105,11 @@ def points_of(path: Path, city: str, grid: Grid = Grid()) -> Points:  # noqa: B0
         )
     except UserError as error:
         raise UserError(f"{path}: {error}; give each user one conversation") from None
+
+
+def paper_template(path: Path | None = None) -> Template:
+    """Return the parts and the layout of the paper's conversations, in our words or in those of a file."""
+    return Template.build(Instruction(answer="json", reason=True, template=path), Grid(), Calendar())
 
 
 def template_of(parts: Instruction) -> Template:
