@@ -66,7 +66,7 @@ class Run:
 
     model: LlamaForCausalLM
     average: LlamaForCausalLM
-    done: dict[str, float] = field(default_factory=lambda: {"step": 0, "tokens": 0, "seconds": 0.0})
+    done: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0, "step": 0, "tokens": 0})
 
     def __post_init__(self) -> None:
         embedded = [p for name, p in self.model.named_parameters() if p.ndim != 2 or "embed" in name]
@@ -152,7 +152,7 @@ def held_out(tokens: Tokens) -> dict[str, list[Example]]:
         past, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
         users = [user for user in past.users if user in set(truth.users)][: 12 if name == "full" else None]
         both = [(past.of(user), truth.of(user)) for user in users]
-        sets[name] = [example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t) for h, t in both]
+        sets[name] = [example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t, True) for h, t in both]
     return sets
 
 
@@ -199,7 +199,7 @@ def train(out: Path, minutes: float, size: int, every: float, threads: int) -> N
 def _log(path: Path, run: Run, losses: list[float], sets: dict[str, list[Example]]) -> None:
     new = not path.exists()
     figures = [figure for examples in sets.values() for figure in watch(run.average, examples)]
-    row = [round(run.done["seconds"]), run.done["step"], run.done["tokens"], np.mean(losses or [np.nan]), *figures]
+    row = [*run.done.values(), float(np.mean(losses or [np.nan])), *figures]
     with path.open("a", newline="") as file:
         writer = csv.writer(file)
         if new:

@@ -28,7 +28,7 @@ POOL, CITY_USERS, CITY_BATCHES = 3000, 100, 40  # users held at a time, drawn fr
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.82, 0.06, 0.06, 0.06)
-SEEN_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of cells in the question, of known answer tokens; a cell to predict has 1
+SEEN_WEIGHT, LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.5, 0.02  # of records seen, of listed ones, of known answer tokens
 MISREAD = 0.5  # share of examples with misread answers, and of the points misread in them
 
 
@@ -54,16 +54,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt with its answer: ids as read, ids as targets, and the weight of each target."""
+    """One prompt with its answer: ids as read; the places that predict, the ids that they should, and their weights."""
 
     read: np.ndarray
+    places: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded ids (rows, length); where the next token is learned, its id and its weight."""
+    """Right-padded ids (rows, length); the places that predict, the ids that they should, and their weights."""
 
     ids: Tensor
     rows: Tensor
@@ -98,7 +99,7 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         if len(history) and len(truth):
             read = misread(history, truth, rng) if rng.random() < MISREAD else truth
             compiled = compile_prompt(template, tokens, history, truth.queries())
-            examples.append(example(compiled, tokens, history, truth, read))
+            examples.append(example(compiled, tokens, history, truth, read, template.listed))
     return pack(examples)
 
 
@@ -135,43 +136,52 @@ def parts(rng: np.random.Generator) -> Instruction:
 
 
 def example(
-    compiled: Compiled, tokens: Tokens, history: Trajectories, truth: Trajectories, read: Trajectories
+    compiled: Compiled, tokens: Tokens, history: Trajectories, truth: Trajectories, read: Trajectories, listed: bool
 ) -> Example:
     """Return what is read and learned of one person.
 
-    The x to learn is the true one; the y to learn is that of the x which was read, so that the two stay one cell.
+    In the answer, the x to learn is the true one; the y to learn is that of the x which was read, so that the two stay
+    one cell. Where records to predict are listed, their places 999 999 learn the true cells too, for models that
+    answer all in one pass (llama_mob_parallel); these predict at their own place, all others the token that follows.
     """
-    answer, targets = compiled.filled(read.x, read.y), compiled.filled(truth.x, read.y)
-    weights = np.zeros(len(compiled.prompt))
-    weights[seen_cells(compiled.prompt, tokens, history)] = SEEN_WEIGHT
-    answer_weights = np.where(compiled.answer == UNKNOWN, 1.0, FILLER_WEIGHT)
-    return Example(
-        np.concatenate([compiled.prompt, answer]),
-        np.concatenate([compiled.prompt, targets]),
-        np.concatenate([weights, answer_weights]),
-    )
-
-
-def seen_cells(prompt: np.ndarray, tokens: Tokens, history: Trajectories) -> np.ndarray:
-    """Return where the x and y of the history's records stand in a prompt: five tokens a record."""
     assert tokens.spaced is not None
-    day, slot, x, y = tokens.numbers[history.d], *(tokens.spaced[c] for c in (history.t, history.x, history.y))
-    first_turn = int(np.flatnonzero(prompt == tokens.end)[0])
-    first = first_turn + int(
-        np.flatnonzero((prompt[first_turn:-1] == day[0]) & (prompt[first_turn + 1 :] == slot[0]))[0]
+    prompt, first = compiled.prompt, record_place(compiled.prompt, tokens, history)
+    seen = first + _cells(len(history))
+    asked = first + 5 * len(history) + _cells(len(truth)) if listed else np.empty(0, np.int64)
+    answer = len(prompt) + np.arange(len(compiled.answer))
+    cells = np.stack([tokens.spaced[truth.x], tokens.spaced[truth.y]], axis=1).ravel()[: len(asked)]
+    filler = np.where(compiled.answer == UNKNOWN, 1.0, FILLER_WEIGHT)
+    return Example(
+        np.concatenate([prompt, compiled.filled(read.x, read.y)]),
+        np.concatenate([seen - 1, asked, answer - 1]),
+        np.concatenate([prompt[seen], cells, compiled.filled(truth.x, read.y)]),
+        np.concatenate([np.full(len(seen), SEEN_WEIGHT), np.full(len(asked), LISTED_WEIGHT), filler]),
     )
-    places = first + 5 * np.arange(len(history))[:, None] + np.array([2, 3])
-    assert np.array_equal(prompt[places], np.stack([x, y], axis=1)), "the records do not stand where they should"
-    return places.ravel()
+
+
+def _cells(records: int) -> np.ndarray:
+    """Return where x and y stand in so many records of five tokens."""
+    return (5 * np.arange(records)[:, None] + np.array([2, 3])).ravel()
+
+
+def record_place(prompt: np.ndarray, tokens: Tokens, history: Trajectories) -> int:
+    """Return where the first record stands in a prompt."""
+    assert tokens.spaced is not None
+    day, slot = tokens.numbers[history.d[0]], tokens.spaced[history.t[0]]
+    said = int(np.flatnonzero(prompt == tokens.end)[0])  # where the instruction ends
+    first = said + int(np.flatnonzero((prompt[said:-1] == day) & (prompt[said + 1 :] == slot))[0])
+    cells = np.stack([tokens.spaced[history.x], tokens.spaced[history.y]], axis=1).ravel()
+    assert np.array_equal(prompt[first + _cells(len(history))], cells), "the records do not stand where they should"
+    return first
 
 
 def pack(examples: list[Example]) -> Batch:
     """Pad examples to one length and list what is learned of them."""
-    shape = len(examples), max(len(one.read) for one in examples)
-    ids, targets, weights = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+    ids = np.zeros((len(examples), max(len(one.read) for one in examples)), np.int64)
     for i, one in enumerate(examples):
         ids[i, : len(one.read)] = one.read
-        targets[i, : len(one.read)], weights[i, : len(one.read)] = one.targets, one.weights
-    rows, places = np.nonzero(weights)
-    learned = ids, rows, places - 1, targets[rows, places], weights[rows, places]
-    return Batch(*(torch.from_numpy(array) for array in learned))
+    rows = np.repeat(np.arange(len(examples)), [len(one.places) for one in examples])
+    joined = (np.concatenate([getattr(one, name) for one in examples]) for name in ("places", "targets", "weights"))
+    columns, targets, weights = joined
+    arrays = ids, rows, columns, targets, weights.astype(np.float32)
+    return Batch(*(torch.from_numpy(array) for array in arrays))
