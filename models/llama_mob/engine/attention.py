@@ -1,0 +1,53 @@
+"""Attention over a cache of rows of unequal length, for models that take theirs from transformers' registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+NAME = "rows"
+
+
+def attend(
+    _module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **_kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Return (rows, tokens, heads, head dim) and no weights.
+
+    query: (rows, heads, tokens, head dim); key, value: (rows, kv heads, places, head dim); attention_mask: added to the
+    scores, (rows, 1, group x tokens, places) with group = heads / kv heads, or None: causal among the tokens where
+    there are several, all places for a single one. The query heads that share keys are laid end to end as more
+    queries, so that keys and values are never repeated in memory.
+    """
+    rows, heads, tokens, width = query.shape
+    if attention_mask is None and tokens > 1:
+        grouped = heads != key.shape[1]
+        mixed = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=grouped)
+    else:
+        packed = query.reshape(rows, key.shape[1], -1, width)
+        mixed = scaled_dot_product_attention(packed, key, value, attn_mask=attention_mask, scale=scaling)
+    return mixed.reshape(rows, heads, tokens, width).transpose(1, 2), None
+
+
+@contextmanager
+def attending(model: PreTrainedModel) -> Iterator[None]:
+    """Let a model use :func:`attend` for as long as the context lasts."""
+    ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
+    config: Any = model.config
+    before = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = before

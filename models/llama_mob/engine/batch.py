@@ -1,0 +1,74 @@
+"""A batch of answers under way: a row of the cache each; who is done makes room for the next."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from models.llama_mob.engine.cache import KeyValueCache
+from models.llama_mob.engine.decode import Writing
+from models.llama_mob.engine.passes import Passes
+
+
+@dataclass
+class Seconds:
+    """Where the time of a call went: reading prompts, and finding the numbers."""
+
+    prefill: float = 0.0
+    decode: float = 0.0
+
+
+class Batch:
+    """Decodes users in the rows of one cache.
+
+    start: begins a user's answer; chunk: tokens of a prompt that are read at a time; seconds: added to.
+    """
+
+    def __init__(
+        self, passes: Passes, cache: KeyValueCache, start: Callable[[int], Writing], chunk: int, seconds: Seconds
+    ) -> None:
+        self._passes, self._cache, self._start, self._chunk = passes, cache, start, chunk
+        self._seconds = seconds
+        self._active: list[tuple[int, Writing]] = []
+
+    def work(self, users: Sequence[int]) -> Iterator[tuple[int, Writing]]:
+        """Yield each user with the finished answer, in the order in which they get done."""
+        waiting = deque(users)
+        while waiting or self._active:
+            began = time.perf_counter()
+            while waiting and len(self._active) < self._cache.rows:
+                self._admit(waiting.popleft())
+            read = time.perf_counter()
+            self._step()
+            self._seconds.prefill += read - began
+            self._seconds.decode += time.perf_counter() - read
+            yield from self._finished()
+
+    def _admit(self, user: int) -> None:
+        """Read a user's prompt into the next free row."""
+        writing = self._start(user)
+        writing.opened(self._passes.read(self._cache, len(self._active), writing.opening(), self._chunk))
+        self._active.append((user, writing))
+
+    def _step(self) -> None:
+        """Do one forward pass for all rows, and keep of the cache what was right."""
+        feeds = [writing.feed() for _user, writing in self._active]
+        begins = self._cache.lengths.copy()
+        scores = self._passes.feed(self._cache, feeds)
+        for row, (_user, writing) in enumerate(self._active):
+            stay = writing.take(feeds[row], scores[row])
+            if stay is not None:
+                self._cache.keep(row, int(begins[row]), stay)
+
+    def _finished(self) -> Iterator[tuple[int, Writing]]:
+        """Take out the answers that are done; the last row moves into the gap, so that no row is fed for nothing."""
+        for row in reversed(range(len(self._active))):
+            if self._active[row][1].done:
+                last = self._active.pop()
+                done = last
+                if row < len(self._active):
+                    done, self._active[row] = self._active[row], last
+                    self._cache.move(len(self._active), row)
+                yield done

@@ -1,0 +1,126 @@
+"""The decoding engine: users in batches of unequal length, every answer in its template, drafts verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from bench.errors import UserError
+from models.llama_mob.engine import sizes
+from models.llama_mob.engine.attention import attending
+from models.llama_mob.engine.batch import Batch, Seconds
+from models.llama_mob.engine.decode import Counts, Drafting, Result, Task, Writing, reach
+from models.llama_mob.engine.drafter import Drafter
+from models.llama_mob.engine.passes import IntArray, Passes
+from models.llama_mob.engine.sampling import Choice
+from models.llama_mob.settings import Decoding
+from models.llama_mob.tokens import Tokens
+
+
+class Engine:
+    """Fills answer templates with a causal language model: an x is one of 1..width, a y one of 1..height.
+
+    The modes of ``decoding`` (all but `free`) differ in passes, not in answers: in float32 each gives what ``forced``
+    gives, but for leads as small as rounding errors (``Counts.margin``); in bfloat16 some percent of slots differ.
+    off_days: days -> which are off-days; drafter: makes what guesses for a user, by default from history and earlier
+    answers; seconds: of the last call.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokens: Tokens,
+        decoding: Decoding,
+        *,
+        seed: int,
+        off_days: Callable[[IntArray], np.ndarray],
+        width: int,
+        height: int,
+        drafter: Callable[[Task], Drafting] | None = None,
+    ) -> None:
+        self.model, self.tokens, self.decoding, self.seed = model, tokens, decoding, seed
+        self.width, self.height, self._off_days = width, height, off_days
+        self._drafter = drafter or self._shipped
+        self.seconds = Seconds()
+
+    def predict(
+        self, tasks: Sequence[Task], progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> list[Result]:
+        """Return the results in the tasks' order. ``progress(done, total)`` is called after each and may raise.
+
+        Users at a time: ``decoding.batch``, else as many as fit into memory; half as many after it ran out, with no
+        answer lost. Raises UserError where not even one fits.
+        """
+        self.seconds = Seconds()
+        results = {i: _nothing() for i, task in enumerate(tasks) if not len(task.queries)}
+        sizes_of = {i: reach(task.compiled, self.decoding) for i, task in enumerate(tasks) if i not in results}
+        left, limit = sorted(sizes_of, key=lambda i: -sizes_of[i][0]), self.decoding.batch
+        self.model.eval()
+        with torch.inference_mode(), attending(self.model):
+            passes = Passes(self.model, self._numbers([tasks[i] for i in left]))
+            while left:
+                lengths, feeds = zip(*(sizes_of[i] for i in left), strict=True)
+                room, feed = lengths[0] + max(feeds), max(feeds)  # a short row is padded to the longest feed
+                users = limit or sizes.users_at_a_time(passes, room, feed)
+                group = _alike(left, lengths, users)
+                try:
+                    for i, writing in self._decode(passes, tasks, group, users, room):
+                        results[i] = self._result(writing)
+                        progress(len(results), len(tasks))
+                except (RuntimeError, MemoryError) as error:
+                    limit = _fewer(error, users, room)
+                left = [i for i in left if i not in results]
+        return [results[i] for i in range(len(tasks))]
+
+    def _decode(
+        self, passes: Passes, tasks: Sequence[Task], group: list[int], users: int, room: int
+    ) -> Iterator[tuple[int, Writing]]:
+        """Yield a group's answers as they get done, with a cache for as many ``users`` of ``room`` tokens as needed."""
+        cache = passes.cache(min(users, len(group)), room)
+        chunk = sizes.CHUNK[passes.device.type]
+        return Batch(passes, cache, lambda i: self._start(tasks[i]), chunk, self.seconds).work(group)
+
+    def _start(self, task: Task) -> Writing:
+        """Return a task's answer with nothing found yet."""
+        slots, widest = len(task.compiled.slots), max(self.width, self.height)
+        choice = Choice(self.seed, task.key, slots, widest, self.decoding.temperature, self.decoding.top_p)
+        drafter = self._drafter(task) if self.decoding.mode == "draft" else None
+        return Writing(task, self.decoding, choice, drafter, self.width)
+
+    def _shipped(self, task: Task) -> Drafting:
+        return Drafter(task.history, task.queries, self._off_days, threshold=self.decoding.stop)
+
+    def _numbers(self, tasks: Sequence[Task]) -> IntArray:
+        """Return the ids of all numbers that an x may be, and after them those that a y may be."""
+        tables = {task.compiled.tables.tobytes(): task.compiled.tables for task in tasks}
+        if len(tables) > 1:
+            raise ValueError("tasks of one call must write their numbers with the same tokens")
+        x, y = next(iter(tables.values()), np.empty((2, 0), np.int64))
+        return np.concatenate([x[1 : self.width + 1], y[1 : self.height + 1]])
+
+    def _result(self, writing: Writing) -> Result:
+        return Result(writing.numbers.reshape(-1, 2), self.tokens.decode(writing.ids), writing.counts)
+
+
+def _alike(users: Sequence[int], lengths: Sequence[int], fewest: int) -> list[int]:
+    """Return the first users, sorted by length: those that have at least half as much as the first, or ``fewest``."""
+    return list(users[: max(fewest, sum(2 * length >= lengths[0] for length in lengths))])
+
+
+def _fewer(error: Exception, users: int, room: int) -> int:
+    """Return half the users after memory ran out; raise anything else again, and UserError if there was one only."""
+    if not sizes.ran_out(error):
+        raise error
+    if users == 1:
+        raise UserError(
+            f"memory ran out with one user of {room} tokens: take fewer days of history, a smaller or quantized base, "
+            "or a machine with more memory"
+        ) from error
+    return users // 2
+
+
+def _nothing() -> Result:
+    return Result(np.empty((0, 2), np.int64), "", Counts())

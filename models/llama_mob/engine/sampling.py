@@ -1,0 +1,55 @@
+"""Choosing a number from scores: the best, or a sample whose noise hangs on the user and the slot alone."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+
+
+class Choice:
+    """How one user's numbers are chosen from their scores.
+
+    Sampling adds Gumbel noise to scores / temperature and takes the best, which draws from the softmax (Gumbel 1954;
+    Maddison et al. 2014). The noise of slot s is row s of a stream of its own for (seed, city, uid), so that a sample
+    is the same in every mode, batch and order. temperature 0: the best score, no noise. top_p: the smallest set of
+    numbers that has this share, as Holtzman et al. 2020 (arXiv 1904.09751) have it.
+    """
+
+    def __init__(
+        self, seed: int, key: tuple[str, int], slots: int, width: int, temperature: float, top_p: float
+    ) -> None:
+        self._temperature, self._top_p = temperature, top_p
+        self._noise = _gumbel(seed, key, slots, width) if temperature > 0 else None
+
+    def pick(self, slot: int, scores: FloatArray) -> tuple[int, float]:
+        """Return which of the ``scores`` (n,) is chosen at a slot, and by how much it leads the second."""
+        if self._noise is not None:
+            scaled = scores.astype(np.float64) / self._temperature
+            if self._top_p < 1:
+                scaled[~nucleus(scaled, self._top_p)] = -np.inf
+            scores = scaled + self._noise[slot, : len(scaled)]
+        best = int(scores.argmax())
+        if len(scores) == 1:
+            return best, float("inf")
+        return best, float(scores[best] - np.partition(scores, -2)[-2])
+
+
+def nucleus(scores: FloatArray, top_p: float) -> npt.NDArray[np.bool_]:
+    """Return which numbers make the smallest set of softmax probability ``top_p`` or more, (n,)."""
+    odds = np.exp(scores - scores.max())
+    order = np.argsort(-odds, kind="stable")
+    before = np.cumsum(odds[order]) - odds[order]
+    kept = np.zeros(len(odds), bool)
+    kept[order] = before < top_p * odds.sum()
+    return kept
+
+
+def _gumbel(seed: int, key: tuple[str, int], slots: int, width: int) -> FloatArray:
+    """Return a user's noise, (slots, width); its first rows do not change when there are more slots."""
+    text = "\x00".join(str(part) for part in (seed, *key))
+    counter = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+    return np.random.Generator(np.random.Philox(key=counter)).gumbel(size=(slots, width))

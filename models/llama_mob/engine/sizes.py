@@ -1,0 +1,52 @@
+"""How many users are decoded at a time: as many as memory holds, and half as many after it ran out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import torch
+
+from models.llama_mob.engine.cache import shape
+from models.llama_mob.engine.passes import Passes
+
+SPARED = 0.85  # share of the free memory that is used; the rest is for what this does not count
+MOST = {"cuda": 64, "cpu": 16}  # more users at a time are no faster
+CHUNK = {"cuda": 4096, "cpu": 512}  # tokens of a prompt read at a time
+
+
+def users_at_a_time(passes: Passes, room: int, feed: int) -> int:
+    """Return how many rows of ``room`` tokens, fed ``feed`` tokens a pass, fit into free memory; at least 1."""
+    kind, size = passes.device.type, passes.dtype.itemsize
+    reading = pass_bytes(passes.config, size, min(CHUNK[kind], room), room)
+    row = row_bytes(passes.config, size, room) + pass_bytes(passes.config, size, feed, room)
+    return int(max(1, min(MOST[kind], (free_bytes(passes.device) * SPARED - reading) // row)))
+
+
+def row_bytes(config: Any, size: int, room: int) -> int:
+    """Return the bytes of a row's keys and values; ``size``: bytes a number."""
+    layers, heads, width = shape(config)
+    return 2 * layers * heads * width * room * size
+
+
+def pass_bytes(config: Any, size: int, tokens: int, room: int) -> int:
+    """Return about how many bytes a pass of ``tokens`` of one row takes: hidden states and the mask."""
+    _layers, heads, _width = shape(config)
+    group = config.num_attention_heads // heads
+    states = tokens * (8 * config.hidden_size + 3 * config.intermediate_size) * size
+    return int(states + group * tokens * room * (size + 2))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the bytes that can still be taken on a device, those that torch holds unused among them."""
+    if device.type == "cuda":
+        free, _total = torch.cuda.mem_get_info(device)
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    return int(psutil.virtual_memory().available)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

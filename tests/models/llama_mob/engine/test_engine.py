@@ -1,0 +1,196 @@
+"""The engine answers alike in every mode and batch, and passes are as few as they can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_model import SIDE, Knowing, cells, engine, small_model, tables, task, tasks
+
+from bench.errors import UserError
+from models.llama_mob.engine import Task, sizes
+from models.llama_mob.engine.passes import Passes
+
+MODEL = small_model()
+
+
+def plainly(model: torch.nn.Module, one: Task) -> list[int]:
+    """The oracle of the oracle: greedy, without a cache, all logits, one whole forward pass a number."""
+    compiled, numbers = one.compiled, []
+    ids = compiled.answer.copy()
+    for slot, place in enumerate(compiled.slots):
+        text = torch.tensor(np.concatenate([compiled.prompt, ids[:place]]))[None]
+        with torch.inference_mode():
+            logits = model(input_ids=text).logits[0, -1]
+        table = tables()[slot % 2]
+        numbers.append(int(logits[table[1 : SIDE + 1]].argmax()) + 1)
+        ids[place] = table[numbers[-1]]
+    return numbers
+
+
+def test_forced_is_constrained_argmax() -> None:
+    asked = tasks(0, 3)
+    found = engine(MODEL, mode="forced", batch=1).predict(asked)
+    assert [result.cells.ravel().tolist() for result in found] == [plainly(MODEL, one) for one in asked]
+    assert all(result.counts.margin > 1e-4 for result in found)  # else the other tests prove little
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(1, 5),
+    batch=st.integers(1, 4),
+    right=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+    temperature=st.sampled_from([0.0, 0.7]),
+    top_p=st.sampled_from([1.0, 0.8]),
+    kv_heads=st.sampled_from([1, 2, 4]),
+    nodes=st.integers(1, 12),
+)
+def test_all_modes_answer_alike(
+    seed: int, count: int, batch: int, right: float, temperature: float, top_p: float, kv_heads: int, nodes: int
+) -> None:
+    asked, model = tasks(seed, count), small_model(seed % 5, kv_heads)
+    sampling = {"temperature": temperature, "top_p": top_p}
+    forced = engine(model, mode="forced", batch=1, **sampling).predict(asked)
+    answers = {one.key: result.cells.ravel() for one, result in zip(asked, forced, strict=True)}
+    ways = [
+        {"mode": "forced", "batch": batch},
+        {"mode": "jump", "batch": batch},
+        {"mode": "draft", "draft": "chain", "draft_tokens": nodes, "batch": batch},
+        {"mode": "draft", "draft": "tree", "nodes": nodes, "batch": batch},
+        {"mode": "draft", "draft": "tree", "nodes": nodes, "batch": 1},
+    ]
+    for way in ways:
+        found = engine(model, lambda one: Knowing(answers[one.key], right, seed), **way, **sampling).predict(asked)
+        assert cells(found) == cells(forced), way
+        assert [result.text for result in found] == [result.text for result in forced]
+        np.testing.assert_allclose(
+            [result.counts.margin for result in found], [result.counts.margin for result in forced], atol=1e-3
+        )
+
+
+def test_passes_are_what_theory_says() -> None:
+    one = task(np.random.default_rng(1), prompt=20, queries=10)
+    numbers = engine(MODEL, mode="forced").predict([one])[0].cells.ravel()
+
+    def counts(right: float = 1.0, **decoding: object) -> tuple[int, int, int]:
+        found = engine(MODEL, lambda _: Knowing(numbers, right), **decoding).predict([one])[0].counts
+        return found.passes, found.drafted, found.accepted
+
+    assert counts(mode="forced") == (one.compiled.slots[-1], 0, 0)
+    assert counts(mode="jump") == (19, 0, 0)
+    assert counts(mode="draft", draft_tokens=4) == (4, 15, 15)  # 19 numbers left, 5 a pass
+    assert counts(mode="draft", draft_tokens=16) == (2, 17, 17)  # 16 + 1, then 1 + 1
+    assert counts(mode="draft", draft_tokens=100) == (1, 18, 18)  # the last number needs no guess
+    assert counts(0.0, mode="draft", draft_tokens=4)[::2] == (19, 0)
+
+
+def test_tokens_are_counted() -> None:
+    one = task(np.random.default_rng(2), prompt=20, queries=6)
+    slots = one.compiled.slots
+    numbers = engine(MODEL, mode="forced").predict([one])[0].cells.ravel()
+    jump, forced = (engine(MODEL, mode=mode).predict([one])[0].counts for mode in ("jump", "forced"))
+    right, wrong = (
+        engine(MODEL, lambda _, share=share: Knowing(numbers, share), mode="draft", draft_tokens=3).predict([one])[0]
+        for share in (1.0, 0.0)
+    )
+    assert (jump.tokens_read, jump.tokens_fed) == (20 + slots[0], slots[-1] - slots[0])
+    assert (forced.tokens_read, forced.tokens_fed) == (20, slots[-1])
+    assert right.counts.tokens_fed == jump.tokens_fed
+    assert wrong.counts.tokens_fed > jump.tokens_fed
+
+
+def test_the_shipped_drafter_changes_no_answer() -> None:
+    asked = tasks(7, 4)
+    forced = engine(MODEL, mode="forced").predict(asked)
+    for draft in ("chain", "tree"):
+        found = engine(MODEL, mode="draft", draft=draft, stop=0.0).predict(asked)
+        assert cells(found) == cells(forced)
+        assert sum(result.counts.drafted for result in found) > 0
+
+
+def test_samples_hang_on_seed_and_user_alone() -> None:
+    asked = tasks(3, 4)
+    first = engine(MODEL, mode="jump", temperature=1.0).predict(asked)
+    assert cells(engine(MODEL, mode="jump", temperature=1.0, batch=1).predict(asked[::-1]))[::-1] == cells(first)
+    assert cells(engine(MODEL, mode="jump", temperature=1.0, seed=4).predict(asked)) != cells(first)
+    assert cells(engine(MODEL, mode="jump").predict(asked)) != cells(first)
+    twin = replace(asked[0], key=("C", 0))
+    assert cells(engine(MODEL, mode="jump", temperature=1.0).predict([twin])) != cells(first[:1])
+
+
+def test_no_queries_and_no_tasks() -> None:
+    empty = task(np.random.default_rng(0), prompt=5, queries=0)
+    full = task(np.random.default_rng(0), prompt=5, queries=2)
+    found = engine(MODEL, mode="jump").predict([empty, full])
+    assert [result.cells.shape for result in found] == [(0, 2), (2, 2)]
+    assert engine(MODEL, mode="jump").predict([]) == []
+
+
+def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tasks(5, 9)
+    expected = cells(engine(MODEL, mode="jump", batch=1).predict(asked))
+    feed, sizes_seen, done = Passes.feed, [], []
+
+    def scarce(self: Passes, cache: object, feeds: list, first: int = 0) -> list:
+        sizes_seen.append(len(feeds))
+        if len(feeds) > 6 or (len(feeds) > 2 and done):
+            raise torch.cuda.OutOfMemoryError("injected")
+        return feed(self, cache, feeds, first)
+
+    monkeypatch.setattr(Passes, "feed", scarce)
+    found = engine(MODEL, mode="jump", batch=8).predict(asked, lambda now, _total: done.append(now))
+    assert cells(found) == expected
+    assert done == list(range(1, 10))
+    assert {8, 4, 2} <= set(sizes_seen)
+
+
+def test_memory_for_not_even_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scarce(*_args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Passes, "cache", scarce)
+    with pytest.raises(UserError, match="one user of"):
+        engine(MODEL, mode="jump", batch=2).predict(tasks(1, 2))
+
+
+def test_other_errors_pass() -> None:
+    def stop(done: int, _total: int) -> None:
+        raise RuntimeError("out of time")
+
+    with pytest.raises(RuntimeError, match="out of time"):
+        engine(MODEL, mode="jump").predict(tasks(1, 2), stop)
+    assert MODEL.config._attn_implementation != "rows"
+
+
+def test_users_at_a_time_follow_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = Passes(MODEL, np.arange(4))
+    a_row = sizes.row_bytes(MODEL.config, 4, 1000)
+    assert a_row == passes.cache(1, 1000).keys.nbytes * 2
+    found = []
+    for free in (0, 30 * a_row, 35 * a_row, 10**12):
+        monkeypatch.setattr(sizes, "free_bytes", lambda _device, free=free: free)
+        found.append(sizes.users_at_a_time(passes, 1000, 30))
+        assert found[-1] == 1 or found[-1] * a_row < free
+    assert found[0] == 1
+    assert found[-1] == sizes.MOST["cpu"]
+    assert 1 < found[1] < found[2] < found[3]
+
+
+def test_memory_found_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "free_bytes", lambda _device: 0)
+    made, cache = [], Passes.cache
+    monkeypatch.setattr(Passes, "cache", lambda self, rows, room: made.append(rows) or cache(self, rows, room))
+    engine(MODEL, mode="jump").predict(tasks(1, 3))
+    assert set(made) == {1}
+
+
+def test_seconds_are_told() -> None:
+    made = engine(MODEL, mode="jump")
+    made.predict(tasks(1, 2))
+    assert made.seconds.prefill > 0
+    assert made.seconds.decode > 0
