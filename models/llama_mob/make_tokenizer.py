@@ -23,11 +23,14 @@ TINY = Path(__file__).parent / "tiny"
 PIECES = r" ?[0-9]{1,3}| ?[A-Za-z]+|[^A-Za-z0-9]+?(?= ?[A-Za-z0-9]|$)"
 
 
-def make() -> Tokenizer:
-    """Return the tokenizer. A piece that is in the vocabulary is one token; any other is spelt in bytes."""
+def make(pattern: str = PIECES) -> Tokenizer:
+    """Return the tokenizer. A piece that is in the vocabulary is one token; any other is spelt in bytes.
+
+    pattern: how text is split into pieces; another one gives a stand-in for another model's tokenizer.
+    """
     split = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(PIECES), "isolated"),
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -87,6 +87,8 @@ class Decoding(BaseModel):
 class LlamaMobSettings(adapter.Settings):
     """Settings of llama_mob."""
 
+    predicts_with: ClassVar[frozenset[str]] = frozenset({"decoding"})
+
     preset: Literal["paper"] | None = Field(
         None, description="paper: the published settings; what else is set here comes before them"
     )
@@ -95,7 +97,10 @@ class LlamaMobSettings(adapter.Settings):
         "pretrained", description="random: of the same shape, never trained; for latency and as a control"
     )
     shape: str | None = Field(None, description="with random weights: tiny, llama-3.2-1b, llama-3.2-3b or llama-3-8b")
-    lora: Path | None = Field(None, description="a published LoRA adapter's folder, used without training")
+    lora: Path | None = Field(
+        None, description="a published LoRA adapter's folder; used without training unless `tuning` is set too"
+    )
+    trained_on: tuple[str, ...] = Field((), description="cities that the base or the published LoRA was tuned on")
     rope_scaling: float | None = Field(
         None, gt=1, description="linear factor on positions, for more than the base's context; the paper: 50000/8192"
     )
@@ -137,6 +142,8 @@ class LlamaMobSettings(adapter.Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_preset(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("lora"):
+            given = {"tuning": "none", **given}
         if isinstance(given, dict) and given.get("preset") == "paper":
             return _over(PAPER, given)
         return given

@@ -1,0 +1,113 @@
+"""What can be said of a base before it is loaded: is it whole, does it fit into memory. No torch is needed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from models.llama_mob import checkpoint, folders, published, shapes
+from models.llama_mob.settings import LlamaMobSettings
+
+QUANTISED_BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}  # a weight of a linear map; 4 bit: a float32 scale for 64 of them
+SIZES = {"float32": 4, "bfloat16": 2}
+TUNING_COPIES = {"none": 0, "lora": 0, "full": 3}  # gradient and AdamW's two moments, each of the weights' size
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A base that can be loaded.
+
+    folder: with its tokenizer, None where a stand-in must do; config: of its config.json; bytes: of its weights once
+    loaded; device, precision: where and in which number format.
+    """
+
+    folder: Path | None
+    config: Mapping[str, Any]
+    bytes: int
+    device: str
+    precision: str
+
+
+def precision(settings: LlamaMobSettings, device: str) -> str:
+    """Return the number format on a device: float32 or bfloat16."""
+    if settings.precision != "auto":
+        return settings.precision
+    return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def survey(settings: LlamaMobSettings, device: str) -> Survey:
+    """Look a base through. Raises UserError saying what is broken or missing, or how much memory it lacks."""
+    numbers = precision(settings, device)
+    folder, config = _shape(settings)
+    quantised = settings.quantize or _stored_as(config)
+    if quantised:
+        _check_quantising(settings, quantised, device)
+    if folder and settings.weights == "pretrained" and not folders.on_hub(settings.base):
+        checkpoint.check(folder, config)
+    if settings.lora:
+        published.check(settings.lora, config, folders.names(settings.base, folder))
+    weights = _bytes(config, quantised, SIZES[numbers])
+    _check_room(settings, weights, device)
+    return Survey(folder, config, weights, device, numbers)
+
+
+def _shape(settings: LlamaMobSettings) -> tuple[Path | None, Mapping[str, Any]]:
+    """Return the folder of the tokenizer and the config."""
+    if settings.shape and settings.weights != "random":
+        raise UserError("llama_mob: a shape goes with weights: random; pretrained weights have their own")
+    if settings.shape and settings.shape != "tiny":
+        return (None if settings.base == "tiny" else folders.small_files(settings.base)), shapes.known(settings.shape)
+    folder = folders.TINY if settings.shape else folders.small_files(settings.base)
+    return folder, checkpoint.read_config(folder)
+
+
+def _stored_as(config: Mapping[str, Any]) -> str | None:
+    """Return how a checkpoint's own weights are quantised."""
+    stored = config.get("quantization_config")
+    return None if stored is None else "4bit" if stored.get("load_in_4bit") else "8bit"
+
+
+def _bytes(config: Mapping[str, Any], quantised: str | None, size: int) -> int:
+    """Return the bytes of the weights; quantising leaves embeddings, head and norms as they are."""
+    linear = shapes.layer_parameters(config)
+    rest = shapes.parameters(config) - linear
+    return int(rest * size + linear * (QUANTISED_BYTES[quantised] if quantised else size))
+
+
+def _check_quantising(settings: LlamaMobSettings, how: str, device: str) -> None:
+    if settings.weights == "random":
+        raise UserError("llama_mob: random weights are not quantised; leave quantize out")
+    if settings.tuning == "full":
+        raise UserError("llama_mob: quantised weights cannot be tuned in full; use tuning: lora")
+    if not device.startswith("cuda"):
+        raise UserError(f"llama_mob: {how} weights need a CUDA device; take unquantised ones on a CPU")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(f"llama_mob: {how} weights need a package: pip install bitsandbytes")
+
+
+def _check_room(settings: LlamaMobSettings, weights: int, device: str) -> None:
+    """Raise UserError with both figures where the weights (and what full tuning keeps beside them) do not fit."""
+    needed, free = weights * (1 + TUNING_COPIES[settings.tuning]), free_bytes(device)
+    if needed > free:
+        where, name = ("GPU memory" if device.startswith("cuda") else "memory"), settings.shape or settings.base
+        for_tuning = ", gradients and moments of full tuning with them" if settings.tuning == "full" else ""
+        raise UserError(
+            f"base {name}: its weights take {needed / _GB:.1f} GB of {where}{for_tuning}; {free / _GB:.1f} GB are "
+            "free: take a smaller base or shape, bfloat16, or a larger machine"
+        )
+
+
+def free_bytes(device: str) -> int:
+    """Return the bytes that are free on a device."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
