@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from models.llama_mob.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MOBILITY_BENCH_REAL_DATA", ROOT.parent / "shared"))
@@ -32,3 +37,26 @@ def humob100() -> Path:
     if not folder.exists():
         pytest.skip("real data (humob2024-valid100) is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """A conversation file as the code of Llama-Mob's paper publishes it; skips where it is absent."""
+    path = SHARED / "data" / "llama_mob_demo" / "dataset_demo.json"
+    if not path.exists():
+        pytest.skip("a published conversation file (llama_mob_demo) is not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def llama3() -> Tokens:
+    """Llama 3's tokenizer: of the folder BENCH_LLAMA3_TOKENIZER, or in the package llama-models; else skips."""
+    from models.llama_mob.tokens import Tokens
+
+    if folder := os.environ.get("BENCH_LLAMA3_TOKENIZER"):
+        return Tokens.load(Path(folder))
+    try:
+        package = importlib.metadata.distribution("llama-models")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("Llama 3's tokenizer is not here: set BENCH_LLAMA3_TOKENIZER or install llama-models")
+    return Tokens.load(Path(str(package.locate_file("llama_models/llama3"))))

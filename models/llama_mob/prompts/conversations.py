@@ -96,15 +96,18 @@ def points_of(path: Path, city: str, grid: Grid = Grid()) -> Points:  # noqa: B0
     for number, conversation in enumerate(read_conversations(path), start=1):
         tables.append(_table(conversation, f"{path}, conversation {number} (uid {conversation.uid})", grid))
     rows = np.concatenate(tables)
+    keys, counts = np.unique(rows[:, :3], axis=0, return_counts=True)
+    if counts.max() > 1:
+        uid, d, t = keys[counts > 1][0]
+        raise UserError(
+            f"{path}: uid {uid}, d {d}, t {t} stands twice; give each user one conversation, each time one row"
+        )
     hidden = rows[:, 3] == MASK
     columns = dict(zip(COLUMNS, rows.T, strict=True)) | {"city": np.zeros(len(rows))}
-    try:
-        return Points(
-            Trajectories.build((city,), **{name: column[~hidden] for name, column in columns.items()}),
-            Queries.build((city,), **{name: columns[name][hidden] for name in Queries.columns()}),
-        )
-    except UserError as error:
-        raise UserError(f"{path}: {error}; give each user one conversation") from None
+    return Points(
+        Trajectories.build((city,), **{name: column[~hidden] for name, column in columns.items()}),
+        Queries.build((city,), **{name: columns[name][hidden] for name in Queries.columns()}),
+    )
 
 
 def paper_template(path: Path | None = None) -> Template:
@@ -201,9 +204,7 @@ def _conversation(item: Any, where: str) -> Conversation:
     plain = all(isinstance(said, dict) and isinstance(said.get("content"), str) for said in messages)
     roles = tuple(said.get("role") for said in messages) if plain else ()
     if roles not in (ROLES, ROLES[:2]):
-        raise UserError(
-            f"{where}: messages must be those of {', '.join(ROLES)}, in this order, the last may be left out"
-        )
+        raise UserError(f"{where}: messages must be of {', '.join(ROLES)}, in this order; the last may be left out")
     texts: Sequence[str] = [said["content"] for said in messages]
     return Conversation(uid, texts[0], texts[1], texts[2] if len(texts) == 3 else None)
 
