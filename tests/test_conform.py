@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conform import CHECKS, Subject
+from small_llama import small_base
 from small_world import SmallWorld
 
 from bench import registry
@@ -23,10 +24,16 @@ def _replayed(folder: Path) -> dict[str, Any]:
     return {"answers": folder / "answers.csv"}
 
 
+def _small_llama(folder: Path) -> dict[str, Any]:
+    """Tune a small random base on the last days."""
+    return {"base": str(small_base(folder / "base")), "history_days": 3, "batch": 2, "learning_rate": 1e-2}
+
+
 # Settings that make an adapter small enough for a test, or that it cannot do without; the others run on defaults.
 SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "replay": _replayed,
     "candidate_boosting": {"trees": 10, "rows": 5000},
+    "llama_mob": _small_llama,
     "lp_bert": {"init": "scratch", "epochs": 1, "batch": 4, "learning_rate": 1e-3},
 }
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -1,1 +1,139 @@
-"""llama_mob: a language model tuned on questions and answers about trajectories."""
+"""llama_mob: a language model tuned on questions and answers about trajectories.
+
+Tang et al., "Instruction-Tuning Llama-3-8B Excels in City-Scale Mobility Prediction" (arXiv 2410.23692). The base is a
+Llama of any size: a tiny one ships with the project. Answers are text; unless ``decoding.mode`` is ``free`` they keep
+to a template, so that only the cells are left to the model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from bench import adapter
+from bench.adapter import Adapter, Context, Needs, Split
+from bench.errors import UserError
+from bench.files import write_text
+from bench.provenance import machine
+from bench.trajectories import Answers, Queries, Trajectories
+from models.llama_mob.settings import LlamaMobSettings
+
+if TYPE_CHECKING:
+    from models.llama_mob.base import Loaded
+    from models.llama_mob.tuning.fit import Learned
+
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors")
+NOTES, ALL_WEIGHTS = "llama_mob.json", "weights.safetensors"
+
+
+class LlamaMob(Adapter):
+    """Reads a user's records and the points asked for as a prompt, and writes the cells."""
+
+    name: ClassVar[str] = "llama_mob"
+    Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
+    needs: ClassVar[Needs] = Needs(packages=PACKAGES, cpu_gb=2.0)
+    batch_users: ClassVar[int] = 64
+    settings: LlamaMobSettings
+
+    def __init__(self, settings: adapter.Settings | None = None) -> None:
+        super().__init__(settings)
+        if self.settings.tuning == "none":
+            self.learns_from = "nothing"  # type: ignore[misc]
+        if self.settings.quantize:
+            self.needs = replace(self.needs, packages=(*PACKAGES, "bitsandbytes"), cuda=True)  # type: ignore[misc]
+        self._learned: Learned | None = None
+        self._ready: Loaded | None = None
+        self._facts: dict[str, int | float | str] = {}
+        self._spent: dict[str, float] = {}
+
+    def seen(self) -> tuple[str, ...]:
+        """Return the cities that a published LoRA was tuned on; the bases have seen none of the harness's people."""
+        return self.settings.trained_on
+
+    def precision(self, device: str) -> str:
+        """Return bfloat16 on CUDA and float32 on CPU unless the settings say otherwise."""
+        from models.llama_mob.survey import precision
+
+        return precision(self.settings, device)
+
+    def skip(self, split: Split) -> str | None:
+        """Refuse a split without training users of a city of the mix, and a base that this machine cannot run."""
+        from models.llama_mob.survey import survey
+
+        there = {city for city, _uid in split.train.users}
+        if self.settings.tuning != "none" and not there:
+            return "tuning needs training users; the split has none"
+        lacking = sorted(city for city, share in (self.settings.mix or {}).items() if share > 0 and city not in there)
+        if lacking and self.settings.tuning != "none":
+            return f"its mix names the city {lacking[0]}, where the split has no training users"
+        try:
+            survey(self.settings, "cuda" if machine().gpu else "cpu")
+        except UserError as error:
+            return str(error)
+        return None
+
+    def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
+        """Tune on the training users' windows; of the epochs the best on the validation users is kept."""
+        from models.llama_mob.tuning.fit import tune
+
+        self._ready = None
+        self._learned, self._facts = tune(train, validate, self.settings, ctx, self.precision(ctx.device))
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer all users, some at a time; a user without a history gets ``missing``."""
+        from models.llama_mob.answering import Answering
+
+        ready = self._made_ready(ctx)
+        answers, self._spent = Answering(ready.model, ready.tokens, self.settings, ctx).answer(history, queries)
+        return answers
+
+    def save(self, folder: Path) -> None:
+        """Write the LoRA in peft's own files, or all weights, and the facts; untuned: nothing."""
+        if self._learned is None:
+            return
+        if self.settings.tuning == "lora":
+            from models.llama_mob.tuning import lora
+
+            lora.save(self._learned, self.settings, folder)
+        else:
+            from safetensors.torch import save_file
+
+            save_file(self._learned, folder / ALL_WEIGHTS)
+        write_text(folder / NOTES, json.dumps(self._facts, indent=1) + "\n")
+
+    def load(self, folder: Path) -> None:
+        """Read what save wrote; the base is read when it is asked."""
+        self._ready = None
+        if self.settings.tuning == "none":
+            return
+        if self.settings.tuning == "lora":
+            from models.llama_mob.tuning import lora
+
+            self._learned = lora.load(folder)
+        else:
+            from safetensors.torch import load_file
+
+            self._learned = load_file(folder / ALL_WEIGHTS)
+        self._facts = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+
+    def facts(self) -> Mapping[str, int | float | str]:
+        """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.loop``."""
+        return self._facts
+
+    def spent(self) -> Mapping[str, float]:
+        """Return tokens, passes and seconds of the last call; where text was free, its faults."""
+        return self._spent
+
+    def _made_ready(self, ctx: Context) -> Loaded:
+        """Return the base with what was learned in it."""
+        if self._ready is None:
+            from models.llama_mob import base
+            from models.llama_mob.tuning.fit import put
+
+            loaded = base.load(self.settings, ctx)
+            self._facts = self._facts or dict(loaded.facts)
+            self._ready = replace(loaded, model=put(loaded.model, self._learned, self.settings))
+        return self._ready

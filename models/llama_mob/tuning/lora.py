@@ -27,6 +27,12 @@ def beside(model: PreTrainedModel, settings: LlamaMobSettings, seed: int) -> Pef
     return get_peft_model(model, _config(settings))
 
 
+def inside(model: PeftModel) -> PreTrainedModel:
+    """Return the base with the matrices at work in its layers."""
+    base: PreTrainedModel = model.get_base_model()  # type: ignore[assignment]
+    return base
+
+
 def matrices(model: PeftModel) -> dict[str, Tensor]:
     """Return the LoRA's matrices by peft's names, copied to the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in get_peft_model_state_dict(model).items()}
@@ -43,7 +49,7 @@ def joined(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMo
 def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -> None:
     """Write the matrices as peft does, so that the folder can be given as ``lora`` too."""
     write_with(folder / WEIGHTS, lambda part: save_file(learned, part, metadata={"format": "pt"}))
-    config = _config(settings).to_dict() | {"base_model_name_or_path": settings.base, "inference_mode": True}
+    config = _config(settings).to_dict() | {"base_model_name_or_path": _named(settings), "inference_mode": True}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     write_text(folder / CONFIG, json.dumps(plain, indent=1, sort_keys=True) + "\n")
 
@@ -51,6 +57,11 @@ def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -
 def load(folder: Path) -> dict[str, Tensor]:
     """Read the matrices that save wrote."""
     return load_file(folder / WEIGHTS)
+
+
+def _named(settings: LlamaMobSettings) -> str:
+    """Return the base's name without folders of this machine."""
+    return Path(settings.base).name if Path(settings.base).is_dir() else settings.base
 
 
 def _config(settings: LlamaMobSettings) -> LoraConfig:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_llama import TINY, small_llama
 from small_world import GRID, WINDOW, people
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from bench.adapter import Context, OutOfTime
 from bench.errors import UserError
@@ -27,7 +28,6 @@ from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning import checkpoint, examples, lora
 from models.llama_mob.tuning.loop import AnswerLoss, Data, Fit, share
 
-TINY = Path(__file__).resolve().parents[4] / "models" / "llama_mob" / "tiny"
 SHORT = Window(history=(0, 1), horizon=(2, 2))
 
 
@@ -42,12 +42,6 @@ def made(tokens: Tokens) -> list[examples.Example]:
     table = people("B", range(6), 3, GRID)
     template = Template.build(LlamaMobSettings().instruction, GRID, Calendar())
     return examples.examples(table, SHORT, template, tokens, LlamaMobSettings())
-
-
-def base(tokens: Tokens, **given: Any) -> LlamaForCausalLM:
-    torch.manual_seed(1)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=tokens.size, num_key_value_heads=1, **shape, **given))
 
 
 # Which users
@@ -122,7 +116,7 @@ def test_batches_hold_everybody_once_in_similar_lengths() -> None:
 
 
 def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens: Tokens) -> None:
-    model = AnswerLoss(base(tokens)).eval()
+    model = AnswerLoss(small_llama()).eval()
     both = examples.pack(made[:2])
     together = model(both.ids, both.places, both.targets)
     alone = [model(one.ids, one.places, one.targets) for one in (examples.pack([example]) for example in made[:2])]
@@ -162,7 +156,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 def test_the_loss_falls_and_facts_tell_of_it(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
-    model = base(tokens)
+    model = small_llama()
     facts = fit(model, Data(made[:4], made[4:]), tmp_path, epochs=3)
     assert facts["steps"] == 6
     assert facts["training_tokens"] == 3 * sum(len(one.ids) for one in made[:4])
@@ -172,7 +166,7 @@ def test_the_loss_falls_and_facts_tell_of_it(made: list[examples.Example], token
 
 
 def test_the_best_epoch_is_kept(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
-    model = base(tokens)
+    model = small_llama()
     start = weights(model)
     heard: list[tuple[int, float]] = []
     settings = LlamaMobSettings(batch=4, learning_rate=30.0, schedule="constant", warm_up_steps=0, epochs=1)
@@ -185,19 +179,19 @@ def test_the_best_epoch_is_kept(made: list[examples.Example], tokens: Tokens, tm
 
 
 def test_accumulation_equals_a_larger_batch(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
-    one, two = base(tokens), base(tokens)
+    one, two = small_llama(), small_llama()
     # one epoch of one step: the order of examples does not matter
     fit(one, Data(made[:4], []), tmp_path / "one", batch=4, epochs=1, learning_rate=1e-3)
     fit(two, Data(made[:4], []), tmp_path / "two", batch=1, accumulate=4, epochs=1, learning_rate=1e-3)
     moved = weights(one)
-    start = weights(base(tokens))
+    start = weights(small_llama())
     assert not same(moved, start)
     for name, weight in weights(two).items():
         assert (weight - moved[name]).abs().mean() < 0.02 * (moved[name] - start[name]).abs().mean() + 1e-9
 
 
 def test_gradient_checkpointing_changes_nothing(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
-    one, two = base(tokens), base(tokens)
+    one, two = small_llama(), small_llama()
     fit(one, Data(made[:4], []), tmp_path / "one", epochs=1)
     fit(two, Data(made[:4], []), tmp_path / "two", epochs=1, checkpointing=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(one.parameters(), two.parameters(), strict=True))
@@ -222,7 +216,7 @@ def _tuned(
     tokens: Tokens, data: Data, folder: Path, progress: Callable[[str, float, float], None] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     settings = LlamaMobSettings(batch=2, epochs=2, rank=2, dropout=0.1, learning_rate=1e-2)
-    model = lora.beside(base(tokens), settings, seed=3)
+    model = lora.beside(small_llama(), settings, seed=3)
     ctx = Context(folder=folder, **({"progress": progress} if progress else {}))
     facts = Fit(model.get_base_model(), data, settings, ctx, "float32", "k").run()
     return lora.matrices(model), facts
@@ -243,25 +237,25 @@ def test_a_checkpoint_of_another_fit_is_not_taken_up(
     made: list[examples.Example], tokens: Tokens, tmp_path: Path
 ) -> None:
     data = Data(made[:4], [])
-    fit(base(tokens), data, tmp_path, key="another", epochs=1)
-    again, fresh = base(tokens), base(tokens)
+    fit(small_llama(), data, tmp_path, key="another", epochs=1)
+    again, fresh = small_llama(), small_llama()
     fit(again, data, tmp_path, epochs=1)
     fit(fresh, data, tmp_path / "fresh", epochs=1)
     assert same(weights(again), weights(fresh))
     (tmp_path / checkpoint.STATE).write_bytes(b"torn")
-    third = base(tokens)
+    third = small_llama()
     fit(third, data, tmp_path, epochs=1)
     assert same(weights(third), weights(fresh)), "a checkpoint that cannot be read is none"
 
 
 def test_a_fit_watches_its_time(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
     with pytest.raises(OutOfTime):
-        fit(base(tokens), Data(made[:4], []), tmp_path, key="late")
+        fit(small_llama(), Data(made[:4], []), tmp_path, key="late")
 
 
 def test_a_diverging_fit_says_so(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
-        fit(base(tokens), Data(made[:4], []), tmp_path, learning_rate=1e30, epochs=3)
+        fit(small_llama(), Data(made[:4], []), tmp_path, learning_rate=1e30, epochs=3)
 
 
 # LoRA
@@ -271,16 +265,16 @@ def test_lora_trains_its_matrices_alone_and_survives_the_disk(
     made: list[examples.Example], tokens: Tokens, tmp_path: Path
 ) -> None:
     settings = LlamaMobSettings(rank=2, alpha=4, targets=("q_proj", "down_proj"), batch=2, learning_rate=0.3, epochs=3)
-    model = lora.beside(base(tokens), settings, seed=3)
+    model = lora.beside(small_llama(), settings, seed=3)
     batch = examples.pack(made[:2])
-    start = AnswerLoss(base(tokens)).eval()(batch.ids, batch.places, batch.targets)
+    start = AnswerLoss(small_llama()).eval()(batch.ids, batch.places, batch.targets)
     facts = Fit(model.get_base_model(), Data(made[:4], []), settings, Context(folder=tmp_path), "float32", "k").run()
     assert facts["trained_parameters"] == 2 * 2 * (16 + 16 + 32 + 16)  # layers x rank x (in + out) of both targets
     learned = lora.matrices(model)
     lora.save(learned, settings, tmp_path)
     read = lora.load(tmp_path)
     assert same(learned, read)
-    merged = lora.joined(base(tokens), read, settings)
+    merged = lora.joined(small_llama(), read, settings)
     assert type(merged) is LlamaForCausalLM
     trained = AnswerLoss(model.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
     after = AnswerLoss(merged).eval()(batch.ids, batch.places, batch.targets)
@@ -288,7 +282,7 @@ def test_lora_trains_its_matrices_alone_and_survives_the_disk(
     assert not torch.allclose(after, start, atol=1e-2)
     from peft import PeftModel
 
-    loaded = PeftModel.from_pretrained(base(tokens), str(tmp_path))
+    loaded = PeftModel.from_pretrained(small_llama(), str(tmp_path))
     again = AnswerLoss(loaded.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
     assert torch.allclose(again, after, atol=1e-5), "the files are peft's own"
 

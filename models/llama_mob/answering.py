@@ -1,0 +1,108 @@
+"""From histories and queries to answers: prompts, the engine or free text, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from bench.adapter import Context
+from bench.errors import UserError
+from bench.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
+from bench.world import Grid
+from models.llama_mob.engine import Engine, Result, Task
+from models.llama_mob.engine.free import FreeResult, FreeWriter
+from models.llama_mob.permutation import Permutation
+from models.llama_mob.prompts.compile import compile_prompt
+from models.llama_mob.prompts.template import MASK, Template
+from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.tokens import Tokens
+from models.llama_mob.tuning.examples import recent
+
+FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
+
+Spent = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A model that is ready to answer."""
+
+    model: PreTrainedModel
+    tokens: Tokens
+    settings: LlamaMobSettings
+    ctx: Context
+
+    def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Spent]:
+        """Return the answers, and what all of them took; a user without a history gets ``missing``."""
+        torch.set_num_threads(self.ctx.threads)
+        writer = self._writer()
+        tasks = list(self._tasks(history, queries))
+        results = writer.predict(tasks, self._tell)
+        given = {task.key: self._given(task, result) for task, result in zip(tasks, results, strict=True)}
+        parts = []
+        for user, count in zip(queries.users, np.diff(queries.starts).tolist(), strict=True):
+            nothing = Answers.of(np.ones(count), np.ones(count), np.full(count, MISSING))
+            parts.append(given.get(user, nothing))
+        seconds = {"prefill_seconds": writer.seconds.prefill, "decode_seconds": writer.seconds.decode}
+        return Answers.concat(parts), _spent(results) | seconds
+
+    def _writer(self) -> Engine | FreeWriter:
+        seed, grid, decoding = self.ctx.seed, self.ctx.grid, self.settings.decoding
+        if decoding.mode == "free":
+            return FreeWriter(self.model, self.tokens, decoding, seed=seed, grid=grid)
+        off_days = self.ctx.calendar.is_off
+        return Engine(
+            self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=grid.width, height=grid.height
+        )
+
+    def _tasks(self, history: Trajectories, queries: Queries) -> Iterator[Task]:
+        """Yield a task for each user with a history, in the queries' order."""
+        template, seen = template_for(self.settings, self.ctx), readable(history, self.settings, self.ctx.grid)
+        for user, past, asked in by_user(seen, queries):
+            if len(past):
+                past = recent(past, self.settings.history_days)
+                compiled = compile_prompt(template, self.tokens, past, asked)
+                rows = np.stack([past.d, past.t, past.x, past.y], axis=1).astype(np.int64)
+                yield Task(compiled, user, rows, np.stack([asked.d, asked.t], axis=1).astype(np.int64))
+
+    def _given(self, task: Task, result: Result) -> Answers:
+        """Return one user's answers with the raw text; the control's coordinates are turned back into true ones."""
+        cells = result.cells
+        status = result.reading.status if isinstance(result, FreeResult) else np.full(len(cells), OK)
+        if self.settings.permute:
+            cells = Permutation.of(self.ctx.grid).undo(cells)
+        return replace(Answers.of(cells[:, 0], cells[:, 1], status), raw={task.key: result.text})
+
+    def _tell(self, done: int, total: int) -> None:
+        self.ctx.check_time()
+        self.ctx.progress("users", done, total)
+
+
+def _spent(results: list[Result] | list[FreeResult]) -> Spent:
+    """Add up what all users took."""
+    counts = [result.counts for result in results]
+    spent: Spent = {"users": len(counts), "forward_passes": sum(count.passes for count in counts)}
+    for name in ("tokens_read", "tokens_fed", "drafted", "accepted"):
+        spent[name] = sum(getattr(count, name) for count in counts)
+    margin = min((count.margin for count in counts), default=np.inf)
+    if np.isfinite(margin):
+        spent["smallest_margin"] = float(margin)
+    free = [result.reading for result in results if isinstance(result, FreeResult)]
+    return spent | ({name: sum(getattr(reading, name) for reading in free) for name in FAULTS} if free else {})
+
+
+def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:
+    """Return the prompt's template. Raises UserError for a grid or days beyond the numbers that are one token."""
+    last = max(ctx.grid.width, ctx.grid.height, ctx.window.horizon[1])
+    if last >= MASK:
+        raise UserError(f"llama_mob: cells and days up to {MASK - 1} can be written; the data reach {last}")
+    return Template.build(settings.instruction, ctx.grid, ctx.calendar)
+
+
+def readable(table: Trajectories, settings: LlamaMobSettings, grid: Grid) -> Trajectories:
+    """Return the rows as the model reads them: in the control, with permuted coordinates."""
+    return Permutation.of(grid).apply(table) if settings.permute else table

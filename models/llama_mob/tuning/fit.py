@@ -1,0 +1,91 @@
+"""A whole fit: base, users, LoRA or all weights, the loop; what it learned and what there is to say of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from bench.adapter import Context
+from bench.errors import UserError
+from bench.trajectories import Trajectories
+from models.llama_mob import base
+from models.llama_mob.answering import readable, template_for
+from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.tokens import Tokens
+from models.llama_mob.tuning import lora
+from models.llama_mob.tuning.examples import Example, choose, examples
+from models.llama_mob.tuning.loop import Data, Fit
+
+VALIDATED = 100  # users at most whose loss is asked after each epoch
+
+Learned = dict[str, Tensor]
+Facts = dict[str, int | float | str]
+
+
+def tune(
+    train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
+) -> tuple[Learned, Facts]:
+    """Fit on the training users; return the learned weights by name, on the CPU, and the facts of the record."""
+    torch.set_num_threads(ctx.threads)
+    loaded = base.load(settings, ctx)
+    data, facts = _data(train, validate, loaded.tokens, settings, ctx)
+    model, dtype = loaded.model, loaded.model.dtype
+    key = _key(train, validate, settings, ctx, precision)
+    if settings.tuning == "lora":
+        both = lora.beside(model, settings, ctx.seed_for("llama_mob", "lora"))
+        facts |= Fit(lora.inside(both), data, settings, ctx, precision, key).run()
+        learned = lora.matrices(both)
+    else:
+        model.float().requires_grad_(True)
+        facts |= Fit(model, data, settings, ctx, precision, key).run()
+        learned = {name: weight.detach().to("cpu", dtype) for name, weight in model.named_parameters()}
+    return learned, loaded.facts | facts
+
+
+def _data(
+    train: Trajectories, validate: Trajectories | None, tokens: Tokens, settings: LlamaMobSettings, ctx: Context
+) -> tuple[Data, Facts]:
+    """Return examples of the chosen users, and of the users to check on, with counts of them."""
+    template = template_for(settings, ctx)
+
+    def made(table: Trajectories, windows: int) -> list[Example]:
+        seen = readable(table, settings, ctx.grid)
+        return examples(seen, ctx.window, template, tokens, settings.model_copy(update={"windows": windows}))
+
+    users = choose(train.users, settings, ctx)
+    cities = Counter(city for city, _uid in users)
+    data = Data(
+        made(train.only(users), settings.windows),
+        made(validate.only(validate.users[:VALIDATED]), 1) if validate is not None else [],
+    )
+    if not data.train:
+        raise UserError("llama_mob: no training user has rows both in a history and in a horizon after it")
+    mix = " ".join(f"{city}:{count}" for city, count in sorted(cities.items()))
+    return data, {"trajectories": len(users), "mix": mix}
+
+
+def _key(
+    train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
+) -> str:
+    """Hash what the learned weights depend on."""
+    learns = {name: value for name, value in settings.recorded().items() if name not in settings.predicts_with}
+    rows = [table.fingerprint() for table in (train, validate) if table is not None]
+    asked = [learns, precision, ctx.seed, repr(ctx.window), rows, torch.cuda.device_count()]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def put(model: PreTrainedModel, learned: Learned | None, settings: LlamaMobSettings) -> PreTrainedModel:
+    """Return the base with learned weights in it, ready to answer; as it is where nothing was learned."""
+    if learned is None:
+        return model
+    if settings.tuning == "lora":
+        return lora.joined(model, learned, settings)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(learned[name])
+    return model

@@ -1,0 +1,174 @@
+"""The adapter as a whole on a small random base: tuned, saved, loaded, its control, its reasons to be skipped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_llama import small_base
+from small_world import SmallWorld
+
+from bench.adapter import Context
+from bench.errors import UserError
+from bench.trajectories import MISSING, OK, Trajectories
+from bench.world import Grid, Window
+from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings
+
+FAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-2, "rank": 4}
+
+
+@pytest.fixture(scope="module")
+def world() -> SmallWorld:
+    return SmallWorld.make(window=Window(history=(0, 2), horizon=(3, 3)), testers=4, trainers=4)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_base(tmp_path_factory.mktemp("bases") / "small")
+
+
+def made(base: Path, **given: Any) -> LlamaMob:
+    return LlamaMob(LlamaMobSettings(**{"base": str(base), **FAST, **given}))
+
+
+def fitted(world: SmallWorld, folder: Path, base: Path, **given: Any) -> LlamaMob:
+    model = made(base, **given)
+    model.fit(world.split.train, world.split.validate, world.context(folder=folder))
+    return model
+
+
+def ask(model: LlamaMob, world: SmallWorld) -> Any:
+    return model.predict(world.split.history, world.split.queries, world.context())
+
+
+@pytest.mark.parametrize("tuning", ["none", "lora", "full"])
+def test_saved_and_loaded_it_answers_alike(tuning: str, world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    model = made(base, tuning=tuning)
+    assert model.learns_from == ("nothing" if tuning == "none" else "train users")
+    if tuning != "none":
+        model.fit(world.split.train, world.split.validate, world.context(folder=tmp_path / "scratch"))
+    (tmp_path / "saved").mkdir()
+    model.save(tmp_path / "saved")
+    left = {path.name for path in (tmp_path / "saved").iterdir()}
+    kept = {
+        "none": set(),
+        "lora": {"adapter_model.safetensors", "adapter_config.json"},
+        "full": {"weights.safetensors"},
+    }
+    assert left == kept[tuning] | ({NOTES} if tuning != "none" else set())
+    fresh = made(base, tuning=tuning)
+    fresh.load(tmp_path / "saved")
+    one, two = ask(model, world), ask(fresh, world)
+    assert np.array_equal(one.x, two.x)
+    assert np.array_equal(one.y, two.y)
+    assert dict(model.facts()) == dict(fresh.facts())
+    assert model.facts()["parameters"] > 0
+
+
+def test_tuning_changes_answers_and_a_saved_lora_serves_as_a_published_one(
+    world: SmallWorld, base: Path, tmp_path: Path
+) -> None:
+    tuned = fitted(world, tmp_path / "scratch", base)
+    (tmp_path / "saved").mkdir()
+    tuned.save(tmp_path / "saved")
+    published = made(base, lora=tmp_path / "saved", trained_on=("Q",))
+    assert published.settings.tuning == "none"
+    assert published.seen() == ("Q",)
+    plain = ask(made(base, tuning="none"), world)
+    assert np.array_equal(ask(published, world).x, ask(tuned, world).x)
+    assert not np.array_equal(plain.x, ask(tuned, world).x)
+
+
+def test_answers_and_text_agree_and_spending_is_told(world: SmallWorld, base: Path) -> None:
+    model = made(base, tuning="none")
+    answers = ask(model, world)
+    queries = world.split.queries
+    for i, user in enumerate(queries.users):
+        rows = slice(int(queries.starts[i]), int(queries.starts[i + 1]))
+        if user == world.unknown:
+            assert (answers.status[rows] == MISSING).all()
+            assert user not in answers.raw
+            continue
+        assert (answers.status[rows] == OK).all()
+        columns = (queries.d[rows], queries.t[rows], answers.x[rows], answers.y[rows])
+        said = [[int(word) for word in line.split()] for line in answers.raw[user].splitlines()]
+        assert said == np.stack(columns, axis=1).tolist()
+    spent = model.spent()
+    assert spent["users"] == len(queries.users) - 1
+    assert 0 < spent["forward_passes"] <= 2 * len(queries)
+    assert spent["tokens_read"] > 200 * spent["users"]
+    assert spent["decode_seconds"] > 0
+
+
+def test_free_text_is_read_and_its_faults_are_counted(world: SmallWorld, base: Path) -> None:
+    model = made(base, tuning="none", decoding={"mode": "free"})
+    answers = ask(model, world)
+    assert len(answers) == len(world.split.queries)
+    assert (answers.status != OK).any(), "a random base writes no answers"
+    spent = model.spent()
+    assert spent["malformed"] + spent["missing"] > 0
+    assert spent["tokens_fed"] > spent["users"]
+
+
+def test_the_control_reads_other_coordinates_and_answers_in_the_true_ones(world: SmallWorld, base: Path) -> None:
+    model = made(base, tuning="none", permute=True)
+    answers = ask(model, world)
+    from models.llama_mob.permutation import Permutation
+
+    user = world.split.queries.users[0]
+    said = [[int(word) for word in line.split()] for line in answers.raw[user].splitlines()]
+    true = Permutation.of(world.grid).undo(np.array(said)[:, 2:])
+    count = len(said)
+    assert np.array_equal(true, np.stack([answers.x[:count], answers.y[:count]], axis=1))
+    assert not np.array_equal(np.array(said)[:, 2], answers.x[:count])
+
+
+def test_the_record_names_trajectories_mix_and_curve(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    facts = fitted(world, tmp_path, base, trajectories=3, mix={"Q": 1.0}, epochs=2).facts()
+    assert facts["trajectories"] == 3
+    assert facts["mix"] == "Q:3"
+    assert facts["steps"] == 4
+    assert len(str(facts["loss_curve"]).split()) == 4
+    assert len(str(facts["validation_curve"]).split()) == 3
+    json.dumps(facts, allow_nan=False)
+
+
+def test_checkpoints_hold_for_the_same_settings_only(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    first = fitted(world, tmp_path, base).facts()
+    heard: list[str] = []
+    context = world.context(folder=tmp_path, progress=lambda label, _done, _total: heard.append(label))
+    again = made(base, decoding={"mode": "jump"})  # a setting of prediction alone
+    again.fit(world.split.train, world.split.validate, context)
+    assert not heard, "everything was in the checkpoint"
+    assert again.facts() == first
+    other = made(base, rank=2)
+    other.fit(world.split.train, world.split.validate, context)
+    assert heard
+
+
+def test_skipping_says_why(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    split = world.split
+    assert made(base).skip(split) is None
+    assert "city X" in str(made(base, mix={"X": 1}).skip(split))
+    assert "training users" in str(made(base).skip(replace(split, train=Trajectories.empty(("Q",)))))
+    assert "config.json" in str(made(tmp_path).skip(split))
+    if not torch.cuda.is_available():
+        assert "CUDA" in str(made(base, quantize="4bit").skip(split))
+        assert made(base, quantize="4bit").needs.cuda
+    huge = LlamaMob(LlamaMobSettings(weights="random", shape="llama-3-8b", tuning="full", precision="float32"))
+    assert "GB" in str(huge.skip(split))
+
+
+def test_what_cannot_be_written_or_learned_is_refused(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    model = made(base)
+    with pytest.raises(UserError, match="998"):
+        model.fit(
+            world.split.train, None, Context(grid=Grid(width=2000, height=10), window=world.window, folder=tmp_path)
+        )
+    with pytest.raises(UserError, match="no training user"):
+        model.fit(world.split.train.days(0, 0), None, world.context(folder=tmp_path))
