@@ -4,87 +4,127 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from bench.errors import UserError
 from bench.world import Grid
+from models.llama_mob.engine import sizes
+from models.llama_mob.engine.batch import Seconds
+from models.llama_mob.engine.decode import Counts, Result, Task
 from models.llama_mob.prompts.parse import Reading, read_answer
 from models.llama_mob.settings import Decoding
 from models.llama_mob.tokens import Tokens
-
-if TYPE_CHECKING:
-    from models.llama_mob.engine import Task
 
 SLACK = 64  # tokens that a reason of the model's own may be longer than the template's
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a model wrote for one user.
+class FreeResult(Result):
+    """One user's answer: cells (n, 2), 0 where there is none; what the text says, and what is wrong with it."""
 
-    text: without the chat's marks; reading: the answers in it; tokens: how many were written, the end-of-turn mark
-    included, where it was reached.
-    """
-
-    text: str
     reading: Reading
-    tokens: int
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one call of ``generate`` wrote, in the order of the tasks; seconds before and after the first token."""
+class FreeWriter:
+    """Lets a causal language model write its answers, and reads them.
 
-    written: list[Written]
-    prefill_seconds: float
-    decode_seconds: float
-
-
-def write_freely(
-    model: Any, tokens: Tokens, tasks: Sequence[Task], decoding: Decoding, *, seed: int, grid: Grid
-) -> Batch:
-    """Let the model write its answers to one batch of users, padded on the left.
-
-    Each may write a tenth more tokens than its template has, and ``SLACK``; what is longer is cut off there, whoever
-    else is in the batch. Sampling draws token s of a user by number s of a stream of its own for (seed, city, uid).
+    Each may write a tenth more tokens than its template has, and ``SLACK``; what is longer is cut off there. Sampling
+    draws token s of a user by number s of a stream of its own for (seed, city, uid). What a user gets does not depend
+    on the batch but for rounding: in float32 where two tokens are as good as level. seconds: of the last call.
     """
-    prompts = [task.compiled.prompt for task in tasks]
-    limits = [length + length // 10 + SLACK for length in (len(task.compiled.answer) for task in tasks)]
-    ids, mask = padded(prompts, tokens.end)
-    draws = np.stack([uniform(seed, task.key, max(limits)) for task in tasks])
-    choice = Choice(torch.from_numpy(draws), ids.shape[1], decoding)
-    config = GenerationConfig(
-        max_new_tokens=max(limits),
-        do_sample=False,  # Choice does it, so that a sample hangs on no other row
-        num_beams=1,
-        eos_token_id=tokens.end,
-        pad_token_id=tokens.end,
-    )
-    started = time.perf_counter()
-    with torch.inference_mode():
-        said = model.generate(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            generation_config=config,
-            logits_processor=LogitsProcessorList([choice]),
+
+    def __init__(self, model: Any, tokens: Tokens, decoding: Decoding, *, seed: int, grid: Grid) -> None:
+        self.model, self.tokens, self.decoding, self.seed, self.grid = model, tokens, decoding, seed, grid
+        self.seconds = Seconds()
+
+    def predict(
+        self, tasks: Sequence[Task], progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> list[FreeResult]:
+        """Return the results in the tasks' order. ``progress(done, total)`` is called after each batch and may raise.
+
+        Users at a time: ``decoding.batch``, else as many as fit into memory; half as many after it ran out. Raises
+        UserError where not even one fits.
+        """
+        self.seconds = Seconds()
+        self.model.eval()
+        nothing = np.empty(0, np.int64)
+        results = {i: self._read(task, nothing) for i, task in enumerate(tasks) if not len(task.queries)}
+        left = sorted(set(range(len(tasks))) - set(results), key=lambda i: -len(tasks[i].compiled.prompt))
+        limit = self.decoding.batch
+        while left:
+            users = limit or self._users(tasks[left[0]])
+            group = left[:users]
+            try:
+                written = self._write([tasks[i] for i in group])
+            except (RuntimeError, MemoryError) as error:
+                if not sizes.ran_out(error):
+                    raise
+                if len(group) == 1:
+                    raise UserError(
+                        "memory ran out with one user: take fewer days of history or a smaller base"
+                    ) from error
+                limit = len(group) // 2
+                continue
+            results |= dict(zip(group, written, strict=True))
+            left = left[users:]
+            progress(len(results), len(tasks))
+        return [results[i] for i in range(len(tasks))]
+
+    def _users(self, longest: Task) -> int:
+        """Return how many users fit into memory, with prompts read at once."""
+        size, read = self.model.dtype.itemsize, len(longest.compiled.prompt)
+        room = read + _most(longest)
+        row = sizes.row_bytes(self.model.config, size, room) + sizes.pass_bytes(self.model.config, size, read, room)
+        fit = sizes.free_bytes(self.model.device) * sizes.SPARED // row
+        return int(max(1, min(sizes.MOST[self.model.device.type], fit)))
+
+    def _write(self, tasks: Sequence[Task]) -> list[FreeResult]:
+        """Write the answers of one batch, padded on the left."""
+        limits = [_most(task) for task in tasks]
+        ids, mask = padded([task.compiled.prompt for task in tasks], self.tokens.end)
+        draws = np.stack([uniform(self.seed, task.key, max(limits)) for task in tasks])
+        choice = Choice(torch.from_numpy(draws), ids.shape[1], self.decoding)
+        config = GenerationConfig(
+            max_new_tokens=max(limits),
+            do_sample=False,  # Choice does it, so that a sample hangs on no other row
+            num_beams=1,
+            eos_token_id=self.tokens.end,
+            pad_token_id=self.tokens.end,
         )
-    rows = said[:, ids.shape[1] :].cpu().numpy()
-    ended = time.perf_counter()
-    written = [_written(tokens, task, row[:most], grid) for task, row, most in zip(tasks, rows, limits, strict=True)]
-    return Batch(written, choice.first - started, ended - choice.first)
+        started = time.perf_counter()
+        with torch.inference_mode():
+            said = self.model.generate(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                generation_config=config,
+                logits_processor=LogitsProcessorList([choice]),
+            )
+        rows = said[:, ids.shape[1] :].cpu().numpy()
+        self.seconds.prefill += choice.first - started
+        self.seconds.decode += time.perf_counter() - choice.first
+        return [self._read(task, row[:most]) for task, row, most in zip(tasks, rows, limits, strict=True)]
+
+    def _read(self, task: Task, row: np.ndarray) -> FreeResult:
+        """Cut a row of tokens at the end of the turn, and read it."""
+        ends = np.flatnonzero(row == self.tokens.end)
+        count = int(ends[0]) + 1 if len(ends) else len(row)
+        text = self.tokens.decode(row[:count])
+        reading = read_answer(text, task.queries, keyed=task.compiled.keyed, grid=self.grid)
+        cells = np.stack([reading.x, reading.y], axis=1).astype(np.int64)
+        fed = max(0, count - 1)  # the last token is not read again
+        counts = Counts(tokens_read=len(task.compiled.prompt), tokens_fed=fed, passes=fed)
+        return FreeResult(cells, text, counts, reading)
 
 
-def _written(tokens: Tokens, task: Task, row: np.ndarray, grid: Grid) -> Written:
-    """Cut a row of tokens at the end of the turn, and read it."""
-    ends = np.flatnonzero(row == tokens.end)
-    count = int(ends[0]) + 1 if len(ends) else len(row)
-    text = tokens.decode(row[:count])
-    return Written(text, read_answer(text, task.queries, keyed=task.compiled.keyed, grid=grid), count)
+def _most(task: Task) -> int:
+    """Return how many tokens may be written."""
+    return len(task.compiled.answer) * 11 // 10 + SLACK
 
 
 def padded(prompts: Sequence[np.ndarray], fill: int) -> tuple[torch.Tensor, torch.Tensor]:
