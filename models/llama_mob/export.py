@@ -1,0 +1,155 @@
+"""Ship what pretraining made: weights, configuration, log, loss curve and model card of the tiny base.
+
+python -m models.llama_mob.export --run pretraining --hardware '1 CPU core'
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+from transformers import LlamaForCausalLM
+
+from bench.adapter import Context
+from bench.files import write_text, write_with
+from bench.metrics import score_users
+from bench.registry import make
+from bench.sources.synthetic import Synthetic
+from bench.trajectories import Trajectories
+from models.llama_mob.make_tokenizer import TINY
+from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, begin
+from models.llama_mob.pretraining import FIRST_SEED, HELD_OUT_SEED, STAGES
+from models.llama_mob.tokens import Tokens
+
+METRICS = ("geobleu@humob24", "accuracy@v1")
+BESIDE = ("user_mode", "slot_mode", "kernel_vote")
+UNTUNED = {"tuning": "none", "decoding": {"mode": "draft"}}
+
+CARD = """# The tiny base: a small Llama, pretrained on synthetic cities
+
+What it is: a `LlamaForCausalLM` of {parameters:,} parameters ({layers} layers, width {width}, {heads} heads over
+{kv} key-value heads, tied embeddings, float32) with a tokenizer of {vocabulary:,} tokens, so that every part of
+`llama_mob` runs on a laptop. It has seen prompts about synthetic people only, never a real one.
+
+What it is not: Llama 3. It knows no language beyond the prompts of this project, and what it scores says nothing of
+what Llama-3-8B-Mob would score. Results from it are marked by the base's name in every record.
+
+- **Data.** Synthetic cities A-D (`bench/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
+  seeds; {held:,} is held out), 100 people a city, their places mirrored, turned and moved at random. Windows of
+  {shortest} to {longest} days seen and 1 to {horizon} predicted, longer ones later; parts of the instruction and the
+  format of the answer drawn anew for every batch. In half of the examples some answered cells are read as others of
+  the person's cells at that hour, as the model's own mistakes will be.
+- **Training.** `pretrain.py`: next-token loss on cells (half a weight for those seen, a full one for those to predict,
+  .02 for known tokens of the answer); Muon and AdamW, bfloat16; the shipped weights are a running average.
+  {step:,.0f} steps, {tokens:,.0f} tokens, {hours:.2f} hours on {hardware}. {note}
+- **Made again by** `python -m models.llama_mob.make_tokenizer`, `python -m models.llama_mob.pretrain --out DIR` and
+  `python -m models.llama_mob.export --run DIR --hardware '...'`.
+
+GEO-BLEU (humob24) / exact cells on held-out synthetic people, without any tuning, beside statistics of the same people:
+
+| days seen + predicted | {names} |
+|---|{rule}
+{rows}
+
+The log is `log.csv` (loss and share of right numbers, each given the true ones before it); the curve is `curve.svg`.
+Limits: the 200 x 200 grid and days 0-74 of HuMob with their calendar; windows beyond {longest} days were never trained
+on; habits no richer than the synthetic people's.
+"""
+
+
+def export(run: Path, hardware: str, note: str) -> None:
+    """Write the files of the tiny base into its folder."""
+    trained = begin(Tokens.load(TINY))
+    trained.load(run)
+    model = trained.average
+    model.config.architectures = ["LlamaForCausalLM"]
+    write_text(TINY / "config.json", model.config.to_json_string(use_diff=True))
+    weights = {name: value.detach().contiguous() for name, value in model.named_parameters()}
+    write_with(TINY / "model.safetensors", lambda part: save_file(weights, part, metadata={"format": "pt"}))
+    shutil.copyfile(run / "log.csv", TINY / "log.csv")
+    _curve(TINY / "log.csv", TINY / "curve.svg")
+    write_text(TINY / "README.md", _card(model, trained.done, hardware, note))
+
+
+def _card(model: LlamaForCausalLM, done: dict[str, float], hardware: str, note: str) -> str:
+    shape, names = model.config, ("this base", *BESIDE)
+    return CARD.format(
+        parameters=sum(p.numel() for p in model.parameters()),
+        layers=shape.num_hidden_layers,
+        width=shape.hidden_size,
+        heads=shape.num_attention_heads,
+        kv=shape.num_key_value_heads,
+        vocabulary=shape.vocab_size,
+        first=FIRST_SEED,
+        held=HELD_OUT_SEED,
+        shortest=min(stage.shortest for stage in STAGES),
+        longest=max(stage.longest for stage in STAGES),
+        horizon=max(stage.horizon for stage in STAGES),
+        step=done["step"],
+        tokens=done["tokens"],
+        hours=done["seconds"] / 3600,
+        hardware=hardware,
+        note=note,
+        names=" | ".join(names),
+        rule="---|" * len(names),
+        rows="\n".join(_rows()),
+    )
+
+
+def _rows() -> list[str]:
+    """One line a window: this base and the statistics, each GEO-BLEU / accuracy."""
+    lines = []
+    for city, (seen, predicted) in zip("BCD", WINDOWS.values(), strict=True):
+        table = Synthetic(seed=HELD_OUT_SEED, users=HELD_OUT_USERS).load(city)
+        history, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
+        both = sorted(set(history.users) & set(truth.users))
+        past, asked = history.only(both), truth.only(both)
+        models = (make("llama_mob", UNTUNED), *(make(name) for name in BESIDE))
+        scores = [_score(model, past, asked) for model in models]
+        lines.append(f"| {seen} + {predicted} | {' | '.join(f'{bleu:.3f} / {exact:.3f}' for bleu, exact in scores)} |")
+    return lines
+
+
+def _score(model: object, history: Trajectories, truth: Trajectories) -> tuple[float, float]:
+    context = Context()
+    if getattr(model, "learns_from", "nothing") != "nothing":
+        model.fit(history, None, context)  # type: ignore[attr-defined]
+    answers = model.predict(history, truth.queries(), context)  # type: ignore[attr-defined]
+    scores = score_users(answers.x, answers.y, truth, METRICS)
+    return float(np.mean(scores[METRICS[0]])), float(np.mean(scores[METRICS[1]]))
+
+
+def _curve(log: Path, path: Path) -> None:
+    """Draw loss and share of right numbers over the tokens read."""
+    import matplotlib.pyplot as plt
+
+    with log.open(encoding="utf-8") as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    millions = [row["tokens"] / 1e6 for row in rows]
+    for name, (seen, predicted) in WINDOWS.items():
+        label = f"{seen} + {predicted} days"
+        left.plot(millions, [row[f"{name}_loss"] for row in rows], label=label)
+        right.plot(millions, [row[f"{name}_accuracy"] for row in rows], label=label)
+    left.set(xlabel="million tokens", ylabel="loss of a cell's number")
+    right.set(xlabel="million tokens", ylabel="share of right numbers")
+    right.legend()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Read the command line and export."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="folder that pretrain.py wrote")
+    parser.add_argument("--hardware", required=True, help="for the card, e.g. '1 core of an AMD EPYC'")
+    parser.add_argument("--note", default="", help="a sentence for the card")
+    export(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
