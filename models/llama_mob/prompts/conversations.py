@@ -29,6 +29,7 @@ from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, TURN_END
 
 ROLES = ("system", "user", "assistant")
 _ROW = re.compile(r"^[0-9]{1,9}(?: [0-9]{1,9}){3}$", re.MULTILINE)
+_HALF = re.compile("[\ud800-\udfff]")
 _REASON = re.compile(r'"reason":\s?"((?:[^"\\]|\\.)*)"|\AReason: (.*)\n')
 
 
@@ -206,6 +207,8 @@ def _conversation(item: Any, where: str) -> Conversation:
     if roles not in (ROLES, ROLES[:2]):
         raise UserError(f"{where}: messages must be of {', '.join(ROLES)}, in this order; the last may be left out")
     texts: Sequence[str] = [said["content"] for said in messages]
+    if any(_HALF.search(text) for text in texts):
+        raise UserError(f"{where}: holds half a character (a lone surrogate); write the text as UTF-8")
     return Conversation(uid, texts[0], texts[1], texts[2] if len(texts) == 3 else None)
 
 

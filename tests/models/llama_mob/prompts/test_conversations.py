@@ -149,6 +149,7 @@ def test_a_file_of_another_make_is_no_template(tmp_path: Path, question: str, an
         (json.dumps([item(uid=True)]), "conversation 1: uid must be"),
         (json.dumps([{"messages": [{"role": "user", "content": "a"}], "uid": 1}]), "messages must be of system"),
         (json.dumps([{"messages": [["user", "a"]], "uid": 1}]), "messages must be of system"),
+        (json.dumps([item("\ud800\n" + QUESTION)]), "conversation 1: holds half a character"),
         (json.dumps([item("What now?")]), r"conversation 1 \(uid 4\): the question holds no rows"),
         (json.dumps([item("0 5 7 8\n0 5 201 9", None)]), "row 2: x = 201"),
         (json.dumps([item("0 5 7 8\n0 5 7 9", None)]), "uid 4, d 0, t 5 stands twice"),
