@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from models.llama_mob.engine.cache import KeyValueCache
@@ -36,7 +37,8 @@ class Feed:
 class Passes:
     """A causal language model with a cache.
 
-    numbers: ids whose scores are wanted, int64 (n,). Rows 0, 1, ... of the cache are taken by the rows of a batch.
+    numbers: ids whose scores are wanted, int64 (n,); numbers_alone: whether they are worked out alone, which a head
+    that is quantized or has a LoRA does not allow. Rows 0, 1, ... of the cache are taken by the rows of a batch.
     """
 
     def __init__(self, model: PreTrainedModel, numbers: IntArray) -> None:
@@ -47,7 +49,10 @@ class Passes:
         self.device, self.dtype = causal.device, causal.dtype
         heads = self.config.num_attention_heads
         self._group = heads // (getattr(self.config, "num_key_value_heads", None) or heads)
-        self._score = _scorer(causal.get_output_embeddings(), torch.as_tensor(numbers, device=self.device))
+        self._head = causal.get_output_embeddings()
+        self._numbers = torch.as_tensor(numbers, device=self.device)
+        self.numbers_alone = type(self._head) is torch.nn.Linear and self._head.bias is None
+        self._columns = self._head.weight[self._numbers] if self.numbers_alone else None
 
     def cache(self, rows: int, room: int) -> KeyValueCache:
         """Return an empty cache for the model."""
@@ -109,13 +114,5 @@ class Passes:
         if not len(places):
             return [np.empty((0, 0), np.float32)] * len(feeds)
         picked = hidden.flatten(0, 1)[torch.as_tensor(places, device=self.device)]
-        scores = self._score(picked).float().cpu().numpy()
-        return np.split(scores, np.cumsum([len(feed.wanted) for feed in feeds])[:-1])
-
-
-def _scorer(head: torch.nn.Module, numbers: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what turns hidden states (m, hidden) into scores of ``numbers`` (m, n)."""
-    if type(head) is torch.nn.Linear and head.bias is None:
-        columns = head.weight[numbers]
-        return lambda hidden: hidden @ columns.T
-    return lambda hidden: head(hidden)[:, numbers]
+        scores = self._head(picked)[:, self._numbers] if self._columns is None else linear(picked, self._columns)
+        return np.split(scores.float().cpu().numpy(), np.cumsum([len(feed.wanted) for feed in feeds])[:-1])
