@@ -40,6 +40,24 @@ def attend(
     return mixed.reshape(rows, heads, tokens, width).transpose(1, 2), None
 
 
+def mask(
+    at: torch.Tensor, begins: torch.Tensor, sees: torch.Tensor | None, places: int, group: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """Return what :func:`attend` adds to the scores, (rows, 1, group x tokens, places): 0, or -inf where hidden.
+
+    at: int64 (rows, tokens), places of the tokens; begins: (rows, 1), where each row's begin, all places before being
+    seen; sees: bool (rows, tokens, tokens), which of them each token sees, or None: itself and those before it.
+    """
+    every = torch.arange(places, device=at.device)
+    if sees is None:
+        seen = every <= at[:, :, None]
+    else:
+        seen = (every < begins)[:, None].repeat(1, at.shape[1], 1)
+        seen.scatter_(2, at[:, None].expand(-1, at.shape[1], -1), sees)
+    added = torch.zeros((), device=at.device, dtype=dtype).where(seen, -torch.inf)
+    return added[:, None].repeat(1, 1, group, 1)
+
+
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
     """Let a model use :func:`attend` for as long as the context lasts."""

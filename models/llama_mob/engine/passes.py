@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
+from models.llama_mob.engine.attention import mask
 from models.llama_mob.engine.cache import KeyValueCache
 
 IntArray = npt.NDArray[np.int64]
@@ -32,6 +33,53 @@ class Feed:
     wanted: IntArray
     depths: IntArray | None = None
     sees: BoolArray | None = None
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The feeds of a pass side by side.
+
+    ids, positions: int64 (rows, tokens), short rows filled up; begins: (rows, 1), tokens the rows hold; sees: bool
+    (rows, tokens, tokens), None where no feed is a tree; places: how many places of the rows are attended to; plain:
+    whether attention needs no mask.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    begins: torch.Tensor
+    sees: torch.Tensor | None
+    places: int
+    plain: bool
+
+    def to(self, device: torch.device) -> Packed:
+        """Return the same on a device."""
+        sees = None if self.sees is None else self.sees.to(device)
+        ids, positions, begins = (part.to(device) for part in (self.ids, self.positions, self.begins))
+        return Packed(ids, positions, begins, sees, self.places, self.plain)
+
+
+def pack(feeds: Sequence[Feed], lengths: IntArray) -> Packed:
+    """Return feeds for rows that hold so many tokens."""
+    rows, tokens = len(feeds), max(len(feed.tokens) for feed in feeds)
+    ids, positions = np.zeros((rows, tokens), np.int64), lengths[:, None] + np.arange(tokens)
+    tree = any(feed.sees is not None for feed in feeds)
+    sees = np.tri(tokens, dtype=bool)[None].repeat(rows, 0) if tree else None
+    for row, feed in enumerate(feeds):
+        own = slice(len(feed.tokens))
+        ids[row, own] = feed.tokens
+        if sees is not None and feed.sees is not None:
+            positions[row, own] = lengths[row] + feed.depths
+            sees[row, own, own] = feed.sees
+    places = int(lengths.max()) + tokens
+    plain = rows == 1 and sees is None and tokens in (1, places)
+    return Packed(
+        ids=torch.from_numpy(ids),
+        positions=torch.from_numpy(positions),
+        begins=torch.from_numpy(lengths[:, None].copy()),
+        sees=None if sees is None else torch.from_numpy(sees),
+        places=places,
+        plain=plain,
+    )
 
 
 class Passes:
@@ -61,51 +109,34 @@ class Passes:
     def read(self, cache: KeyValueCache, row: int, tokens: IntArray, chunk: int) -> FloatArray:
         """Fill a row with a prompt, ``chunk`` tokens at a time; return the scores after its last token, (n,)."""
         cache.lengths[row] = 0
-        last = np.empty(0, np.int64)
         for start in range(0, len(tokens), chunk):
             part = tokens[start : start + chunk]
-            if start + chunk >= len(tokens):
-                last = np.array([len(part) - 1])
+            last = np.array([len(part) - 1] if start + chunk >= len(tokens) else [], np.int64)
             (scores,) = self.feed(cache, [Feed(part, last)], row)
         return scores[0]
 
     def feed(self, cache: KeyValueCache, feeds: Sequence[Feed], first: int = 0) -> list[FloatArray]:
         """Feed the rows from ``first`` on, which hold the tokens afterwards; return each one's wanted scores (w, n)."""
-        rows, longest = len(feeds), max(len(feed.tokens) for feed in feeds)
-        starts = cache.lengths[first : first + rows].copy()
-        ids, positions = np.zeros((rows, longest), np.int64), starts[:, None] + np.arange(longest)
-        for row, feed in enumerate(feeds):
-            ids[row, : len(feed.tokens)] = feed.tokens
-            if feed.depths is not None:
-                positions[row, : len(feed.tokens)] = starts[row] + feed.depths
-        seen = int(starts.max()) + longest
-        begins = torch.as_tensor(starts, device=self.device)[:, None]
-        at = begins + torch.arange(longest, device=self.device)
-        cache.aim(first, at, seen)
-        hidden = self.trunk(
-            input_ids=torch.as_tensor(ids, device=self.device),
-            position_ids=torch.as_tensor(positions, device=self.device),
-            attention_mask=self._mask(feeds, begins, at, seen),
+        rows = slice(first, first + len(feeds))
+        hidden = self.forward(cache, first, pack(feeds, cache.lengths[rows]).to(self.device))
+        cache.lengths[rows] += [len(feed.tokens) for feed in feeds]
+        return self._wanted(hidden, feeds)
+
+    def forward(self, cache: KeyValueCache, first: int, packed: Packed) -> torch.Tensor:
+        """Do a pass: return the last hidden states (rows, tokens, hidden); the cache then holds keys and values."""
+        tokens = packed.ids.shape[1]
+        at = packed.begins + torch.arange(tokens, device=self.device)
+        cache.aim(first, at, packed.places)
+        hidden: torch.Tensor = self.trunk(
+            input_ids=packed.ids,
+            position_ids=packed.positions,
+            attention_mask=None
+            if packed.plain
+            else mask(at, packed.begins, packed.sees, packed.places, self._group, self.dtype),
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        cache.lengths[first : first + rows] += [len(feed.tokens) for feed in feeds]
-        return self._wanted(hidden, feeds)
-
-    def _mask(self, feeds: Sequence[Feed], begins: torch.Tensor, at: torch.Tensor, seen: int) -> torch.Tensor | None:
-        """Return what is added to the attention's scores, (rows, 1, group x tokens, seen); None where causal is all."""
-        rows, tokens = at.shape
-        if rows == 1 and (tokens == 1 or (seen == tokens and feeds[0].sees is None)):
-            return None
-        sees = np.broadcast_to(np.tri(tokens, dtype=bool), (rows, tokens, tokens)).copy()
-        for row, feed in enumerate(feeds):
-            if feed.sees is not None:
-                sees[row, : len(feed.tokens), : len(feed.tokens)] = feed.sees
-        past = torch.arange(seen, device=self.device) < begins
-        mask = past[:, None, None].repeat(1, 1, self._group * tokens, 1)
-        block = torch.as_tensor(sees, device=self.device).repeat(1, self._group, 1)
-        mask.scatter_(3, at[:, None, None].expand(-1, 1, self._group * tokens, -1), block[:, None])
-        return torch.zeros((), device=self.device, dtype=self.dtype).where(mask, -torch.inf)
+        return hidden
 
     def _wanted(self, hidden: torch.Tensor, feeds: Sequence[Feed]) -> list[FloatArray]:
         """Return the scores of the wanted places, row by row, on the CPU."""
