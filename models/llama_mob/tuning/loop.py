@@ -22,6 +22,7 @@ from models.llama_mob.tuning import checkpoint
 from models.llama_mob.tuning.examples import Batch, Example, groups, pack
 
 SAVE_EVERY = 60.0  # seconds
+AT_ONCE = 1024  # tokens of a pass on the CPU, where a batch is split
 CURVE = 20  # points of the loss curve in the record
 
 
@@ -105,13 +106,14 @@ class Fit:
         chosen = [[self.data.train[i] for i in batch] for batch in batches]
         learned = sum(len(example.ids) - example.answer for batch in chosen for example in batch)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
-        own = [(batch, processes / learned) for batch in chosen[rank::processes]] or [(chosen[0], 0.0)]
+        own = [(part, processes / learned) for batch in chosen[rank::processes] for part in self._parts(batch)]
+        own = own or [(chosen[0][:1], 0.0)]  # the others wait for its gradient
         self.loss.train()
         total = torch.zeros((), device=self.accelerator.device)
-        for i, (batch, weight) in enumerate(own):
+        for i, (part, weight) in enumerate(own):
             last = i == len(own) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.loss):
-                loss = self._losses(pack(batch))[0].sum() * weight
+                loss = self._losses(pack(part))[0].sum() * weight
                 self.accelerator.backward(loss)
             total += loss.detach() / processes
         self.accelerator.clip_grad_norm_(list(self.weights.values()), 1.0)
@@ -123,6 +125,13 @@ class Fit:
         self.done["losses"].append(round(mean, 5))
         self.done["step"] = step + 1
         self.done["tokens"] += sum(len(example.ids) for batch in chosen for example in batch)
+
+    def _parts(self, batch: Sequence[Example]) -> list[Sequence[Example]]:
+        """Split a batch on the CPU: one after the other, long examples stay in its cache, and padding is spared."""
+        if self.ctx.device != "cpu":
+            return [batch]
+        size = max(1, AT_ONCE // max(len(example.ids) for example in batch))
+        return [batch[first : first + size] for first in range(0, len(batch), size)]
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the cross-entropies of a batch's learned tokens, and which of them are numbers."""
@@ -147,8 +156,9 @@ class Fit:
         batches = groups([len(example.ids) for example in self.data.validate], self.settings.batch)
         for batch in batches[self.accelerator.process_index :: self.accelerator.num_processes]:
             self.ctx.check_time()
-            losses, numbers = self._losses(pack([self.data.validate[i] for i in batch]))
-            total += torch.stack([losses[numbers].double().sum(), numbers.sum().double()])
+            for part in self._parts([self.data.validate[i] for i in batch]):
+                losses, numbers = self._losses(pack(part))
+                total += torch.stack([losses[numbers].double().sum(), numbers.sum().double()])
         summed, count = self._sum(total).tolist()
         return -summed / count
 

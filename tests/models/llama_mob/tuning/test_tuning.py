@@ -178,13 +178,21 @@ def test_the_best_epoch_is_kept(made: list[examples.Example], tokens: Tokens, tm
     assert heard[1][1] < heard[0][1], "higher is better"
 
 
-def test_accumulation_equals_a_larger_batch(made: list[examples.Example], tokens: Tokens, tmp_path: Path) -> None:
-    one, two = small_llama(), small_llama()
+@pytest.mark.parametrize(("at_once", "sizes"), [(10**6, {"batch": 1, "accumulate": 4}), (1, {"batch": 4})])
+def test_accumulated_or_split_a_batch_is_the_same_step(
+    at_once: int,
+    sizes: dict[str, int],
+    made: list[examples.Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two, start = small_llama(), small_llama(), weights(small_llama())
+    monkeypatch.setattr("models.llama_mob.tuning.loop.AT_ONCE", 10**6)
     # one epoch of one step: the order of examples does not matter
     fit(one, Data(made[:4], []), tmp_path / "one", batch=4, epochs=1, learning_rate=1e-3)
-    fit(two, Data(made[:4], []), tmp_path / "two", batch=1, accumulate=4, epochs=1, learning_rate=1e-3)
+    monkeypatch.setattr("models.llama_mob.tuning.loop.AT_ONCE", at_once)
+    fit(two, Data(made[:4], []), tmp_path / "two", epochs=1, learning_rate=1e-3, **sizes)
     moved = weights(one)
-    start = weights(small_llama())
     assert not same(moved, start)
     for name, weight in weights(two).items():
         assert (weight - moved[name]).abs().mean() < 0.02 * (moved[name] - start[name]).abs().mean() + 1e-9
