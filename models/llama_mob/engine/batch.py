@@ -23,33 +23,33 @@ class Seconds:
 class Batch:
     """Decodes users in the rows of one cache.
 
-    start: begins a user's answer; chunk: tokens of a prompt that are read at a time; seconds: added to.
+    rows: how many of them; start: begins a user's answer; seconds: added to.
     """
 
     def __init__(
-        self, passes: Passes, cache: KeyValueCache, start: Callable[[int], Writing], chunk: int, seconds: Seconds
+        self, passes: Passes, cache: KeyValueCache, rows: int, start: Callable[[int], Writing], seconds: Seconds
     ) -> None:
-        self._passes, self._cache, self._start, self._chunk = passes, cache, start, chunk
+        self._passes, self._cache, self._rows, self._start = passes, cache, rows, start
         self._seconds = seconds
         self._active: list[tuple[int, Writing]] = []
 
-    def work(self, users: Sequence[int]) -> Iterator[tuple[int, Writing]]:
-        """Yield each user with the finished answer, in the order in which they get done."""
+    def work(self, users: Sequence[int], chunk: int) -> Iterator[tuple[int, Writing]]:
+        """Yield each user with the finished answer as they get done; prompts are read ``chunk`` tokens at a time."""
         waiting = deque(users)
         while waiting or self._active:
             began = time.perf_counter()
-            while waiting and len(self._active) < self._cache.rows:
-                self._admit(waiting.popleft())
+            while waiting and len(self._active) < self._rows:
+                self._admit(waiting.popleft(), chunk)
             read = time.perf_counter()
             self._step()
             self._seconds.prefill += read - began
             self._seconds.decode += time.perf_counter() - read
             yield from self._finished()
 
-    def _admit(self, user: int) -> None:
+    def _admit(self, user: int, chunk: int) -> None:
         """Read a user's prompt into the next free row."""
         writing = self._start(user)
-        writing.opened(self._passes.read(self._cache, len(self._active), writing.opening(), self._chunk))
+        writing.opened(self._passes.read(self._cache, len(self._active), writing.opening(), chunk))
         self._active.append((user, writing))
 
     def _step(self) -> None:

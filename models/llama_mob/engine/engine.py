@@ -12,8 +12,10 @@ from bench.errors import UserError
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.attention import attending
 from models.llama_mob.engine.batch import Batch, Seconds
+from models.llama_mob.engine.cache import KeyValueCache
 from models.llama_mob.engine.decode import Counts, Drafting, Result, Task, Writing, reach
 from models.llama_mob.engine.drafter import Drafter
+from models.llama_mob.engine.graphs import Graphs, Recorder, on_cuda, room_for
 from models.llama_mob.engine.passes import IntArray, Passes
 from models.llama_mob.engine.sampling import Choice
 from models.llama_mob.settings import Decoding
@@ -26,7 +28,8 @@ class Engine:
     The modes of ``decoding`` (all but `free`) differ in passes, not in answers: in float32 each gives what ``forced``
     gives, but for leads as small as rounding errors (``Counts.margin``); in bfloat16 some percent of slots differ.
     off_days: days -> which are off-days; drafter: makes what guesses for a user, by default from history and earlier
-    answers; seconds: of the last call.
+    answers; record: how passes are recorded, on CUDA as graphs; seconds: of the last call. An engine holds its cache
+    and its graphs between calls: keep it for as long as the model is asked.
     """
 
     def __init__(
@@ -40,11 +43,16 @@ class Engine:
         width: int,
         height: int,
         drafter: Callable[[Task], Drafting] | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self.model, self.tokens, self.decoding, self.seed = model, tokens, decoding, seed
         self.width, self.height, self._off_days = width, height, off_days
         self._drafter = drafter or self._shipped
         self.seconds = Seconds()
+        self._passes = Passes(model, np.empty(0, np.int64))
+        if record or self._passes.device.type == "cuda":
+            self._passes.graphs = Graphs(self._passes.forward, record or on_cuda())
+        self._held: KeyValueCache | None = None
 
     def predict(
         self, tasks: Sequence[Task], progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -60,28 +68,35 @@ class Engine:
         left, limit = sorted(sizes_of, key=lambda i: -sizes_of[i][0]), self.decoding.batch
         self.model.eval()
         with torch.inference_mode(), attending(self.model):
-            passes = Passes(self.model, self._numbers([tasks[i] for i in left]))
+            self._passes.choose_from(self._numbers([tasks[i] for i in left]))
             while left:
                 lengths, feeds = zip(*(sizes_of[i] for i in left), strict=True)
-                room, feed = lengths[0] + max(feeds), max(feeds)  # a short row is padded to the longest feed
-                users = limit or sizes.users_at_a_time(passes, room, feed)
-                group = _alike(left, lengths, users)
+                room = room_for(lengths[0], max(feeds))
+                users = self._users(len(left), limit, room, max(feeds))
                 try:
-                    for i, writing in self._decode(passes, tasks, group, users, room):
+                    for i, writing in self._decode(tasks, _alike(left, lengths, users), users, room):
                         results[i] = self._result(writing)
                         progress(len(results), len(tasks))
                 except (RuntimeError, MemoryError) as error:
+                    self._held = None
                     limit = _fewer(error, users, room)
                 left = [i for i in left if i not in results]
         return [results[i] for i in range(len(tasks))]
 
-    def _decode(
-        self, passes: Passes, tasks: Sequence[Task], group: list[int], users: int, room: int
-    ) -> Iterator[tuple[int, Writing]]:
-        """Yield a group's answers as they get done, with a cache for as many ``users`` of ``room`` tokens as needed."""
-        cache = passes.cache(min(users, len(group)), room)
-        chunk = sizes.CHUNK[passes.device.type]
-        return Batch(passes, cache, lambda i: self._start(tasks[i]), chunk, self.seconds).work(group)
+    def _users(self, waiting: int, limit: int | None, room: int, feed: int) -> int:
+        """Return how many users to decode at a time; a cache that is held and does not do for them is dropped."""
+        wanted, held = min(waiting, limit or sizes.MOST[self._passes.device.type]), self._held
+        if held is not None and held.room >= room and held.rows >= wanted:
+            return wanted
+        self._held = None
+        return min(wanted, limit or sizes.users_at_a_time(self._passes, room, feed))
+
+    def _decode(self, tasks: Sequence[Task], group: list[int], users: int, room: int) -> Iterator[tuple[int, Writing]]:
+        """Yield a group's answers as they get done, in a cache that is held for later groups and calls."""
+        if self._held is None:
+            self._held = self._passes.cache(users, room)
+        batch = Batch(self._passes, self._held, users, lambda i: self._start(tasks[i]), self.seconds)
+        yield from batch.work(group, sizes.CHUNK[self._passes.device.type])
 
     def _start(self, task: Task) -> Writing:
         """Return a task's answer with nothing found yet."""

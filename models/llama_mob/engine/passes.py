@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,10 @@ class Packed:
     places: int
     plain: bool
 
-    def to(self, device: torch.device) -> Packed:
-        """Return the same on a device."""
-        sees = None if self.sees is None else self.sees.to(device)
-        ids, positions, begins = (part.to(device) for part in (self.ids, self.positions, self.begins))
+    def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Packed:
+        """Return the same with every tensor changed."""
+        sees = None if self.sees is None else change(self.sees)
+        ids, positions, begins = (change(part) for part in (self.ids, self.positions, self.begins))
         return Packed(ids, positions, begins, sees, self.places, self.plain)
 
 
@@ -82,11 +82,15 @@ def pack(feeds: Sequence[Feed], lengths: IntArray) -> Packed:
     )
 
 
+Forward = Callable[[KeyValueCache, int, Packed], torch.Tensor]
+
+
 class Passes:
     """A causal language model with a cache.
 
     numbers: ids whose scores are wanted, int64 (n,); numbers_alone: whether they are worked out alone, which a head
-    that is quantized or has a LoRA does not allow. Rows 0, 1, ... of the cache are taken by the rows of a batch.
+    that is quantized or has a LoRA does not allow; graphs: does the passes of ``feed`` in place of ``forward``. Rows
+    0, 1, ... of the cache are taken by the rows of a batch.
     """
 
     def __init__(self, model: PreTrainedModel, numbers: IntArray) -> None:
@@ -97,9 +101,14 @@ class Passes:
         self.device, self.dtype = causal.device, causal.dtype
         heads = self.config.num_attention_heads
         self._group = heads // (getattr(self.config, "num_key_value_heads", None) or heads)
+        self.graphs: Forward | None = None
         self._head = causal.get_output_embeddings()
-        self._numbers = torch.as_tensor(numbers, device=self.device)
         self.numbers_alone = type(self._head) is torch.nn.Linear and self._head.bias is None
+        self.choose_from(numbers)
+
+    def choose_from(self, numbers: IntArray) -> None:
+        """Take up the ids whose scores are wanted, and the head's weights for them as they are now."""
+        self._numbers = torch.as_tensor(numbers, device=self.device)
         self._columns = self._head.weight[self._numbers] if self.numbers_alone else None
 
     def cache(self, rows: int, room: int) -> KeyValueCache:
@@ -112,13 +121,17 @@ class Passes:
         for start in range(0, len(tokens), chunk):
             part = tokens[start : start + chunk]
             last = np.array([len(part) - 1] if start + chunk >= len(tokens) else [], np.int64)
-            (scores,) = self.feed(cache, [Feed(part, last)], row)
+            (scores,) = self._pass(self.forward, cache, [Feed(part, last)], row)
         return scores[0]
 
     def feed(self, cache: KeyValueCache, feeds: Sequence[Feed], first: int = 0) -> list[FloatArray]:
         """Feed the rows from ``first`` on, which hold the tokens afterwards; return each one's wanted scores (w, n)."""
+        return self._pass(self.graphs or self.forward, cache, feeds, first)
+
+    def _pass(self, run: Forward, cache: KeyValueCache, feeds: Sequence[Feed], first: int) -> list[FloatArray]:
         rows = slice(first, first + len(feeds))
-        hidden = self.forward(cache, first, pack(feeds, cache.lengths[rows]).to(self.device))
+        packed = pack(feeds, cache.lengths[rows]).map(lambda part: part.to(self.device))
+        hidden = run(cache, first, packed)
         cache.lengths[rows] += [len(feed.tokens) for feed in feeds]
         return self._wanted(hidden, feeds)
 
@@ -140,10 +153,11 @@ class Passes:
 
     def _wanted(self, hidden: torch.Tensor, feeds: Sequence[Feed]) -> list[FloatArray]:
         """Return the scores of the wanted places, row by row, on the CPU."""
-        longest = hidden.shape[1]
-        places = np.concatenate([feed.wanted + row * longest for row, feed in enumerate(feeds)])
-        if not len(places):
+        counts = [len(feed.wanted) for feed in feeds]
+        if not sum(counts):
             return [np.empty((0, 0), np.float32)] * len(feeds)
-        picked = hidden.flatten(0, 1)[torch.as_tensor(places, device=self.device)]
+        row = torch.from_numpy(np.repeat(np.arange(len(feeds)), counts)).to(self.device)
+        place = torch.from_numpy(np.concatenate([feed.wanted for feed in feeds])).to(self.device)
+        picked = hidden[row, place]
         scores = self._head(picked)[:, self._numbers] if self._columns is None else linear(picked, self._columns)
-        return np.split(scores.float().cpu().numpy(), np.cumsum([len(feed.wanted) for feed in feeds])[:-1])
+        return np.split(scores.float().cpu().numpy(), np.cumsum(counts)[:-1])

@@ -9,6 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models.llama_mob.engine import Engine, Result, Task
+from models.llama_mob.engine.graphs import Recorder
 from models.llama_mob.engine.tree import Tree
 from models.llama_mob.prompts.compile import Compiled
 from models.llama_mob.settings import Decoding
@@ -103,7 +104,11 @@ class Knowing:
 
 
 def engine(
-    model: LlamaForCausalLM, drafter: Callable[[Task], object] | None = None, seed: int = 3, **decoding: object
+    model: LlamaForCausalLM,
+    drafter: Callable[[Task], object] | None = None,
+    seed: int = 3,
+    record: Recorder | None = None,
+    **decoding: object,
 ) -> Engine:
     """An engine on a grid of SIDE x SIDE cells."""
     return Engine(
@@ -115,6 +120,7 @@ def engine(
         width=SIDE,
         height=SIDE,
         drafter=drafter,
+        record=record,
     )
 
 

@@ -1,0 +1,131 @@
+"""Forward passes recorded as CUDA graphs, so that a pass costs its work and not its hundreds of launches.
+
+Used on CUDA alone. A recording has fixed shapes: passes are filled up to few sizes, and each size is recorded at its
+second use. Where recording fails, passes go on as they were.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch.nn.functional import pad
+
+from models.llama_mob.engine.cache import KeyValueCache
+from models.llama_mob.engine.passes import Forward, Packed
+from models.llama_mob.engine.sizes import ran_out
+
+PLACES = 1024  # places attended to are filled up to a multiple of this
+
+Run = Callable[[], torch.Tensor]
+Recorder = Callable[[Run], tuple[Callable[[], object], torch.Tensor]]
+Key = tuple[int, int, int, int, bool]
+
+
+class Graphs:
+    """Stands in for ``Passes.forward`` of the same arguments and result.
+
+    record: takes a pass over fixed tensors; returns what does it again, and the tensor that holds its result then.
+    Recordings are dropped with the cache that they write to.
+    """
+
+    def __init__(self, forward: Forward, record: Recorder) -> None:
+        self._forward, self._record = forward, record
+        self._cache: KeyValueCache | None = None
+        self._met: set[Key] = set()
+        self._recorded: dict[Key, tuple[Packed, Callable[[], object], torch.Tensor]] = {}
+        self._failed = False
+
+    def __call__(self, cache: KeyValueCache, first: int, packed: Packed) -> torch.Tensor:
+        """Do a pass; the result holds until the next one."""
+        if cache is not self._cache:
+            self._cache = cache
+            self._met.clear()
+            self._recorded.clear()
+        rows, tokens = packed.ids.shape
+        filled = fill_up(packed, cache.rows - first, cache.room)
+        key = (*filled.ids.shape, filled.places, first, filled.sees is not None)
+        if self._failed or not self._known(key, cache, first, filled):
+            return self._forward(cache, first, packed)
+        held, replay, hidden = self._recorded[key]
+        _copy(filled, held)
+        replay()
+        return hidden[:rows, :tokens]
+
+    def _known(self, key: Key, cache: KeyValueCache, first: int, filled: Packed) -> bool:
+        """Return whether a size is recorded; it is from its second use on."""
+        if key in self._recorded:
+            return True
+        if key not in self._met:
+            self._met.add(key)
+            return False
+        held = filled.map(torch.clone)
+        try:
+            self._recorded[key] = (held, *self._record(lambda: self._forward(cache, first, held)))
+        except RuntimeError as error:
+            if ran_out(error):
+                raise
+            warnings.warn(f"passes are not recorded as CUDA graphs, and slower: {error}", stacklevel=2)
+            self._failed = True
+        return not self._failed
+
+
+def on_cuda() -> Recorder:
+    """Return a recorder of CUDA graphs that share their memory; they are replayed one at a time."""
+    pool = torch.cuda.graph_pool_handle()
+
+    def record(run: Run) -> tuple[Callable[[], object], torch.Tensor]:
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # a first run outside of the graph lets libraries allocate what they need
+            run()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            hidden = run()
+        return graph.replay, hidden
+
+    return record
+
+
+def size_of_feed(tokens: int) -> int:
+    """Return the next of 1, 2, 3, 4, 6, 8, 12, 16, 24, ...: powers of two, and one and a half of each."""
+    power = 1 << (tokens - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and tokens <= power * 3 // 4 else power
+
+
+def room_for(length: int, feed: int) -> int:
+    """Return the places that rows of ``length`` tokens need, fed ``feed`` tokens a pass, filled up."""
+    return -(-(length + size_of_feed(feed)) // PLACES) * PLACES
+
+
+def fill_up(packed: Packed, rows: int, room: int) -> Packed:
+    """Return a pass of one of the sizes that are recorded, with at most so many rows and places.
+
+    Added tokens and rows are written where nothing is held, and nobody reads what becomes of them.
+    """
+    had_rows, had_tokens = packed.ids.shape
+    tokens = size_of_feed(had_tokens)
+    more, below = tokens - had_tokens, min(1 << (had_rows - 1).bit_length(), rows) - had_rows
+    sees = packed.sees
+    if sees is not None:
+        own = torch.eye(tokens, dtype=torch.bool, device=sees.device)
+        sees = pad(sees, (0, more, 0, more, 0, below)) | own
+    return replace(
+        packed,
+        ids=pad(packed.ids, (0, more, 0, below)),
+        positions=pad(packed.positions, (0, more, 0, below)),
+        begins=pad(packed.begins, (0, 0, 0, below)),
+        sees=sees,
+        places=min(-(-(packed.places + more) // PLACES) * PLACES, room),
+        plain=False,
+    )
+
+
+def _copy(source: Packed, target: Packed) -> None:
+    for name in ("ids", "positions", "begins", "sees"):
+        value = getattr(source, name)
+        if value is not None:
+            getattr(target, name).copy_(value)

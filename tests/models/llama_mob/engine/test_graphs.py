@@ -1,0 +1,100 @@
+"""Recorded passes: what is filled up changes nothing; on CUDA the graphs themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from small_model import Knowing, cells, engine, small_model, tasks
+
+from models.llama_mob.engine.graphs import Run, room_for, size_of_feed
+
+MODEL = small_model()
+WAYS = [
+    {"mode": "forced"},
+    {"mode": "jump"},
+    {"mode": "draft", "draft": "chain", "draft_tokens": 5},
+    {"mode": "draft", "draft": "tree", "nodes": 9},
+]
+
+
+class Tape:
+    """Records as CUDA graphs do: fixed tensors go in and one comes out, by the same run each time."""
+
+    def __init__(self) -> None:
+        self.recorded = self.replayed = 0
+
+    def __call__(self, run: Run) -> tuple[Callable[[], object], torch.Tensor]:
+        self.recorded += 1
+        held = torch.zeros_like(run())
+
+        def replay() -> None:
+            self.replayed += 1
+            held.copy_(run())
+
+        return replay, held
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("batch", [1, 3, 5])
+def test_recorded_passes_answer_alike(way: dict[str, object], batch: int) -> None:
+    asked = tasks(batch, 7)
+    plain = engine(MODEL, mode="jump", batch=1).predict(asked)
+    answers = {one.key: result.cells.ravel() for one, result in zip(asked, plain, strict=True)}
+    tape = Tape()
+    recorded = engine(MODEL, lambda one: Knowing(answers[one.key], 0.8), record=tape, batch=batch, **way)
+    assert cells(recorded.predict(asked)) == cells(plain)
+    assert 0 < tape.recorded < tape.replayed
+    before = tape.recorded, tape.replayed
+    held = recorded._held
+    for _call in range(2):
+        assert cells(recorded.predict(asked[:2])) == cells(plain[:2])
+    assert recorded._held is held  # and the recordings with it: what is new is few
+    assert tape.replayed - before[1] > 2 * (tape.recorded - before[0])
+
+
+def test_a_recording_that_fails_is_told_once_and_done_without() -> None:
+    def fail(_run: Run) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    asked = tasks(2, 3)
+    with pytest.warns(UserWarning, match="not recorded") as told:
+        found = engine(MODEL, mode="jump", record=fail).predict(asked)
+    assert len(told) == 1
+    assert cells(found) == cells(engine(MODEL, mode="jump").predict(asked))
+
+
+def test_memory_that_runs_out_while_recording_halves_the_batch() -> None:
+    def fail(_run: Run) -> None:
+        raise torch.cuda.OutOfMemoryError("injected")
+
+    made, users = engine(MODEL, mode="jump", record=fail, batch=4), []
+    decode = made._decode
+    made._decode = lambda *args: users.append(args[2]) or decode(*args)
+    with pytest.raises(Exception, match="one user of"):
+        made.predict(tasks(2, 6))
+    assert users == [4, 2, 1]
+
+
+def test_sizes_are_few_and_large_enough() -> None:
+    found = [size_of_feed(tokens) for tokens in range(1, 200)]
+    assert all(tokens <= size <= max(1, 1.5 * tokens) for tokens, size in zip(range(1, 200), found, strict=True))
+    assert len(set(found)) <= 16
+    assert room_for(1000, 30) == 2048
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("way", WAYS)
+def test_on_cuda_graphs_answer_as_the_cpu_does(way: dict[str, object]) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    asked = tasks(4, 9)
+    plain = engine(MODEL, mode="forced", batch=1).predict(asked)
+    answers = {one.key: result.cells.ravel() for one, result in zip(asked, plain, strict=True)}
+    model = small_model().to("cuda")
+    made = engine(model, lambda one: Knowing(answers[one.key], 0.8), batch=4, **way)
+    for _call in range(2):
+        assert cells(made.predict(asked)) == cells(plain)
+    assert np.isfinite(made.seconds.decode)
