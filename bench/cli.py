@@ -131,6 +131,27 @@ def show(
 
 
 @app.command()
+def profile(
+    model: Annotated[str, typer.Argument(help="A model, e.g. llama_mob.")],
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting: KEY=VALUE.")] = None,
+    weights: Annotated[str | None, typer.Option(help="random: times of a shape without its weights.")] = None,
+    shape: Annotated[str | None, typer.Option(help="With random weights: llama-3-8b, llama-3.2-1b, ...")] = None,
+    batch: Annotated[str, typer.Option(help="Users at a time: 1,8,32.")] = "1",
+    decoding: Annotated[str | None, typer.Option(help="forced,jump,draft-chain,draft-tree,free.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda; auto: a GPU if there is one.")] = "auto",
+    source: Annotated[str, typer.Option("--data", help="synthetic or humob:FOLDER.")] = "synthetic",
+    city: Annotated[str | None, typer.Option(help="Whose users are asked for; the last one if left out.")] = None,
+    users: Annotated[int, typer.Option(min=1, help="Users to ask for; one batch at least.")] = 8,
+    to: Annotated[Path | None, typer.Option(help="Write the table there: FILE.csv or FILE.md.")] = None,
+) -> None:
+    """Measure a model on this machine: time, passes, tokens and memory a trajectory, beside the least time there is."""
+    from bench.commands.profile import Order, profile_command
+
+    given = (model, tuple(overrides or ()), weights, shape, batch, decoding, device, source, city, users, to)
+    profile_command(Order(*given))
+
+
+@app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="humob2024: the seed paper's published submission.")],
     folder: Annotated[Path, typer.Option(help="Where downloads are kept.")] = Path("data"),

@@ -22,6 +22,11 @@ def render(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def render_table(table: Table) -> str:
+    """Return one table as a page of its own."""
+    return "\n\n".join([f"# {escape(table.title)}", _table(table), _list(table.notes)]) + "\n"
+
+
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
     return _SPECIAL.sub(r"\\\g<0>", plain(text))

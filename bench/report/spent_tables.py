@@ -33,7 +33,7 @@ def _work(found: Leaderboard) -> Table:
     rows = [
         [
             *name(row),
-            *(_amount(row.alone, key) for key in ("forward_passes", "tokens_read", "tokens_fed", "drafted")),
+            *(amount(row.alone, key) for key in ("forward_passes", "tokens_read", "tokens_fed", "drafted")),
             numbers.share(accepted(row.alone)),
             *(numbers.seconds(row.alone.get(key)) for key in ("prefill_seconds", "decode_seconds")),
             *(numbers.seconds(row.batch.get(key)) for key in ("prefill_seconds", "decode_seconds")),
@@ -51,7 +51,7 @@ def _work(found: Leaderboard) -> Table:
 def _text(found: Leaderboard) -> Table:
     columns = [*NAMES, ("users", True), *((head, True) for head in FAULTS.values()), ("smallest\nmargin", True)]
     rows = [
-        [*name(row), *(_amount(row.answering, key) for key in ("users", *FAULTS)), _margin(row.answering)]
+        [*name(row), *(amount(row.answering, key) for key in ("users", *FAULTS)), _margin(row.answering)]
         for row in found.spent
     ]
     notes = [
@@ -67,7 +67,8 @@ def accepted(work: Mapping[str, float]) -> float | None:
     return work.get("accepted", 0.0) / drafted if drafted else None
 
 
-def _amount(work: Mapping[str, float], key: str) -> str:
+def amount(work: Mapping[str, float], key: str) -> str:
+    """Format one of the counts; a dash where it is not known."""
     value = work.get(key)
     if value is None:
         return NONE

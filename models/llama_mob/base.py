@@ -13,7 +13,7 @@ from bench.adapter import Context
 from bench.errors import UserError
 from models.llama_mob import checkpoint, folders, shapes
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.survey import SIZES, Survey, survey
+from models.llama_mob.survey import SIZES, Survey, layer_bytes, survey
 from models.llama_mob.tokens import Tokens
 
 Facts = dict[str, int | float | str]
@@ -132,9 +132,10 @@ def _facts(settings: LlamaMobSettings, found: Survey) -> Facts:
     """Say what the base is, and what a pass over it must read and compute (bench/floor.py)."""
     facts: Facts = {
         "parameters": shapes.parameters(found.config),
-        "weight_bytes": found.bytes,
         "layer_parameters": shapes.layer_parameters(found.config),
+        "layer_bytes": layer_bytes(found.config, found.quantised, SIZES[found.precision]),
         "cache_bytes_a_token": shapes.cache_numbers(found.config) * SIZES[found.precision],
+        "attention_width": shapes.attention_width(found.config),
         "init": settings.weights,
     }
     if settings.weights == "random" and settings.tuning == "none":

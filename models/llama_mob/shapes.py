@@ -117,6 +117,11 @@ def layer_parameters(config: Config) -> int:
     return int(config["num_hidden_layers"]) * sum(prod(shape) for shape in projections(config).values())
 
 
+def attention_width(config: Config) -> int:
+    """Return how many numbers of queries there are for one token, over all layers."""
+    return int(config["num_hidden_layers"]) * int(config["num_attention_heads"]) * head_dim(config)
+
+
 def cache_numbers(config: Config) -> int:
     """Return how many numbers of keys and values the cache holds for one token."""
     return 2 * int(config["num_hidden_layers"]) * kv_heads(config) * head_dim(config)

@@ -23,12 +23,13 @@ class Survey:
     """A base that can be loaded.
 
     folder: with its tokenizer, None where a stand-in must do; config: of its config.json; bytes: of its weights once
-    loaded; device, precision: where and in which number format.
+    loaded; quantised: how, or None; device, precision: where and in which number format.
     """
 
     folder: Path | None
     config: Mapping[str, Any]
     bytes: int
+    quantised: str | None
     device: str
     precision: str
 
@@ -53,7 +54,7 @@ def survey(settings: LlamaMobSettings, device: str) -> Survey:
         published.check(settings.lora, config, folders.names(settings.base, folder))
     weights = _bytes(config, quantised, SIZES[numbers])
     _check_room(settings, weights, device)
-    return Survey(folder, config, weights, device, numbers)
+    return Survey(folder, config, weights, quantised, device, numbers)
 
 
 def _shape(settings: LlamaMobSettings) -> tuple[Path | None, Mapping[str, Any]]:
@@ -74,9 +75,13 @@ def _stored_as(config: Mapping[str, Any]) -> str | None:
 
 def _bytes(config: Mapping[str, Any], quantised: str | None, size: int) -> int:
     """Return the bytes of the weights; quantising leaves embeddings, head and norms as they are."""
-    linear = shapes.layer_parameters(config)
-    rest = shapes.parameters(config) - linear
-    return int(rest * size + linear * (QUANTISED_BYTES[quantised] if quantised else size))
+    rest = shapes.parameters(config) - shapes.layer_parameters(config)
+    return rest * size + layer_bytes(config, quantised, size)
+
+
+def layer_bytes(config: Mapping[str, Any], quantised: str | None, size: int) -> int:
+    """Return the bytes of the layers' linear maps; ``size``: of a number that is not quantised."""
+    return int(shapes.layer_parameters(config) * (QUANTISED_BYTES[quantised] if quantised else size))
 
 
 def _check_quantising(settings: LlamaMobSettings, how: str, device: str) -> None:

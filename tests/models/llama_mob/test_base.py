@@ -64,7 +64,7 @@ def test_a_folder_is_loaded_as_it_was_saved(made: Path) -> None:
     assert torch.equal(scores(loaded.model), scores(reference))
     assert not loaded.model.training
     assert loaded.facts["parameters"] == sum(p.numel() for p in reference.parameters())
-    assert loaded.facts["weight_bytes"] == 4 * loaded.facts["parameters"]
+    assert loaded.facts["layer_bytes"] == 4 * loaded.facts["layer_parameters"] == 4 * 2 * (3 * 32 * 32 + 3 * 32 * 48)
     assert loaded.facts["init"] == "pretrained"
     assert "undertrained" not in loaded.facts
     assert loaded.tokens.decode(loaded.tokens.numbers[[7, 99]]) == "799"

@@ -1,0 +1,243 @@
+"""bench profile: a table of what a model's trajectories cost on this machine."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.adapter import Adapter
+    from bench.floor import Rates
+    from bench.profile import Line, Variant
+    from bench.report.tables import Table
+
+DECODINGS: dict[str, dict[str, str]] = {
+    "free": {"mode": "free"},
+    "forced": {"mode": "forced"},
+    "jump": {"mode": "jump"},
+    "draft-chain": {"mode": "draft", "draft": "chain"},
+    "draft-tree": {"mode": "draft", "draft": "tree"},
+}
+TRAINERS = 20  # users that a model which learns is fitted on: its answers are not looked at
+SUFFIXES = (".csv", ".md")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asked for."""
+
+    model: str
+    overrides: tuple[str, ...] = ()
+    weights: str | None = None
+    shape: str | None = None
+    batch: str = "1"
+    decoding: str | None = None
+    device: str = "auto"
+    data: str = "synthetic"
+    city: str | None = None
+    users: int = 8
+    to: Path | None = None
+
+
+def profile_command(order: Order) -> None:
+    """Measure, print the table and write it where that is asked. Raises UserError."""
+    from rich.console import Console
+
+    if order.to and order.to.suffix not in SUFFIXES:
+        raise UserError(f"--to {order.to}: the ending must be {' or '.join(SUFFIXES)}")
+    found, notes = measure(order, Console(stderr=True))
+    show(found, notes, order, Console())
+
+
+def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
+    """Return the lines of the table, and what stands below it."""
+    from bench import floor, profile, registry
+    from bench.adapter import Context
+    from bench.place import place
+    from bench.provenance import machine
+    from bench.runner import lacking
+    from bench.sources import open_source
+
+    where = place(1, order.device)
+    if where.device == "cuda" and not machine().gpu:
+        raise UserError("--device cuda: this machine has no GPU")
+    settings = settings_of(order)
+    batches = [_number(text, "--batch") for text in order.batch.split(",")]
+    adapter = registry.make(order.model, settings)
+    if reason := lacking(adapter, where.device):
+        raise UserError(f"{order.model}: {reason}")
+    variants = _variants(order, adapter, settings, batches)
+    source = open_source(order.data)
+    city = order.city or source.cities()[-1]
+    if city not in source.cities():
+        raise UserError(f"--city: {source.spec} has no city '{city}'{nearest(city, source.cities())}")
+    precision = adapter.precision(where.device)
+    rates = floor.rates_of(where.device, machine().gpu, precision)
+    with tempfile.TemporaryDirectory() as folder:
+        ctx = Context(
+            grid=source.world.grid,
+            calendar=source.world.calendar,
+            device=where.device,
+            threads=where.threads,
+            folder=Path(folder),
+        )
+        asked = profile.people(source.load(city), ctx, max(order.users, *batches), TRAINERS)
+        if adapter.learns_from != "nothing":
+            console.print(f"fitting {order.model} on {len(asked.train.users)} users", style="dim")
+            adapter.fit(asked.train, None, ctx)
+        found = []
+        for variant in variants:
+            console.print(f"{variant.name}, {variant.batch} at a time", style="dim", highlight=False)
+            found.append(profile.measure(adapter, asked, variant, order.users, ctx, rates))
+    return found, _notes(adapter, source.spec, city, len(asked.history) / len(asked.history.users), rates, precision)
+
+
+def settings_of(order: Order) -> dict[str, Any]:
+    """Return the settings that --set, --weights and --shape give. Raises UserError with every fault."""
+    from bench import registry, yamlfile
+
+    known = registry.get(order.model).Settings.model_fields
+    settings: dict[str, Any] = {}
+    faults: list[str] = []
+    for name in ("weights", "shape"):
+        if (given := getattr(order, name)) is None:
+            continue
+        if name in known:
+            settings[name] = given
+        else:
+            faults.append(f"--{name}: {order.model} has no such setting")
+    if settings.get("weights") == "random" and "tuning" in known:
+        settings["tuning"] = "none"  # what is learned changes no time
+    for text in order.overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {text}: write it as KEY=VALUE")
+            continue
+        *path, last = key.strip().split(".")
+        part: dict[str, Any] = settings
+        for name in path:
+            part = part.setdefault(name, {})
+        part[last] = yamlfile.parse(value, f"--set {text}", lines=False).plain()
+    if faults:
+        raise UserError(*faults)
+    return settings
+
+
+def _variants(order: Order, adapter: Adapter, given: dict[str, Any], batches: Sequence[int]) -> list[Variant]:
+    """Return each way of decoding with each batch; a model that does not decode has one way."""
+    from bench import registry
+    from bench.profile import Variant
+
+    names = order.decoding.split(",") if order.decoding else []
+    decodes = "decoding" in type(adapter.settings).model_fields
+    unknown = [name for name in names if name not in DECODINGS]
+    if names and not decodes:
+        raise UserError(f"--decoding: {order.model} writes no text")
+    if unknown:
+        raise UserError(*(f"--decoding: '{name}' is not known{nearest(name, DECODINGS)}" for name in unknown))
+    if not decodes:
+        return [Variant(order.model, batch, adapter.settings) for batch in batches]
+    found = []
+    for name in names or [""]:
+        for batch in batches:
+            decoding = {**given.get("decoding", {}), **DECODINGS.get(name, {}), "batch": batch}
+            made = registry.make(order.model, {**given, "decoding": decoding})
+            found.append(Variant(name or made.settings.decoding.mode, batch, made.settings))
+    return found
+
+
+def show(found: Sequence[Line], notes: Sequence[str], order: Order, console: Console) -> None:
+    """Print the table; write it as CSV or Markdown where that is asked."""
+    from bench.files import write_text
+    from bench.report import markdown, terminal
+
+    table = table_of(order.model, found, notes)
+    terminal.print_table(table, console)
+    if order.to:
+        text = as_csv(found) if order.to.suffix == ".csv" else markdown.render_table(table)
+        write_text(order.to, text)
+        console.print(f"Written: {order.to}", style="dim", markup=False, highlight=False)
+
+
+def table_of(model: str, found: Sequence[Line], notes: Sequence[str]) -> Table:
+    """Return the table as a reader sees it."""
+    from bench.report import numbers
+    from bench.report.numbers import NONE
+    from bench.report.spent_tables import accepted, amount
+    from bench.report.tables import make_table
+
+    columns = [("way", False), ("at a\ntime", True), ("users", True), ("a trajectory", True), ("users/s", True)]
+    columns += [("least\ntime", True), ("measured\n/ least", True), ("prefill", True), ("decoding", True)]
+    columns += [("passes", True), ("tokens\nread", True), ("\nfed", True), ("accepted", True)]
+    columns += [("memory", True), ("GPU\nmemory", True)]
+    rows = [
+        [
+            line.variant.name,
+            f"{line.variant.batch}",
+            f"{line.users}",
+            numbers.seconds(line.per_trajectory),
+            numbers.rate(1 / line.per_trajectory),
+            numbers.seconds(line.floor.total) if line.floor else NONE,
+            f"{line.per_trajectory / line.floor.total:.1f}" if line.floor else NONE,
+            *(numbers.seconds(line.work.get(f"{part}_seconds")) for part in ("prefill", "decode")),
+            *(amount(line.work, key) for key in ("forward_passes", "tokens_read", "tokens_fed")),
+            numbers.share(accepted(line.work)),
+            numbers.memory(line.peak_memory_mb),
+            numbers.memory(line.peak_gpu_memory_mb),
+        ]
+        for line in found
+    ]
+    return make_table(f"What a trajectory takes: {model}", columns, rows, notes)
+
+
+def as_csv(found: Sequence[Line]) -> str:
+    """Return one row a line, every figure in full."""
+    import numpy as np
+
+    works = sorted({key for line in found for key in line.work})
+    heads = ["way", "at_a_time", "users", "seconds_a_trajectory", "seconds_a_call_median", "least_prefill_s"]
+    heads += ["least_decode_s", "peak_memory_mb", "peak_gpu_memory_mb", *works]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heads)
+    for line in found:
+        least = (line.floor.prefill, line.floor.decode) if line.floor else ("", "")
+        figures = [line.per_trajectory, float(np.median(line.seconds)), *least, line.peak_memory_mb]
+        figures += [line.peak_gpu_memory_mb, *(line.work.get(key) for key in works)]
+        shown = ["" if value in (None, "") else f"{value:.6g}" for value in figures]
+        writer.writerow([line.variant.name, line.variant.batch, line.users, *shown])
+    return text.getvalue()
+
+
+def _notes(adapter: Adapter, spec: str, city: str, rows: float, rates: Rates, precision: str) -> list[str]:
+    from bench.provenance import machine
+
+    here = machine()
+    facts = adapter.facts()
+    notes = [
+        f"Hardware: {here.gpu or here.cpu}, {here.cores} cores; {precision}. Data: {spec}, city {city}, "
+        f"{rows:,.0f} rows of history a user.",
+    ]
+    if any(name in facts for name in ("layer_bytes", "layer_parameters")):
+        notes.append(
+            "Least time: of the passes and tokens taken, weights and cache over "
+            f"{rates.bytes / 1e9:,.0f} GB/s or products over {rates.operations / 1e12:,.2g} TFLOP/s ({rates.source})."
+        )
+    if facts.get("undertrained"):
+        notes.append(f"{str(facts['undertrained']).capitalize()}: drafts are accepted as by chance.")
+    return notes
+
+
+def _number(text: str, option: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise UserError(f"{option}: '{text}' is no number of users; write for example 1,8,32")
+    return int(text)

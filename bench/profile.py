@@ -1,0 +1,117 @@
+"""How long a model takes for a trajectory, at each batch size and in each way of decoding; nothing is scored."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench import cost, floor, spending
+from bench.adapter import Adapter, Context, Settings
+from bench.floor import Floor, Rates
+from bench.trajectories import Queries, Trajectories
+
+WARM_UP_QUERIES = 8
+
+
+@dataclass(frozen=True)
+class People:
+    """Whom the model is asked for, and whom it learns from where it learns."""
+
+    history: Trajectories
+    queries: Queries
+    train: Trajectories
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to ask the fitted model: a name, and settings that differ from the fit's in ``predicts_with`` alone."""
+
+    name: str
+    batch: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one variant took.
+
+    seconds: of each call; work: Adapter.spent a trajectory; floor: the least time a trajectory of that work.
+    """
+
+    variant: Variant
+    users: int
+    seconds: tuple[float, ...]
+    work: Mapping[str, float] = field(default_factory=dict)
+    floor: Floor | None = None
+    peak_memory_mb: float = 0.0
+    peak_gpu_memory_mb: float | None = None
+
+    @property
+    def per_trajectory(self) -> float:
+        """Seconds a trajectory."""
+        return sum(self.seconds) / self.users
+
+
+def people(table: Trajectories, ctx: Context, users: int, trainers: int) -> People:
+    """Choose users spread evenly over a city; those not chosen may be learned from. A user may be chosen repeatedly.
+
+    Only users with rows both in the history and in the horizon count.
+    """
+    history, truth = table.days(*ctx.window.history), table.days(*ctx.window.horizon)
+    both = sorted(set(history.users) & set(truth.users))
+    chosen = [both[i] for i in np.unique(np.linspace(0, len(both) - 1, min(users, len(both))).astype(int))]
+    others = [user for user in both if user not in set(chosen)][:trainers]
+    return People(history.only(chosen), truth.only(chosen).queries(), table.only(others))
+
+
+def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: Context, rates: Rates) -> Line:
+    """Time a variant on up to ``users`` users, and on one batch at least, after a warm-up with few queries."""
+    adapter.settings = variant.settings
+    groups = _groups(asked.queries.users, variant.batch, users)
+    _warm_up(adapter, asked, groups[0], ctx)
+    _forget_peak()
+    seconds, spent = [], []
+    for group in groups:
+        history, queries = asked.history.only(group), asked.queries.only(group)
+        cost.synchronise(ctx.device)
+        started = time.perf_counter()
+        adapter.predict(history, queries, ctx)
+        cost.synchronise(ctx.device)
+        seconds.append(time.perf_counter() - started)
+        spent.append(dict(adapter.spent()))
+    work = spending.per_trajectory(spent)
+    return Line(
+        variant,
+        users=sum(map(len, groups)),
+        seconds=tuple(seconds),
+        work=work,
+        floor=floor.floor(adapter.facts(), work, variant.batch, rates),
+        peak_memory_mb=cost.peak_memory_mb(),
+        peak_gpu_memory_mb=cost.peak_gpu_memory_mb(),
+    )
+
+
+def _groups(users: Sequence[tuple[str, int]], batch: int, most: int) -> list[list[tuple[str, int]]]:
+    """Cut users into full batches, at least one; a batch larger than all there are is all of them."""
+    calls = max(1, min(most, len(users)) // batch)
+    return [list(users[i * batch : (i + 1) * batch]) for i in range(calls)]
+
+
+def _warm_up(adapter: Adapter, asked: People, group: list[tuple[str, int]], ctx: Context) -> None:
+    """Ask for the first few queries of each user of the first batch."""
+    parts = [asked.queries.of(user).take(slice(0, WARM_UP_QUERIES)) for user in group]
+    adapter.predict(asked.history.only(group), Queries.concat(parts), ctx)
+
+
+def _forget_peak() -> None:
+    """Let the next peak of GPU memory be the next variant's own."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
