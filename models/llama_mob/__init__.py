@@ -22,6 +22,7 @@ from bench.trajectories import Answers, Queries, Trajectories
 from models.llama_mob.settings import LlamaMobSettings
 
 if TYPE_CHECKING:
+    from models.llama_mob.answering import Engines
     from models.llama_mob.base import Loaded
     from models.llama_mob.tuning.fit import Learned
 
@@ -48,6 +49,7 @@ class LlamaMob(Adapter):
         self._ready: Loaded | None = None
         self._facts: dict[str, int | float | str] = {}
         self._spent: dict[str, float] = {}
+        self._engines: Engines = {}
 
     def seen(self) -> tuple[str, ...]:
         """Return the cities that a published LoRA was tuned on; the bases have seen none of the harness's people."""
@@ -87,7 +89,8 @@ class LlamaMob(Adapter):
         from models.llama_mob.answering import Answering
 
         ready = self._made_ready(ctx)
-        answers, self._spent = Answering(ready.model, ready.tokens, self.settings, ctx).answer(history, queries)
+        answering = Answering(ready.model, ready.tokens, self.settings, ctx, self._engines)
+        answers, self._spent = answering.answer(history, queries)
         return answers
 
     def save(self, folder: Path) -> None:
@@ -130,6 +133,7 @@ class LlamaMob(Adapter):
     def _made_ready(self, ctx: Context) -> Loaded:
         """Return the base with what was learned in it."""
         if self._ready is None:
+            self._engines = {}
             from models.llama_mob import base
             from models.llama_mob.tuning.fit import put
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from bench.adapter import Context
 from bench.errors import UserError
 from bench.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
-from bench.world import Grid
+from bench.world import Calendar, Grid
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
 from models.llama_mob.permutation import Permutation
@@ -25,16 +25,18 @@ from models.llama_mob.tuning.examples import recent
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
 Spent = dict[str, float]
+Engines = dict[tuple[int, Grid, Calendar], Engine]
 
 
 @dataclass(frozen=True)
 class Answering:
-    """A model that is ready to answer."""
+    """A model that is ready to answer; engines: the one of the call before, which holds its cache and CUDA graphs."""
 
     model: PreTrainedModel
     tokens: Tokens
     settings: LlamaMobSettings
     ctx: Context
+    engines: Engines = field(default_factory=dict)
 
     def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Spent]:
         """Return the answers, and what all of them took; a user without a history gets ``missing``."""
@@ -54,10 +56,14 @@ class Answering:
         seed, grid, decoding = self.ctx.seed, self.ctx.grid, self.settings.decoding
         if decoding.mode == "free":
             return FreeWriter(self.model, self.tokens, decoding, seed=seed, grid=grid)
-        off_days = self.ctx.calendar.is_off
-        return Engine(
-            self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=grid.width, height=grid.height
-        )
+        asked = (seed, grid, self.ctx.calendar)
+        if asked not in self.engines:
+            self.engines.clear()
+            off_days, width, height = self.ctx.calendar.is_off, grid.width, grid.height
+            self.engines[asked] = Engine(
+                self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=width, height=height
+            )
+        return self.engines[asked]
 
     def _tasks(self, history: Trajectories, queries: Queries) -> Iterator[Task]:
         """Yield a task for each user with a history, in the queries' order."""
