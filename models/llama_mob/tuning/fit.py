@@ -17,7 +17,7 @@ from models.llama_mob import base
 from models.llama_mob.answering import readable, template_for
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tokens import Tokens
-from models.llama_mob.tuning import lora
+from models.llama_mob.tuning import lora, several
 from models.llama_mob.tuning.examples import Example, choose, examples
 from models.llama_mob.tuning.loop import Data, Fit
 
@@ -30,7 +30,17 @@ Facts = dict[str, int | float | str]
 def tune(
     train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
 ) -> tuple[Learned, Facts]:
-    """Fit on the training users; return the learned weights by name, on the CPU, and the facts of the record."""
+    """Fit on the training users, on all GPUs; return the learned weights by name, on the CPU, and facts to record."""
+    count = several.processes(ctx.device)
+    if count > 1:
+        return several.learn_together(count, train, validate, settings, ctx, precision)
+    return learn(train, validate, settings, ctx, precision)
+
+
+def learn(
+    train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
+) -> tuple[Learned, Facts]:
+    """Do the fit in this process, which may be one of several."""
     torch.set_num_threads(ctx.threads)
     loaded = base.load(settings, ctx)
     data, facts = _data(train, validate, loaded.tokens, settings, ctx)
@@ -75,7 +85,7 @@ def _key(
     """Hash what the learned weights depend on."""
     learns = {name: value for name, value in settings.recorded().items() if name not in settings.predicts_with}
     rows = [table.fingerprint() for table in (train, validate) if table is not None]
-    asked = [learns, precision, ctx.seed, repr(ctx.window), rows, torch.cuda.device_count()]
+    asked = [learns, precision, ctx.seed, repr(ctx.window), rows, several.processes(ctx.device)]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

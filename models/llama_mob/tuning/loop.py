@@ -181,6 +181,7 @@ class Fit:
             weights, self.best = checkpoint.load(self.ctx.folder, self.optimiser)
             self._put(weights)
             self.done = done
+        self.accelerator.wait_for_everyone()  # nobody writes a checkpoint that another has not read yet
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

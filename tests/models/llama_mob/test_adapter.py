@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import torch
 from small_llama import small_base
 from small_world import SmallWorld
 
-from bench.adapter import Context
+from bench.adapter import Context, OutOfTime
 from bench.errors import UserError
 from bench.trajectories import MISSING, OK, Trajectories
 from bench.world import Grid, Window
 from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings
+from models.llama_mob.tuning.fit import learn
+from models.llama_mob.tuning.several import learn_together
 
 FAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-2, "rank": 4}
 
@@ -172,3 +175,33 @@ def test_what_cannot_be_written_or_learned_is_refused(world: SmallWorld, base: P
         )
     with pytest.raises(UserError, match="no training user"):
         model.fit(world.split.train.days(0, 0), None, world.context(folder=tmp_path))
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    context = world.context(folder=tmp_path / "two", progress=lambda label, _done, _total: heard.append(label))
+    context.folder.mkdir()
+    given = (world.split.train, world.split.validate)
+    settings = LlamaMobSettings(base=str(base), **{**FAST, "batch": 1, "epochs": 2})
+    together, told = learn_together(2, *given, settings, context, "float32")
+    alone = settings.model_copy(update={"accumulate": 2})
+    weights, facts = learn(*given, alone, world.context(folder=tmp_path / "one"), "float32")
+    assert facts["steps"] == told["steps"] == 4
+    assert facts["loss_last"] == pytest.approx(told["loss_last"], rel=1e-3)
+    assert facts["validation_loss"] == pytest.approx(told["validation_loss"], rel=1e-3)
+    assert all(torch.allclose(weights[name], together[name], atol=2e-3) for name in weights)
+    assert any(weights[name].abs().max() > 1e-2 for name in weights if "lora_B" in name)
+    assert heard
+
+
+@pytest.mark.slow
+def test_processes_end_with_their_fit(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    def stop(_label: str, _done: float, _total: float) -> None:
+        raise OutOfTime
+
+    context = world.context(folder=tmp_path, progress=stop)
+    settings = LlamaMobSettings(base=str(base), **FAST)
+    with pytest.raises(OutOfTime):
+        learn_together(2, world.split.train, None, settings, context, "float32")
+    assert not multiprocessing.active_children()
