@@ -34,6 +34,7 @@ SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "replay": _replayed,
     "candidate_boosting": {"trees": 10, "rows": 5000},
     "llama_mob": _small_llama,
+    "llama_mob_parallel": _small_llama,
     "lp_bert": {"init": "scratch", "epochs": 1, "batch": 4, "learning_rate": 1e-3},
 }
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -15,6 +15,7 @@ from bench.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_u
 from bench.world import Calendar, Grid
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
+from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.permutation import Permutation
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
@@ -52,8 +53,10 @@ class Answering:
         seconds = {"prefill_seconds": writer.seconds.prefill, "decode_seconds": writer.seconds.decode}
         return Answers.concat(parts), _spent(results) | seconds
 
-    def _writer(self) -> Engine | FreeWriter:
+    def _writer(self) -> Engine | FreeWriter | OnePassReader:
         seed, grid, decoding = self.ctx.seed, self.ctx.grid, self.settings.decoding
+        if self.settings.one_pass:
+            return OnePassReader(self.model, self.tokens, width=grid.width, height=grid.height)
         if decoding.mode == "free":
             return FreeWriter(self.model, self.tokens, decoding, seed=seed, grid=grid)
         asked = (seed, grid, self.ctx.calendar)

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
-from bench.adapter import Context
+from bench.adapter import Adapter, Context
 from bench.files import write_text, write_with
 from bench.metrics import score_users
 from bench.registry import make
@@ -27,7 +27,7 @@ from models.llama_mob.tokens import Tokens
 
 METRICS = ("geobleu@humob24", "accuracy@v1")
 BESIDE = ("user_mode", "slot_mode", "kernel_vote")
-UNTUNED = {"tuning": "none", "decoding": {"mode": "draft"}}
+UNTUNED: dict[str, object] = {"tuning": "none", "decoding": {"mode": "draft"}}
 
 CARD = """# The tiny base: a small Llama, pretrained on synthetic cities
 
@@ -114,11 +114,8 @@ def _rows() -> list[str]:
     return lines
 
 
-def _score(model: object, history: Trajectories, truth: Trajectories) -> tuple[float, float]:
-    context = Context()
-    if getattr(model, "learns_from", "nothing") != "nothing":
-        model.fit(history, None, context)  # type: ignore[attr-defined]
-    answers = model.predict(history, truth.queries(), context)  # type: ignore[attr-defined]
+def _score(model: Adapter, history: Trajectories, truth: Trajectories) -> tuple[float, float]:
+    answers = model.predict(history, truth.queries(), Context())
     scores = score_users(answers.x, answers.y, truth, METRICS)
     return float(np.mean(scores[METRICS[0]])), float(np.mean(scores[METRICS[1]]))
 

@@ -32,7 +32,6 @@ from models.llama_mob.pretraining import HELD_OUT_SEED, SEEN_WEIGHT, Batch, Exam
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Instruction
-from models.llama_mob.start import construct
 from models.llama_mob.tokens import Tokens
 
 WARM_UP = 60  # steps
@@ -140,7 +139,6 @@ def begin(tokens: Tokens) -> Run:
     """Return the network before training."""
     torch.manual_seed(0)
     model, average = (LlamaForCausalLM(shape(tokens)) for _ in range(2))
-    construct(model)
     average.load_state_dict(model.state_dict())
     return Run(model, average)
 

@@ -1,9 +1,9 @@
 """What the tiny base learns from: prompts about people of synthetic cities that no protocol uses.
 
 Every person's places are mirrored, turned and moved at random, so that the network learns to go by the records that it
-reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. In half
-of the examples some cells of the answer are read as other cells of the same person at that hour, as the model's own
-wrong answers will be: what comes after a mistake is learned too.
+reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. Most
+cells of the answer are read as other cells of the same person at that hour, as the model's own wrong answers will be:
+a model that has only read true answers trusts its own, and stays where it is for ever.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
 from models.llama_mob.tokens import Tokens
+from models.llama_mob.tuning.examples import misread
 
 FIRST_SEED, HELD_OUT_SEED = 1000, 999_000
 POOL, CITY_USERS, CITY_BATCHES = 3000, 100, 40  # users held at a time, drawn from one city, batches until the next
@@ -29,7 +30,7 @@ LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.82, 0.06, 0.06, 0.06)
 SEEN_WEIGHT, LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.5, 0.02  # of records seen, of listed ones, of known answer tokens
-MISREAD = 0.5  # share of examples with misread answers, and of the points misread in them
+MISREAD, MISREAD_POINTS = 0.9, 0.8  # share of examples with misread answers, and of the points misread in them
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Stage:
     horizon: int
 
 
-STAGES = (Stage(0.08, 2, 6, 1), Stage(0.25, 3, 14, 2), Stage(0.80, 5, 28, 3), Stage(1.0, 12, 50, 8))
+STAGES = (Stage(0.08, 2, 6, 1), Stage(0.25, 3, 14, 2), Stage(0.80, 5, 28, 3), Stage(1.0, 7, 50, 6))
 
 
 @dataclass
@@ -97,7 +98,7 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         history = person.days(first, first + days - 1)
         truth = person.days(first + days, first + days + horizon - 1)
         if len(history) and len(truth):
-            read = misread(history, truth, rng) if rng.random() < MISREAD else truth
+            read = misread(history, truth, MISREAD_POINTS, rng) if rng.random() < MISREAD else truth
             compiled = compile_prompt(template, tokens, history, truth.queries())
             examples.append(example(compiled, tokens, history, truth, read, template.listed))
     return pack(examples)
@@ -113,17 +114,6 @@ def moved(table: Trajectories, rng: np.random.Generator) -> Trajectories:
     x = x + rng.integers(1 - x.min(), 201 - x.max())
     y = y + rng.integers(1 - y.min(), 201 - y.max())
     return replace(table, x=x.astype(np.int16), y=y.astype(np.int16))
-
-
-def misread(history: Trajectories, truth: Trajectories, rng: np.random.Generator) -> Trajectories:
-    """Return the truth with some cells replaced by one that the person was in at about that hour before."""
-    x, y = truth.x.copy(), truth.y.copy()
-    for i in np.flatnonzero(rng.random(len(truth)) < MISREAD):
-        apart = np.abs(history.t.astype(int) - int(truth.t[i]))
-        near = np.flatnonzero(apart <= max(2, int(apart.min())))
-        chosen = near[int(rng.integers(len(near)))]
-        x[i], y[i] = history.x[chosen], history.y[chosen]
-    return replace(truth, x=x, y=y)
 
 
 def parts(rng: np.random.Generator) -> Instruction:

@@ -88,6 +88,7 @@ class LlamaMobSettings(adapter.Settings):
     """Settings of llama_mob."""
 
     predicts_with: ClassVar[frozenset[str]] = frozenset({"decoding"})
+    one_pass: ClassVar[bool] = False  # whether cells are learned at their places in the question, not in an answer
 
     preset: Literal["paper"] | None = Field(
         None, description="paper: the published settings; what else is set here comes before them"
@@ -120,6 +121,13 @@ class LlamaMobSettings(adapter.Settings):
         None, description="share of each training city among the trajectories; none: as they come"
     )
     windows: int = Field(1, ge=1, description="examples a training user: the horizon, and as long stretches before it")
+    misread: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the answer's cells that are read, in training, as others of the person's at about that "
+        "hour: a small model that reads only true answers trusts its own mistakes; the paper: 0",
+    )
     history_days: int | None = Field(
         None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
     )

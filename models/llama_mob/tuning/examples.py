@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from bench.adapter import Context
 from bench.errors import UserError
 from bench.trajectories import Trajectories
 from bench.world import Window
-from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
-from models.llama_mob.prompts.template import Template
+from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt
+from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tokens import Tokens
 
@@ -25,16 +25,17 @@ POOL = 16  # batches whose users are sorted by length together: more waste less 
 
 @dataclass(frozen=True)
 class Example:
-    """Prompt and answer of one user as int32 ids; ``answer``: where it begins; ``slots``: where its numbers stand."""
+    """One user's prompt as read, int32 ids; the places that predict, the ids they should, and which are numbers."""
 
     ids: np.ndarray
-    answer: int
-    slots: np.ndarray
+    places: np.ndarray
+    targets: np.ndarray
+    numbers: np.ndarray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded ids (rows, length), and for each learned token: the flat place before it, its id, is it a number."""
+    """Right-padded ids (rows, length), and for each learned token: the flat place that predicts it, its id, is it a number."""
 
     ids: Tensor
     places: Tensor
@@ -84,16 +85,17 @@ def stretches(table: Trajectories, window: Window, windows: int) -> Iterator[tup
 
 
 def examples(
-    table: Trajectories, window: Window, template: Template, tokens: Tokens, settings: LlamaMobSettings
+    table: Trajectories, template: Template, tokens: Tokens, settings: LlamaMobSettings, ctx: Context, windows: int = 1
 ) -> list[Example]:
     """Return an example for each user and window that has rows on both sides."""
-    made = []
-    for history, truth in stretches(table, window, settings.windows):
+    make, made = placed if settings.one_pass else answered, []
+    for history, truth in stretches(table, ctx.window, windows):
         known = set(history.users)
         for user in truth.users:
             if user in known:
-                seen = recent(history.of(user), settings.history_days)
-                made.append(example(template, tokens, seen, truth.of(user)))
+                seen, true = recent(history.of(user), settings.history_days), truth.of(user)
+                rng = ctx.rng("llama_mob", "misread", *user, int(true.d[0]))
+                made.append(make(template, tokens, seen, true, misread(seen, true, settings.misread, rng)))
     return made
 
 
@@ -102,11 +104,45 @@ def recent(history: Trajectories, days: int | None) -> Trajectories:
     return history if days is None or not len(history) else history.take(history.d > history.d.max() - days)
 
 
-def example(template: Template, tokens: Tokens, history: Trajectories, truth: Trajectories) -> Example:
-    """Compile one user's prompt with the true answer in it."""
+def misread(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:
+    """Return the truth with a share of cells replaced by one that the person was in at about that hour before."""
+    x, y = truth.x.copy(), truth.y.copy()
+    for i in np.flatnonzero(rng.random(len(truth)) < share):
+        apart = np.abs(history.t.astype(int) - int(truth.t[i]))
+        near = np.flatnonzero(apart <= max(2, int(apart.min())))
+        chosen = near[int(rng.integers(len(near)))]
+        x[i], y[i] = history.x[chosen], history.y[chosen]
+    return replace(truth, x=x, y=y)
+
+
+def answered(
+    template: Template, tokens: Tokens, history: Trajectories, truth: Trajectories, read: Trajectories
+) -> Example:
+    """Compile one user's prompt and answer; each token of the answer is learned at the one before it.
+
+    The x to learn is the true one; the y to learn is that of the x which was read, so that the two stay one cell.
+    """
     compiled = compile_prompt(template, tokens, history, truth.queries())
-    ids = np.concatenate([compiled.prompt, compiled.filled(truth.x, truth.y)]).astype(np.int32)
-    return Example(ids, len(compiled.prompt), len(compiled.prompt) + np.flatnonzero(compiled.answer == UNKNOWN))
+    ids = np.concatenate([compiled.prompt, compiled.filled(read.x, read.y)]).astype(np.int32)
+    places = np.arange(len(compiled.prompt), len(ids)) - 1
+    return Example(ids, places, compiled.filled(truth.x, read.y), compiled.answer == UNKNOWN)
+
+
+def placed(
+    template: Template, tokens: Tokens, history: Trajectories, truth: Trajectories, _read: Trajectories
+) -> Example:
+    """Compile one user's prompt alone; the cells are learned at their own places 999 999 in the question."""
+    compiled = compile_prompt(template, tokens, history, truth.queries())
+    places = placeholders(compiled, tokens, len(truth))
+    targets = np.stack([compiled.tables[0, truth.x], compiled.tables[1, truth.y]], axis=1).ravel()
+    return Example(compiled.prompt.astype(np.int32), places, targets, np.ones(len(places), bool))
+
+
+def placeholders(compiled: Compiled, tokens: Tokens, queries: int) -> np.ndarray:
+    """Return where 999 stands in a prompt for the x and y of each query, int64 (2n,): its last 2n such tokens."""
+    hidden = tokens.numbers if tokens.spaced is None else tokens.spaced
+    found = np.flatnonzero(compiled.prompt == hidden[MASK])
+    return found[len(found) - 2 * queries :]
 
 
 def groups(lengths: Sequence[int], size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
@@ -127,11 +163,8 @@ def pack(chosen: Sequence[Example]) -> Batch:
     """Pad to the longest on the right: causal attention never looks there, so no mask is needed."""
     length = max(len(example.ids) for example in chosen)
     ids = np.zeros((len(chosen), length), np.int64)
-    learned, numbers = np.zeros((2, len(chosen), length), bool)
     for row, one in enumerate(chosen):
         ids[row, : len(one.ids)] = one.ids
-        learned[row, one.answer : len(one.ids)] = True
-        numbers[row, one.slots] = True
-    places = np.flatnonzero(learned)
-    arrays = (ids, places - 1, ids.ravel()[places], numbers.ravel()[places])
-    return Batch(*(torch.from_numpy(array) for array in arrays))
+    places = np.concatenate([row * length + one.places for row, one in enumerate(chosen)])
+    targets, numbers = (np.concatenate([getattr(one, name) for one in chosen]) for name in ("targets", "numbers"))
+    return Batch(*(torch.from_numpy(array) for array in (ids, places, targets, numbers)))

@@ -64,8 +64,7 @@ def _data(
     template = template_for(settings, ctx)
 
     def made(table: Trajectories, windows: int) -> list[Example]:
-        seen = readable(table, settings, ctx.grid)
-        return examples(seen, ctx.window, template, tokens, settings.model_copy(update={"windows": windows}))
+        return examples(readable(table, settings, ctx.grid), template, tokens, settings, ctx, windows)
 
     users = choose(train.users, settings, ctx)
     cities = Counter(city for city, _uid in users)

@@ -104,7 +104,7 @@ class Fit:
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate() * share(self.settings, step, self.steps)
         chosen = [[self.data.train[i] for i in batch] for batch in batches]
-        learned = sum(len(example.ids) - example.answer for batch in chosen for example in batch)
+        learned = sum(len(example.places) for batch in chosen for example in batch)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         own = [(part, processes / learned) for batch in chosen[rank::processes] for part in self._parts(batch)]
         own = own or [(chosen[0][:1], 0.0)]  # the others wait for its gradient

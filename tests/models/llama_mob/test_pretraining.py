@@ -60,7 +60,7 @@ def test_cells_to_learn_are_the_true_ones(halves: tuple[Trajectories, Trajectori
 
 def test_a_misread_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple[Trajectories, Trajectories]) -> None:
     history, truth = halves
-    read = misread(history, truth, np.random.default_rng(0))
+    read = misread(history, truth, 0.5, np.random.default_rng(0))
     changed = (read.x != truth.x) | (read.y != truth.y)
     assert changed.any()
     known = set(zip(history.x.tolist(), history.y.tolist(), strict=True))

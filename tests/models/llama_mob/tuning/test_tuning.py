@@ -41,7 +41,7 @@ def made(tokens: Tokens) -> list[examples.Example]:
     """Six people's examples of about 400 tokens."""
     table = people("B", range(6), 3, GRID)
     template = Template.build(LlamaMobSettings().instruction, GRID, Calendar())
-    return examples.examples(table, SHORT, template, tokens, LlamaMobSettings())
+    return examples.examples(table, template, tokens, LlamaMobSettings(), Context(window=SHORT))
 
 
 # Which users
@@ -74,10 +74,10 @@ def test_the_mix_holds_even_where_a_city_is_short() -> None:
 def test_an_example_is_the_prompt_and_the_true_answer(made: list[examples.Example], tokens: Tokens) -> None:
     truth = people("B", range(6), 3, GRID).days(2, 2)
     user = truth.of(truth.users[0])
-    answer = tokens.decode(made[0].ids[made[0].answer :])
+    answer = tokens.decode(made[0].ids[made[0].places + 1])
     rows = [f"{d} {t} {x} {y}\n" for d, t, x, y in zip(user.d, user.t, user.x, user.y, strict=True)]
     assert answer == "".join(rows)
-    assert tokens.decode(made[0].ids[made[0].slots]).split() == [
+    assert tokens.decode(made[0].targets[made[0].numbers]).split() == [
         str(n) for p in zip(user.x, user.y, strict=True) for n in p
     ]
 
@@ -85,10 +85,10 @@ def test_an_example_is_the_prompt_and_the_true_answer(made: list[examples.Exampl
 def test_the_answer_alone_is_learned(made: list[examples.Example]) -> None:
     batch = examples.pack(made[:2])
     length = batch.ids.shape[1]
-    want = [row * length + i for row, one in enumerate(made[:2]) for i in range(one.answer, len(one.ids))]
+    want = [row * length + i for row, one in enumerate(made[:2]) for i in one.places + 1]
     assert (batch.places + 1).tolist() == want
-    assert batch.targets.tolist() == np.concatenate([one.ids[one.answer :] for one in made[:2]]).tolist()
-    assert int(batch.numbers.sum()) == sum(len(one.slots) for one in made[:2])
+    assert batch.targets.tolist() == np.concatenate([one.ids[one.places + 1] for one in made[:2]]).tolist()
+    assert int(batch.numbers.sum()) == sum(one.numbers.sum() for one in made[:2])
 
 
 def test_windows_shift_by_whole_horizons_and_history_days_cut(tokens: Tokens) -> None:
@@ -122,7 +122,7 @@ def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens
     alone = [model(one.ids, one.places, one.targets) for one in (examples.pack([example]) for example in made[:2])]
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)
     ids = torch.from_numpy(made[0].ids.astype(np.int64))[None]
-    labels = torch.where(torch.arange(ids.shape[1]) < made[0].answer, -100, ids)
+    labels = torch.where(torch.arange(ids.shape[1]) <= made[0].places[0], -100, ids)
     assert model.model(ids, labels=labels).loss.item() == pytest.approx(alone[0].mean().item(), rel=1e-5)
 
 
