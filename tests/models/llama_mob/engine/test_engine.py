@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
 from small_model import SIDE, Knowing, cells, engine, small_model, tables, task, tasks
 
 from bench.errors import UserError
@@ -37,6 +38,25 @@ def test_forced_is_constrained_argmax() -> None:
     found = engine(MODEL, mode="forced", batch=1).predict(asked)
     assert [result.cells.ravel().tolist() for result in found] == [plainly(MODEL, one) for one in asked]
     assert all(result.counts.margin > 1e-4 for result in found)  # else the other tests prove little
+
+
+def test_a_lora_takes_part() -> None:
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    tuned = get_peft_model(small_model(1), config).eval()
+    asked = tasks(0, 3)
+    for way in ({"mode": "forced"}, {"mode": "jump"}, {"mode": "draft"}):
+        found = engine(tuned, **way).predict(asked)
+        assert [result.cells.ravel().tolist() for result in found] == [plainly(tuned, one) for one in asked]
+    assert cells(found) != cells(engine(small_model(1), mode="jump").predict(asked))
+
+
+def test_bfloat16_keeps_to_the_template_too() -> None:
+    asked = tasks(0, 4)
+    found = engine(small_model().bfloat16(), mode="draft", draft="tree").predict(asked)
+    for one, result in zip(asked, found, strict=True):
+        expected = one.compiled.filled(*result.cells.T)
+        assert result.text == " ".join(map(str, expected))
+        assert ((result.cells >= 1) & (result.cells <= SIDE)).all()
 
 
 @settings(max_examples=8)
