@@ -1,8 +1,8 @@
 """llama_mob_parallel: the base and tuning of llama_mob, but all cells are predicted in one pass.
 
 The question lists what is asked for as ``d t 999 999``; the model is tuned to name each hidden number at its own place.
-No answer is written, so that nothing can be malformed, no own mistake is read, and a trajectory costs one pass; but x and
-y are named apart, and two places may be mixed. It is another model than llama_mob, not a way to decode it.
+No answer is written, so that nothing can be malformed, no own mistake is read, and a trajectory costs one pass; but x
+and y are named apart, and two places may be mixed. It is another model than llama_mob, not a way to decode it.
 """
 
 from __future__ import annotations

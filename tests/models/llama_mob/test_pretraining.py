@@ -63,7 +63,10 @@ def test_a_misread_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple
     read = misread(history, truth, 0.5, np.random.default_rng(0))
     changed = (read.x != truth.x) | (read.y != truth.y)
     assert changed.any()
-    known = set(zip(history.x.tolist(), history.y.tolist(), strict=True))
+    known = {
+        *zip(history.x.tolist(), history.y.tolist(), strict=True),
+        *zip(truth.x.tolist(), truth.y.tolist(), strict=True),
+    }
     assert set(zip(read.x[changed].tolist(), read.y[changed].tolist(), strict=True)) <= known
     compiled = compile_prompt(Template.build(Instruction(), Grid(), Calendar()), TOKENS, history, truth.queries())
     one = example(compiled, TOKENS, history, truth, read, listed=True)
