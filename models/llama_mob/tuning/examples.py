@@ -36,7 +36,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded ids (rows, length); of each learned token the flat place that predicts it, its id, is it a number."""
+    """Padded ids (rows, length); of each learned token the flat place that predicts it, its id, if it is a number."""
 
     ids: Tensor
     places: Tensor
