@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,14 +20,14 @@ from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.permutation import Permutation
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import Decoding, LlamaMobSettings
 from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import recent
 
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
 Spent = dict[str, float]
-Engines = dict[tuple[int, Grid, Calendar], Engine]
+Engines = dict[tuple[int, Grid, Calendar, Decoding], Engine]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Answering:
     settings: LlamaMobSettings
     ctx: Context
     engines: Engines = field(default_factory=dict)
+    engine: ClassVar[type[Engine]] = Engine
 
     def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Spent]:
         """Return the answers, and what all of them took; a user without a history gets ``missing``."""
@@ -59,11 +61,11 @@ class Answering:
             return OnePassReader(self.model, self.tokens, width=grid.width, height=grid.height)
         if decoding.mode == "free":
             return FreeWriter(self.model, self.tokens, decoding, seed=seed, grid=grid)
-        asked = (seed, grid, self.ctx.calendar)
+        asked = (seed, grid, self.ctx.calendar, decoding)
         if asked not in self.engines:
             self.engines.clear()
             off_days, width, height = self.ctx.calendar.is_off, grid.width, grid.height
-            self.engines[asked] = Engine(
+            self.engines[asked] = self.engine(
                 self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=width, height=height
             )
         return self.engines[asked]
