@@ -53,11 +53,12 @@ def study(
     storage: Annotated[str | None, typer.Option(help="journal:FILE or an Optuna URL; else a SQLite file.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once; start it on more machines, too.")] = 1,
     accept: Annotated[bool, typer.Option("--accept-changes", help="Go on with trials of a changed file.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Write the report, CSV and figures there (else into OUT).")] = None,
 ) -> None:
     """Which cities to train on, how many trajectories, which settings: trials up to a total. Goes on where it was."""
     from bench.commands.study import Order, study_command
 
-    given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept)
+    given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
     raise typer.Exit(study_command(Order(*given)))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from rich.console import Console
 
+    from bench.sources import Source
     from bench.study.evaluate import Evaluator
     from bench.study.outcome import Outcome
     from bench.study.schema import Study
@@ -38,6 +39,7 @@ class Order:
     storage: str | None
     workers: int
     accept: bool
+    to: Path | None
 
 
 def study_command(order: Order) -> int:
@@ -49,8 +51,7 @@ def study_command(order: Order) -> int:
     except ImportError:
         raise UserError("bench study needs Optuna: pip install 'mobility-bench[study]'") from None
     studies = _read(order)
-    for study in studies:
-        _open(order, study)
+    _check_data(order, studies)
     try:
         _work_side_by_side(order) if order.workers > 1 else _work(order, 0)
     except KeyboardInterrupt:
@@ -75,24 +76,45 @@ def _folder(order: Order, study: Study) -> Path:
     return order.out / f"{wanted.name}{scale}{'' if kind == 'synthetic' else f'-{kind}'}"
 
 
+def _storage(order: Order, study: Study) -> str:
+    return order.storage or study.spec.storage or f"sqlite:///{_folder(order, study)}/study.db"
+
+
 def _open(order: Order, study: Study) -> optuna.Study:
     from bench.study import storage
 
-    spec = order.storage or study.spec.storage or f"sqlite:///{_folder(order, study)}/study.db"
+    spec = _storage(order, study)
     return storage.open_study(study, storage.open_storage(spec), spec, accept=order.accept)
+
+
+def _check_data(order: Order, studies: Sequence[Study]) -> None:
+    """Open every study, and make sure that its cities hold the rows that its trials were made of."""
+    from bench.study import mixes, storage
+
+    opened = [_open(order, study) for study in studies]
+    source, marks = _source(studies[0]), dict[str, str]()
+    for study, found in zip(studies, opened, strict=True):
+        test = study.protocol.splits[0].test
+        for city in dict.fromkeys((*(mixes.players(study) or study.cities), *test)):
+            marks.setdefault(city, source.load(city).fingerprint())
+        storage.agree_on_data(found, marks, _storage(order, study), accept=order.accept)
+
+
+def _source(study: Study) -> Source:
+    from bench.sources import open_source
+
+    data = study.protocol.data
+    return open_source(data.source, seed=data.seed, options=dict(data.options))
 
 
 def _evaluator(order: Order, study: Study) -> Evaluator:
     from bench import place
     from bench.place import Place
-    from bench.sources import open_source
     from bench.study.evaluate import Evaluator
 
-    data = study.protocol.data
-    source = open_source(data.source, seed=data.seed, options=dict(data.options))
     here = place.place(1)
     shared = Place(here.device, max(1, here.threads // order.workers), 1, shared=order.workers > 1)
-    return Evaluator(source, order.out, _folder(order, study), shared)
+    return Evaluator(_source(study), order.out, _folder(order, study), shared)
 
 
 def _work(order: Order, number: int) -> None:
@@ -152,7 +174,7 @@ def _report(order: Order, studies: Sequence[Study], console: Console) -> int:
         opened, evaluator = _open(order, study), _evaluator(order, study)
         ended = sum(t.state.is_finished() for t in _standing(study, opened))
         outcomes.append(gather(study, opened, evaluator, test=ended >= study.total))
-    write(outcomes, _folder(order, studies[0]), console)
+    write(outcomes, order.to or _folder(order, studies[0]), console, _command(order))
     return 1 if any(trial.state == "failed" for outcome in outcomes for trial in outcome.trials) else 0
 
 
@@ -162,7 +184,17 @@ def _standing(study: Study, opened: optuna.Study) -> list[FrozenTrial]:
     return Claims(study, opened).standing()
 
 
-def write(outcomes: Sequence[Outcome], folder: Path, console: Console) -> None:
+def _command(order: Order) -> str:
+    """Write the command as anyone can give it again: no folders of this machine, nothing that changes no figure."""
+    path = order.path.name if order.path.is_absolute() else order.path.as_posix()
+    parts = ["bench study", path]
+    parts += [f"--data {order.data.partition(':')[0]}:FOLDER"] if order.data and ":" in order.data else []
+    parts += [f"--scale {order.scale}"] if order.scale else []
+    parts += [f"--adapter {target}" for target in order.adapters]
+    return " ".join([*parts, *(f"--set '{text}'" for text in order.overrides)])
+
+
+def write(outcomes: Sequence[Outcome], folder: Path, console: Console, command: str) -> None:
     """Print a study's report; write study.md, trials.csv, cities.csv and figures into ``folder``."""
     import importlib.util
 
@@ -171,13 +203,15 @@ def write(outcomes: Sequence[Outcome], folder: Path, console: Console) -> None:
     from bench.study import export, figures
     from bench.study.report import lay_out
 
-    report = lay_out(outcomes)
+    report = lay_out(outcomes, command)
     terminal.show(report, console)
-    write_text(folder / "study.md", markdown.render(report))
     write_text(folder / "trials.csv", export.trials(outcomes))
     if (values := export.city_values(outcomes)).count("\n") > 1:
         write_text(folder / "cities.csv", values)
-    note = "no figures (pip install 'mobility-bench[figures]')"
+    drawn, note = list[Path](), "no figures (pip install 'mobility-bench[figures]')"
     if importlib.util.find_spec("matplotlib"):
-        note = f"{sum(len(figures.draw(outcome, folder / 'figures')) for outcome in outcomes)} figures"
+        drawn = [path for outcome in outcomes for path in figures.draw(outcome, folder / "figures")]
+        note = f"{len(drawn)} figures"
+    shown = "".join(f"\n![{path.stem}](figures/{path.name})\n" for path in drawn)
+    write_text(folder / "study.md", markdown.render(report) + (f"\n## Figures\n{shown}" if drawn else ""))
     console.print(f"Written: {folder}/study.md, trials.csv, {note}", style="dim", markup=False, highlight=False)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.files import write_with
 from bench.report import numbers
 from bench.study import mixes
-from bench.study.outcome import ALL, NOTHING, Estimate, Outcome
+from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,33 +37,72 @@ def _file(outcome: Outcome) -> str:
 
 
 def _save(path: Path, paint: Callable[[Axes], None]) -> Path:
+    """Paint and write; the same figure gives the same bytes."""
+    import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasSVG(figure)
-    paint(figure.add_subplot())
-    write_with(path, lambda part: figure.savefig(part, format="svg", metadata={"Date": None}))
+    axes = figure.add_subplot()
+    paint(axes)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside lower center", ncols=4, fontsize="small", frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": path.stem}):
+        write_with(path, lambda part: figure.savefig(part, format="svg", metadata={"Date": None}))
     return path
 
 
 def _front(outcome: Outcome, axes: Axes) -> None:
-    """Trajectories against the main score; the front filled."""
-    panel = outcome.panels[0]
-    for trial in outcome.done:
-        estimate = panel.estimate({mixes.name_of(trial): 1.0})
-        assert trial.scored is not None
+    """Trajectories against the main score. A bar is the interval of the difference from the best trial: where it
+    crosses the line of the best, the two cannot be told apart. Trials with as many trajectories stand side by side.
+    """
+    panel, winner = outcome.panels[0], best_of(outcome, outcome.done)
+    top = panel.values[mixes.name_of(winner), ALL]
+    axes.axhline(top, color="tab:blue", linewidth=0.8, label="best")
+    for trial, at in _side_by_side(outcome.done):
+        height = panel.values[mixes.name_of(trial), ALL]
+        less = panel.less(mixes.name_of(trial), mixes.name_of(winner))
         best = trial.number in outcome.best
-        spread = _spread([estimate])
-        colour = "tab:blue" if best else "silver"
-        axes.errorbar(trial.scored.trajectories, estimate.value, yerr=spread, fmt="o", color=colour, zorder=2 + best)
+        colour = "tab:blue" if best else "darkgrey"
+        spread = _spread([less]) if less.known else None
+        axes.errorbar(at, height, yerr=spread, fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
-            at = (trial.scored.trajectories, estimate.value)
-            axes.annotate(str(trial.point.get(mixes.CITIES, trial.number)), at, (5, 4), textcoords="offset points")
+            label = str(trial.point.get(mixes.CITIES, trial.number))
+            axes.annotate(label, (at, height), (4, 4), textcoords="offset points")
     if outcome.nothing:
-        axes.axhline(panel.values[NOTHING, ALL], color="black", linewidth=0.8, linestyle=":", label=NOTHING)
-        axes.legend()
+        _mark_nothing(panel.values[NOTHING, ALL], axes)
+    axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
+    axes.plot([], [], "o", color="darkgrey", label="not on it")
+    axes.plot([], [], "-", color="darkgrey", linewidth=1, label="95 % interval of the\ndifference from the best")
     axes.set(xlabel="trajectories", ylabel=numbers.title(panel.metric), title=outcome.study.model)
+
+
+def _mark_nothing(value: float, axes: Axes) -> None:
+    """Draw the empty set of cities as a line where that leaves the trials their room, else in words."""
+    low, high = axes.get_ylim()
+    if low - (high - low) <= value <= high + (high - low):
+        axes.axhline(value, color="black", linewidth=0.8, linestyle=":", label=NOTHING)
+    else:
+        where = "below" if value < low else "above"
+        axes.text(
+            0.01, 0.02, f"{NOTHING}: {value:.3f}, {where} this figure", transform=axes.transAxes, fontsize="small"
+        )
+
+
+def _side_by_side(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
+    """Place trials along the trajectories, those with as many a little apart."""
+    levels: dict[int, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        levels[mixes.trajectories(trial)].append(trial)
+    gaps = np.diff(sorted(levels))
+    room = 0.8 * (float(gaps.min()) if len(gaps) else 1.0)
+    most = max(len(level) for level in levels.values())
+    return [
+        (trial, count + (i - (len(level) - 1) / 2) * room / most)
+        for count, level in levels.items()
+        for i, trial in enumerate(level)
+    ]
 
 
 def _spread(estimates: Sequence[Estimate]) -> list[list[float]]:
@@ -80,14 +123,23 @@ def _cities(outcome: Outcome, groups: list[mixes.Context], axes: Axes) -> None:
         axes.bar(at, heights, width, yerr=spread, capsize=2, label=context.label)
     axes.set_xticks([j + 0.4 - width / 2 for j in range(len(groups[0].players))], groups[0].players)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.legend()
     axes.set(xlabel="training city", ylabel=f"Shapley value, {numbers.title(panel.metric)}", title=outcome.study.model)
 
 
 def _curves(outcome: Outcome, axes: Axes) -> None:
+    """Score by number of trajectories, one line a mix. The bar has the typical length of the interval of a gain."""
     panel = outcome.panels[0]
-    for label, trials in mixes.curves(outcome).items():
-        at = [trial.scored.trajectories for trial in trials if trial.scored]
-        axes.plot(at, [panel.values[mixes.name_of(trial), ALL] for trial in trials], marker="o", label=label)
-    axes.legend(fontsize="small", ncols=2)
+    lengths = []
+    for i, (label, trials) in enumerate(mixes.curves(outcome).items()):
+        names = [mixes.name_of(trial) for trial in trials]
+        colour, dashes = f"C{i % 10}", ("-", "--", ":")[i // 10 % 3]
+        scores = [panel.values[name, ALL] for name in names]
+        axes.plot([mixes.trajectories(t) for t in trials], scores, dashes, color=colour, marker="o", label=label)
+        gains = [panel.less(name, before) for before, name in itertools.pairwise(names)]
+        lengths += [gain.high - gain.low for gain in gains if gain.known]
+    if lengths:
+        (low, high), at = axes.get_ylim(), axes.get_xlim()[0]
+        half = float(np.median(lengths)) / 2
+        label = "typical 95 % interval of a gain"
+        axes.errorbar(at, (low + high) / 2, yerr=half, fmt="none", color="black", capsize=4, label=label)
     axes.set(xlabel="trajectories", ylabel=numbers.title(panel.metric), title=outcome.study.model)

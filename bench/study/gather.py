@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bench.leaderboard import facts
 from bench.study.evaluate import TEST, Evaluator, Failed, Scored
 from bench.study.mixes import CITIES, context_of, name_of, players
 from bench.study.outcome import NOTHING, Outcome, Trial, best_of, importances, panel, read_trials
@@ -20,9 +21,10 @@ def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bo
     """Read the trials and score the empty set of cities; with ``test``, score winner, all cities and empty set."""
     trials = read_trials(opened)
     done = [trial for trial in trials if trial.scored]
-    nothing = _try(study, evaluator, None) if done else None
+    nothing, why = _try(study, evaluator, None) if done else (None, "")
     named = {name_of(trial): trial.scored for trial in done if trial.scored} | ({NOTHING: nothing} if nothing else {})
-    _list_cases(study, evaluator, list(named.values()))
+    cases = dict.fromkeys(cost for scored in named.values() for _city, _seed, cost in scored.cases)
+    _list_cases(study, evaluator, list(cases))
     outcome = Outcome(
         study=study,
         trials=trials,
@@ -30,16 +32,17 @@ def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bo
         importances=importances(opened, study),
         nothing=nothing,
         panels=tuple(panel(metric, named, evaluator.run()) for metric in study.metrics) if named else (),
+        rests=facts.gather([record for case in cases if (record := evaluator.run().read(case))]),
+        lacks=(f"{NOTHING} has no scores: {why}",) if why else (),
     )
     return _tested(outcome, evaluator) if test and done else outcome
 
 
-def _list_cases(study: Study, evaluator: Evaluator, scored: Sequence[Scored]) -> None:
+def _list_cases(study: Study, evaluator: Evaluator, cases: list[str]) -> None:
     """Let the manifest of the validation records name those of all trials, so that bench report can read them."""
     wanted = study.protocol
-    cases = dict.fromkeys(cost for trial in scored for _city, _seed, cost in trial.cases)
     name = f"{wanted.name}.{VALIDATION}"
-    evaluator.run().write_manifest(protocol=name, version=wanted.version, scale=wanted.scale, cases=list(cases))
+    evaluator.run().write_manifest(protocol=name, version=wanted.version, scale=wanted.scale, cases=cases)
 
 
 def chosen(outcome: Outcome) -> dict[str, Trial | None]:
@@ -59,19 +62,21 @@ def chosen(outcome: Outcome) -> dict[str, Trial | None]:
 
 
 def _tested(outcome: Outcome, evaluator: Evaluator) -> Outcome:
-    few = chosen(outcome)
-    tested = {
-        name: scored
-        for name, trial in few.items()
-        if (scored := _try(outcome.study, evaluator, trial, test=True)) is not None
-    }
-    panels = tuple(panel(metric, tested, evaluator.run(TEST)) for metric in outcome.study.metrics) if tested else ()
-    return Outcome(**{**vars(outcome), "tested": tested, "test_panels": panels})
+    tested, lacks = {}, list(outcome.lacks)
+    for name, trial in chosen(outcome).items():
+        scored, why = _try(outcome.study, evaluator, trial, test=True)
+        if scored:
+            tested[name] = trial.label if trial else NOTHING, scored
+        else:
+            lacks.append(f"{name} has no scores on test users: {why}")
+    scores = {name: scored for name, (_label, scored) in tested.items()}
+    panels = tuple(panel(metric, scores, evaluator.run(TEST)) for metric in outcome.study.metrics) if tested else ()
+    return replace(outcome, tested=tested, test_panels=panels, lacks=tuple(lacks))
 
 
-def _try(study: Study, evaluator: Evaluator, trial: Trial | None, *, test: bool = False) -> Scored | None:
-    """Score a point, or no city (None); None where it cannot be scored."""
+def _try(study: Study, evaluator: Evaluator, trial: Trial | None, *, test: bool = False) -> tuple[Scored | None, str]:
+    """Score a point, or no city (None); return the scores, or why there are none."""
     try:
-        return score_point(study, evaluator, trial.point if trial else None, test=test)
-    except Failed:
-        return None
+        return score_point(study, evaluator, trial.point if trial else None, test=test), ""
+    except Failed as error:
+        return None, str(error)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import metrics
-from bench.report import numbers
 from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
 from bench.study.schema import Choice, Study
 from bench.study.values import marginal, shapley, subsets
@@ -83,6 +81,11 @@ def name_of(trial: Trial) -> str:
     return f"trial {trial.number}"
 
 
+def trajectories(trial: Trial) -> int:
+    """How many trajectories a trial took."""
+    return trial.scored.trajectories if trial.scored else 0
+
+
 def context_of(study: Study, trial: Trial) -> str:
     """Say what a trial has beside its cities: first how many trajectories, for it decides what is compared."""
     if USERS in trial.point:
@@ -134,18 +137,18 @@ def additions(panel: Panel, context: Context) -> Iterator[CityValue]:
 
 
 def budgets(outcome: Outcome) -> list[Budget]:
-    """Return the best trial within each number of trajectories that a trial took."""
+    """Return the best trial within each number of trajectories that a trial took; none where all took as many."""
     if not outcome.panels or not outcome.done:
         return []
     panel = outcome.panels[0]
     levels = sorted({trial.scored.trajectories for trial in outcome.done if trial.scored})
     found: list[Budget] = []
-    for level in levels:
+    for level in levels if len(levels) > 1 else []:
         within = [trial for trial in outcome.done if trial.scored and trial.scored.trajectories <= level]
         best = best_of(outcome, within)
         rest = [trial for trial in within if not _same(panel, trial, best)]
         second = best_of(outcome, rest) if rest else None
-        ahead = panel.estimate({name_of(best): 1.0, name_of(second): -1.0}) if second else None
+        ahead = panel.less(name_of(best), name_of(second)) if second else None
         found.append(Budget(level, best, panel.estimate({name_of(best): 1.0}), second, ahead))
     return found
 
@@ -166,35 +169,3 @@ def curves(outcome: Outcome) -> dict[str, list[Trial]]:
     if USERS not in {axis.name for axis in outcome.study.axes}:
         return {}
     return {label: [group[n] for n in sorted(group)] for label, group in groups.items() if len(group) > 1}
-
-
-def redundancy(added: Sequence[CityValue]) -> list[str]:
-    """Say of each city that helps alone where it is redundant, and where it adds; for one metric and context."""
-    metric = metrics.get(added[0].metric)
-    good = 1 if metric.better == "higher" else -1
-    alone = {value.city: value.estimate for value in added if value.city == value.given}
-    said: dict[str, list[str]] = {city: [] for city, estimate in alone.items() if estimate.sign == good}
-    for value in added:
-        if value.city != value.given and value.city in said:
-            how = _beside(value.estimate, alone[value.city], good)
-            said[value.city].append(f"{how.format(given=value.given)} {signed(value.estimate, metric.name)}")
-    return [f"{city} ({signed(alone[city], metric.name)} alone) {'; '.join(parts)}." for city, parts in said.items()]
-
-
-def _beside(estimate: Estimate, alone: Estimate, good: int) -> str:
-    """Name what a city does beside another: redundant is what adds nothing for sure and less than a quarter."""
-    if estimate.sign == good:
-        return "adds to {given}"
-    if estimate.sign == -good:
-        return "harms {given}"
-    return (
-        "is redundant once {given} is there" if abs(estimate.value) < abs(alone.value) / 4 else "is open beside {given}"
-    )
-
-
-def signed(estimate: Estimate, metric: str) -> str:
-    """Write a difference with its interval, where there is one."""
-    unit = metrics.get(metric).unit
-    if estimate.low != estimate.low:
-        return f"{estimate.value:+.{numbers.decimals(unit)}f}"
-    return numbers.signed_span(estimate.value, estimate.low, estimate.high, unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench import resample
+from bench.leaderboard.facts import Facts
 from bench.store import Run
 from bench.study.claims import REASON, SCORED, is_void
 from bench.study.evaluate import Scored
@@ -49,6 +51,11 @@ class Estimate:
     high: float
 
     @property
+    def known(self) -> bool:
+        """Is there an interval?"""
+        return self.low == self.low
+
+    @property
     def sign(self) -> int:
         """1 or -1 where the interval lies on one side of zero, else 0."""
         return int(self.low > 0) - int(self.high < 0)
@@ -72,10 +79,18 @@ class Panel:
         low, high = resample.interval(np.asarray(drawn)[:, None])
         return Estimate(float(value), float(low[0]), float(high[0]))
 
+    def less(self, one: str, other: str) -> Estimate:
+        """Return the score of one less that of the other, over all target cities."""
+        return self.estimate({one: 1.0, other: -1.0} if one != other else {one: 0.0})
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A study as it stands. best: numbers of the trials that no other beats in all objectives; tested: by name."""
+    """A study as it stands.
+
+    best: numbers of the trials that no other beats in all objectives; rests: data and code of the validation records;
+    tested: name -> what it is, its scores; lacks: what could not be scored beside the trials, with its reason.
+    """
 
     study: Study
     trials: tuple[Trial, ...]
@@ -83,7 +98,9 @@ class Outcome:
     importances: Mapping[str, Mapping[str, float]]  # objective -> axis -> share
     nothing: Scored | None
     panels: tuple[Panel, ...]
-    tested: Mapping[str, Scored] = field(default_factory=dict)
+    rests: Facts
+    lacks: tuple[str, ...] = ()
+    tested: Mapping[str, tuple[str, Scored]] = field(default_factory=dict)
     test_panels: tuple[Panel, ...] = ()
 
     @property
@@ -133,13 +150,17 @@ def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float
 
 
 def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
-    """Gather one metric's scores of all names; those whose files are not here have values only."""
+    """Gather one metric's scores of all names.
+
+    Those whose files are not here, or who asked other users than most (before the file changed), have values only.
+    """
     cities = tuple(next(iter(named.values())).scores[metric]) if named else ()
     values: dict[tuple[str, str], float] = {}
     samples: dict[tuple[str, str], np.ndarray] = {}
     for city in cities:
-        columns = {name: _of_users(scored, metric, city, run) for name, scored in named.items()}
-        here = {name: column for name, column in columns.items() if column is not None}
+        found = {name: _of_users(scored, metric, city, run) for name, scored in named.items()}
+        users = Counter(uids for uids, _ in found.values() if uids).most_common(1)
+        here = {name: column for name, (uids, column) in found.items() if users and uids == users[0][0]}
         values |= {(name, city): float(np.mean(scored.scores[metric][city])) for name, scored in named.items()}
         if here:
             samples |= {(name, city): drawn for name, drawn in _samples(here, city).items()}
@@ -161,23 +182,22 @@ def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarr
     return found
 
 
-def _of_users(scored: Scored, metric: str, city: str, run: Run) -> np.ndarray | None:
-    """Return the scores (users, seeds) of a city, users in the order of their uids; None if a file is not here."""
+def _of_users(scored: Scored, metric: str, city: str, run: Run) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return a city's users in order and their scores (users, seeds); none of both if a file is not here."""
     import pandas as pd
 
-    seeds = []
+    nobody: tuple[tuple[int, ...], np.ndarray] = (), np.empty((0, 0))
+    seeds, uids = [], set()
     for where, _seed, cost in scored.cases:
         if where == city:
             record = run.read(cost)
-            if record is None or "scores" not in record.files:
-                return None
-            path = run.folder / record.files["scores"]
-            if not path.exists():
-                return None
-            seeds.append(pd.read_parquet(path, columns=["uid", metric]).sort_values("uid")[metric].to_numpy(float))
-    if not seeds or len({len(seed) for seed in seeds}) > 1:
-        return None
-    return np.stack(seeds, axis=1)
+            path = run.folder / record.files["scores"] if record and "scores" in record.files else None
+            if path is None or not path.exists():
+                return nobody
+            table = pd.read_parquet(path, columns=["uid", metric]).sort_values("uid")
+            uids.add(tuple(table["uid"].tolist()))
+            seeds.append(table[metric].to_numpy(float))
+    return (uids.pop(), np.stack(seeds, axis=1)) if len(uids) == 1 else nobody
 
 
 def best_of(outcome: Outcome, trials: Sequence[Trial]) -> Trial:

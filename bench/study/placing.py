@@ -90,20 +90,14 @@ def protocol_at(study: Study, point: Point | None, *, test: bool = False) -> Pro
 
 def _untuned(study: Study, test: bool) -> Protocol:
     """Return the protocol of the untuned model, or of the fallback alone where a model has no untuned state."""
-    settings = {path: value for path, value in study.spec.untuned.items() if _concerns(study, path)}
-    if settings:
+    if study.untuned:
         root = study.document
-        for path, value in settings.items():
+        for path, value in study.untuned.items():
             root = sweep.assign(root, path, as_node(value, "study.untuned"))
         return _read(study, root, test)
     name = registry.add(FALLBACK)
     model = ModelSpec(use=name, name=f"{study.protocol.answers.fallback} alone")
     return _ask(study, study.protocol, test).model_copy(update={"models": (model,), "seeds": study.protocol.seeds[:1]})
-
-
-def _concerns(study: Study, path: str) -> bool:
-    model = study.protocol.models[0]
-    return any(path.startswith(f"models.{name}.") for name in (model.name, model.use))
 
 
 def _read(study: Study, root: Node, test: bool) -> Protocol:

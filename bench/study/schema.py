@@ -133,6 +133,13 @@ class Study:
         return self.protocol.splits[0].train.cities
 
     @property
+    def untuned(self) -> dict[str, Any]:
+        """Those of the file's untuned settings that concern this model."""
+        model = self.protocol.models[0]
+        mine = tuple(f"models.{name}." for name in (model.name, model.use))
+        return {path: value for path, value in self.spec.untuned.items() if path.startswith(mine)}
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The objectives that are scores of users; the protocol's main metric if there is none."""
         found = tuple(name for name in self.spec.objectives if name not in (*COSTS, TRAJECTORIES))

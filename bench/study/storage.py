@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal:"
 LOCKED_AFTER_S = 30  # a SQLite file that another program holds longer is called locked
-FILE = "file"  # the study's attribute that holds what its file said
+FILE, DATA = "file", "data"  # attributes of the study: what its file said, fingerprints of its cities
 
 
 def open_storage(spec: str) -> BaseStorage:
@@ -92,6 +92,22 @@ def _agree(study: Study, found: optuna.Study, where: str, *, accept: bool) -> No
     if not accept:
         raise UserError(f"{what}; go on under --accept-changes, or raise the file's version")
     found.set_user_attr(FILE, wanted)
+
+
+def agree_on_data(found: optuna.Study, marks: Mapping[str, str], spec: str, *, accept: bool) -> None:
+    """Compare the cities' rows with those under the trials; marks: city -> fingerprint.
+
+    Raises UserError where a city's rows are others now, unless ``accept``.
+    """
+    before = found.user_attrs.get(DATA, {})
+    others = [city for city, mark in marks.items() if before.get(city, mark) != mark]
+    if others and not accept:
+        raise UserError(
+            f"storage {shown(spec)}: under the trials of '{found.study_name}' the rows of {', '.join(others)} were "
+            "others than the data hold now; bring them back, go on under --accept-changes, or raise the file's version"
+        )
+    if {**before, **marks} != before:
+        found.set_user_attr(DATA, {**before, **marks})
 
 
 def described(study: Study) -> dict[str, Any]:

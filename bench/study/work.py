@@ -91,8 +91,16 @@ def shown(point: Point) -> str:
 
 
 def labels(point: Point) -> dict[str, str]:
-    """Write the choices of a point for readers: ``{"total":240}`` is ``total 240``."""
-    return {name: _label(choice) for name, choice in point.items()}
+    """Write the choices for readers: ``{"total":240}`` is ``total 240``, ``models.lp_bert.loss`` is ``loss``.
+
+    A study has one model, so a setting's last name tells it.
+    """
+    return {brief(name): _label(choice) for name, choice in point.items()}
+
+
+def brief(axis: str) -> str:
+    """Return an axis as readers see it: a setting without ``models.NAME``."""
+    return axis.split(".", 2)[2] if axis.startswith("models.") else axis
 
 
 def _label(choice: Choice) -> str:
