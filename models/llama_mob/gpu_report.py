@@ -155,7 +155,7 @@ def prepare(given: argparse.Namespace) -> Report:
         said = Trajectories.from_frame(pd.read_csv(given.answers), city)
         table = table.only([user for user in table.users if user in set(said.users)])
     batches = tuple(int(text) for text in given.batch.split(","))
-    people = profile.people(table, ctx, max(batches), 20)
+    people = profile.people(table, ctx, max(2, *batches), 20)
     said = (table if said is None else said).only(people.queries.users).days(*window.horizon)
     if said.queries().fingerprint() != people.queries.fingerprint():
         raise UserError(
