@@ -28,14 +28,14 @@ from bench.files import write_with
 from bench.sources.synthetic import Synthetic
 from bench.world import Calendar, Grid
 from models.llama_mob.make_tokenizer import TINY
-from models.llama_mob.pretraining import HELD_OUT_SEED, SEEN_WEIGHT, Batch, Example, Progress, batches, example, pack
+from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, Progress, batches, example, pack
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Instruction
 from models.llama_mob.tokens import Tokens
 
 WARM_UP = 60  # steps
-FALL = 0.45  # share of the time over which the learning rates fall
+FALL = 0.15  # share of the time over which the learning rates fall
 SMOOTH = 0.995  # of the averaged weights, per step
 STATE, HELD_OUT_USERS = "state.safetensors", 40
 WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and predicted
@@ -152,7 +152,9 @@ def held_out(tokens: Tokens) -> dict[str, list[Example]]:
         past, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
         users = [user for user in past.users if user in set(truth.users)][: 12 if name == "full" else None]
         both = [(past.of(user), truth.of(user)) for user in users]
-        sets[name] = [example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t, True) for h, t in both]
+        sets[name] = [
+            example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t, True, 0.0) for h, t in both
+        ]
     return sets
 
 
@@ -167,7 +169,7 @@ def watch(model: LlamaForCausalLM, examples: list[Example]) -> tuple[float, floa
         for one in examples:
             batch = pack([one])
             loss, hit = forward(model, batch)
-            cells = batch.weights > SEEN_WEIGHT
+            cells = batch.weights == 1.0
             losses.append(loss[cells].mean())
             right.append(hit[cells].float().mean())
     return float(torch.stack(losses).mean()), float(torch.stack(right).mean())

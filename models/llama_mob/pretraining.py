@@ -29,21 +29,32 @@ POOL, CITY_USERS, CITY_BATCHES = 3000, 100, 40  # users held at a time, drawn fr
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.82, 0.06, 0.06, 0.06)
-SEEN_WEIGHT, LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.5, 0.02  # of records seen, of listed ones, of known answer tokens
+LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of listed cells, of known tokens of the answer; a cell to predict has 1
 MISREAD, MISREAD_POINTS = 0.9, 0.8  # share of examples with misread answers, and of the points misread in them
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How long windows are until a share of training is done: fewest and most days seen, most days predicted."""
+    """What is learned until a share of training is done.
+
+    shortest, longest: days seen; horizon: most days predicted; seen: weight of the records seen. Early on these teach
+    most; later they would teach to repeat the record before, which is of no use for days to come.
+    """
 
     until: float
     shortest: int
     longest: int
     horizon: int
+    seen: float
 
 
-STAGES = (Stage(0.08, 2, 6, 1), Stage(0.25, 3, 14, 2), Stage(0.80, 5, 28, 3), Stage(1.0, 7, 50, 6))
+STAGES = (
+    Stage(0.08, 2, 6, 1, 0.5),
+    Stage(0.25, 3, 14, 2, 0.5),
+    Stage(0.80, 5, 28, 3, 0.5),
+    Stage(0.92, 7, 50, 6, 0.5),
+    Stage(1.0, 5, 24, 4, 0.03),
+)
 
 
 @dataclass
@@ -100,7 +111,7 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         if len(history) and len(truth):
             read = misread(history, truth, MISREAD_POINTS, rng) if rng.random() < MISREAD else truth
             compiled = compile_prompt(template, tokens, history, truth.queries())
-            examples.append(example(compiled, tokens, history, truth, read, template.listed))
+            examples.append(example(compiled, tokens, history, truth, read, template.listed, stage.seen))
     return pack(examples)
 
 
@@ -126,7 +137,13 @@ def parts(rng: np.random.Generator) -> Instruction:
 
 
 def example(
-    compiled: Compiled, tokens: Tokens, history: Trajectories, truth: Trajectories, read: Trajectories, listed: bool
+    compiled: Compiled,
+    tokens: Tokens,
+    history: Trajectories,
+    truth: Trajectories,
+    read: Trajectories,
+    listed: bool,
+    seen_weight: float,
 ) -> Example:
     """Return what is read and learned of one person.
 
@@ -145,7 +162,7 @@ def example(
         np.concatenate([prompt, compiled.filled(read.x, read.y)]),
         np.concatenate([seen - 1, asked, answer - 1]),
         np.concatenate([prompt[seen], cells, compiled.filled(truth.x, read.y)]),
-        np.concatenate([np.full(len(seen), SEEN_WEIGHT), np.full(len(asked), LISTED_WEIGHT), filler]),
+        np.concatenate([np.full(len(seen), seen_weight), np.full(len(asked), LISTED_WEIGHT), filler]),
     )
 
 
