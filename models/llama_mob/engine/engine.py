@@ -53,6 +53,7 @@ class Engine:
         if record or self._passes.device.type == "cuda":
             self._passes.graphs = Graphs(self._passes.forward, record or on_cuda())
         self._held: KeyValueCache | None = None
+        self._limit = decoding.batch
 
     def predict(
         self, tasks: Sequence[Task], progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -65,31 +66,31 @@ class Engine:
         self.seconds = Seconds()
         results = {i: _nothing() for i, task in enumerate(tasks) if not len(task.queries)}
         sizes_of = {i: reach(task.compiled, self.decoding) for i, task in enumerate(tasks) if i not in results}
-        left, limit = sorted(sizes_of, key=lambda i: -sizes_of[i][0]), self.decoding.batch
+        left = sorted(sizes_of, key=lambda i: -sizes_of[i][0])
         self.model.eval()
         with torch.inference_mode(), attending(self.model):
             self._passes.choose_from(self._numbers([tasks[i] for i in left]))
             while left:
                 lengths, feeds = zip(*(sizes_of[i] for i in left), strict=True)
                 room = room_for(lengths[0], max(feeds))
-                users = self._users(len(left), limit, room, max(feeds))
+                users = self._users(len(left), room, max(feeds))
                 try:
                     for i, writing in self._decode(tasks, _alike(left, lengths, users), users, room):
                         results[i] = self._result(writing)
                         progress(len(results), len(tasks))
                 except (RuntimeError, MemoryError) as error:
                     self._held = None
-                    limit = _fewer(error, users, room)
+                    self._limit = _fewer(error, users, room)
                 left = [i for i in left if i not in results]
         return [results[i] for i in range(len(tasks))]
 
-    def _users(self, waiting: int, limit: int | None, room: int, feed: int) -> int:
+    def _users(self, waiting: int, room: int, feed: int) -> int:
         """Return how many users to decode at a time; a cache that is held and does not do for them is dropped."""
-        wanted, held = min(waiting, limit or sizes.MOST[self._passes.device.type]), self._held
+        wanted, held = min(waiting, self._limit or sizes.MOST[self._passes.device.type]), self._held
         if held is not None and held.room >= room and held.rows >= wanted:
             return wanted
         self._held = None
-        return min(wanted, limit or sizes.users_at_a_time(self._passes, room, feed))
+        return min(wanted, self._limit or sizes.users_at_a_time(self._passes, room, feed))
 
     def _decode(self, tasks: Sequence[Task], group: list[int], users: int, room: int) -> Iterator[tuple[int, Writing]]:
         """Yield a group's answers as they get done, in a cache that is held for later groups and calls."""

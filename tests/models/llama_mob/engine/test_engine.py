@@ -13,7 +13,8 @@ from peft import LoraConfig, get_peft_model
 from small_model import SIDE, Knowing, cells, engine, small_model, tables, task, tasks
 
 from bench.errors import UserError
-from models.llama_mob.engine import Task, sizes
+from models.llama_mob.engine import Task, simulate, sizes
+from models.llama_mob.engine.drafter import Drafter
 from models.llama_mob.engine.passes import Passes
 
 MODEL = small_model()
@@ -133,6 +134,16 @@ def test_the_shipped_drafter_changes_no_answer() -> None:
         assert sum(result.counts.drafted for result in found) > 0
 
 
+@pytest.mark.parametrize("draft", ["chain", "tree"])
+def test_passes_are_those_of_the_simulated_verifier(draft: str) -> None:
+    asked = tasks(8, 4)
+    found = engine(MODEL, mode="draft", draft=draft, draft_tokens=8, nodes=8, stop=0.0, batch=3).predict(asked)
+    for one, result in zip(asked, found, strict=True):
+        drafter = Drafter(one.history, one.queries, lambda days: np.asarray(days) % 7 == 0)
+        counted = simulate.count(drafter, result.cells, 8, tree=draft == "tree")
+        assert (result.counts.passes, result.counts.accepted) == (counted.passes, counted.accepted)
+
+
 def test_samples_hang_on_seed_and_user_alone() -> None:
     asked = tasks(3, 4)
     first = engine(MODEL, mode="jump", temperature=1.0).predict(asked)
@@ -163,8 +174,9 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(monkeypatch: py
         return feed(self, cache, feeds, first)
 
     monkeypatch.setattr(Passes, "feed", scarce)
-    found = engine(MODEL, mode="jump", batch=8).predict(asked, lambda now, _total: done.append(now))
-    assert cells(found) == expected
+    made = engine(MODEL, mode="jump", batch=8)
+    assert cells(made.predict(asked, lambda now, _total: done.append(now))) == expected
+    assert made._held.rows == 2  # the larger cache is given back
     assert done == list(range(1, 10))
     assert {8, 4, 2} <= set(sizes_seen)
 
@@ -201,12 +213,18 @@ def test_users_at_a_time_follow_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 < found[1] < found[2] < found[3]
 
 
-def test_memory_found_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizes, "free_bytes", lambda _device: 0)
+def test_shorter_users_share_the_memory_of_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user of 5,000 tokens fits, and then several of few: they do not wait for it."""
+    rng = np.random.default_rng(0)
+    asked = [task(rng, 20, 2, 1), task(rng, 5000, 2, 2), *(task(rng, 30, 2, uid) for uid in range(3, 8))]
+    expected = cells(engine(MODEL, mode="jump", batch=1).predict(asked))
+    free = sizes.pass_bytes(MODEL.config, 4, 512, 6000) + sizes.row_bytes(MODEL.config, 4, 6000)
+    monkeypatch.setattr(sizes, "free_bytes", lambda _device: free)
     made, cache = [], Passes.cache
-    monkeypatch.setattr(Passes, "cache", lambda self, rows, room: made.append(rows) or cache(self, rows, room))
-    engine(MODEL, mode="jump").predict(tasks(1, 3))
-    assert set(made) == {1}
+    monkeypatch.setattr(Passes, "cache", lambda self, rows, room: made.append((rows, room)) or cache(self, rows, room))
+    assert cells(engine(MODEL, mode="jump").predict(asked)) == expected
+    assert made[0] == (1, 5120)
+    assert made[1] == (6, 1024)
 
 
 def test_seconds_are_told() -> None:

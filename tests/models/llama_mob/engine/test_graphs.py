@@ -9,7 +9,8 @@ import pytest
 import torch
 from small_model import Knowing, cells, engine, small_model, tasks
 
-from models.llama_mob.engine.graphs import Run, room_for, size_of_feed
+from models.llama_mob.engine.graphs import PLACES, Run, fill_up, room_for, size_of_feed
+from models.llama_mob.engine.passes import Feed, pack
 
 MODEL = small_model()
 WAYS = [
@@ -83,6 +84,19 @@ def test_sizes_are_few_and_large_enough() -> None:
     assert all(tokens <= size <= max(1, 1.5 * tokens) for tokens, size in zip(range(1, 200), found, strict=True))
     assert len(set(found)) <= 16
     assert room_for(1000, 30) == 2048
+
+
+def test_filled_up_trees_leave_no_token_that_sees_nothing() -> None:
+    """Else its keys become NaN, and stay in the cache where a masked place must be finite."""
+    tree = Feed(np.arange(3), np.array([2]), np.array([0, 1, 1]), np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1]], bool))
+    packed = pack([tree] * 5, np.array([4, 5, 6, 7, 8]))
+    filled = fill_up(packed, rows=8, room=4096)
+    assert filled.sees.shape == (8, 3, 3)
+    assert filled.ids.shape == (8, 3)
+    assert filled.places == PLACES
+    assert filled.sees.any(-1).all()
+    torch.testing.assert_close(filled.sees[:5], packed.sees)
+    assert fill_up(packed, rows=6, room=4096).ids.shape == (6, 3)
 
 
 @pytest.mark.gpu
