@@ -35,7 +35,7 @@ from models.llama_mob.settings import Instruction
 from models.llama_mob.tokens import Tokens
 
 WARM_UP = 60  # steps
-FALL = 0.15  # share of the time over which the learning rates fall
+FALL = 0.45  # share of the time over which the learning rates fall
 SMOOTH = 0.995  # of the averaged weights, per step
 STATE, HELD_OUT_USERS = "state.safetensors", 40
 WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and predicted
@@ -152,9 +152,7 @@ def held_out(tokens: Tokens) -> dict[str, list[Example]]:
         past, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
         users = [user for user in past.users if user in set(truth.users)][: 12 if name == "full" else None]
         both = [(past.of(user), truth.of(user)) for user in users]
-        sets[name] = [
-            example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t, True, 0.0) for h, t in both
-        ]
+        sets[name] = [example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t, True) for h, t in both]
     return sets
 
 

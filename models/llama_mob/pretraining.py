@@ -1,9 +1,9 @@
 """What the tiny base learns from: prompts about people of synthetic cities that no protocol uses.
 
 Every person's places are mirrored, turned and moved at random, so that the network learns to go by the records that it
-reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. Most
-cells of the answer are read as other cells of the same person at that hour, as the model's own wrong answers will be:
-a model that has only read true answers trusts its own, and stays where it is for ever.
+reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. In half
+of the examples some cells of the answer are read as other cells of the same person at that hour, as the model's own
+wrong answers will be: what comes after a mistake is learned too.
 """
 
 from __future__ import annotations
@@ -29,31 +29,25 @@ POOL, CITY_USERS, CITY_BATCHES = 3000, 100, 40  # users held at a time, drawn fr
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.82, 0.06, 0.06, 0.06)
-LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of listed cells, of known tokens of the answer; a cell to predict has 1
-MISREAD, MISREAD_POINTS = 0.9, 0.8  # share of examples with misread answers, and of the points misread in them
+SEEN_WEIGHT, LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.5, 0.02  # of records seen, of listed ones, of known answer tokens
+MISREAD = 0.5  # share of examples with misread answers, and of the points misread in them
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is learned until a share of training is done.
-
-    shortest, longest: days seen; horizon: most days predicted; seen: weight of the records seen. Early on these teach
-    most; later they would teach to repeat the record before, which is of no use for days to come.
-    """
+    """How long windows are until a share of training is done: fewest and most days seen, most days predicted."""
 
     until: float
     shortest: int
     longest: int
     horizon: int
-    seen: float
 
 
 STAGES = (
-    Stage(0.08, 2, 6, 1, 0.5),
-    Stage(0.25, 3, 14, 2, 0.5),
-    Stage(0.80, 5, 28, 3, 0.5),
-    Stage(0.92, 7, 50, 6, 0.5),
-    Stage(1.0, 5, 24, 4, 0.03),
+    Stage(0.08, 2, 6, 1),
+    Stage(0.25, 3, 14, 2),
+    Stage(0.80, 5, 28, 3),
+    Stage(1.0, 12, 50, 8),
 )
 
 
@@ -109,9 +103,9 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         history = person.days(first, first + days - 1)
         truth = person.days(first + days, first + days + horizon - 1)
         if len(history) and len(truth):
-            read = misread(history, truth, MISREAD_POINTS, rng) if rng.random() < MISREAD else truth
+            read = misread(history, truth, MISREAD, rng) if rng.random() < MISREAD else truth
             compiled = compile_prompt(template, tokens, history, truth.queries())
-            examples.append(example(compiled, tokens, history, truth, read, template.listed, stage.seen))
+            examples.append(example(compiled, tokens, history, truth, read, template.listed))
     return pack(examples)
 
 
@@ -143,7 +137,6 @@ def example(
     truth: Trajectories,
     read: Trajectories,
     listed: bool,
-    seen_weight: float,
 ) -> Example:
     """Return what is read and learned of one person.
 
@@ -162,7 +155,7 @@ def example(
         np.concatenate([prompt, compiled.filled(read.x, read.y)]),
         np.concatenate([seen - 1, asked, answer - 1]),
         np.concatenate([prompt[seen], cells, compiled.filled(truth.x, read.y)]),
-        np.concatenate([np.full(len(seen), seen_weight), np.full(len(asked), LISTED_WEIGHT), filler]),
+        np.concatenate([np.full(len(seen), SEEN_WEIGHT), np.full(len(asked), LISTED_WEIGHT), filler]),
     )
 
 

@@ -20,7 +20,6 @@ from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tokens import Tokens
 
 User = tuple[str, int]
-STUCK = 0.85  # of the cells misread in a call that repeats itself, those that repeat the one before
 POOL = 16  # batches whose users are sorted by length together: more waste less padding and shuffle less
 
 
@@ -106,17 +105,9 @@ def recent(history: Trajectories, days: int | None) -> Trajectories:
 
 
 def misread(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:
-    """Return the truth with a share of its cells replaced, as a model's own wrong answers are.
-
-    Either by one that the person was in at about that hour before, or, in half of the calls and then mostly, by the
-    cell that was read last: a small model that repeats itself must not take it for the person's staying.
-    """
-    x, y, stuck = truth.x.copy(), truth.y.copy(), rng.random() < 0.5
-    last = int(history.x[-1]), int(history.y[-1])
+    """Return the truth with a share of cells replaced by one that the person was in at about that hour before."""
+    x, y = truth.x.copy(), truth.y.copy()
     for i in np.flatnonzero(rng.random(len(truth)) < share):
-        if stuck and rng.random() < STUCK:
-            x[i], y[i] = (x[i - 1], y[i - 1]) if i else last
-            continue
         apart = np.abs(history.t.astype(int) - int(truth.t[i]))
         near = np.flatnonzero(apart <= max(2, int(apart.min())))
         chosen = near[int(rng.integers(len(near)))]

@@ -43,7 +43,7 @@ def halves() -> tuple[Trajectories, Trajectories]:
 def test_cells_to_learn_are_the_true_ones(halves: tuple[Trajectories, Trajectories]) -> None:
     history, truth = halves
     compiled = compile_prompt(Template.build(Instruction(), Grid(), Calendar()), TOKENS, history, truth.queries())
-    one = example(compiled, TOKENS, history, truth, truth, listed=True, seen_weight=0.5)
+    one = example(compiled, TOKENS, history, truth, truth, listed=True)
     assert TOKENS.spaced is not None
     cells = np.stack([TOKENS.spaced[truth.x], TOKENS.spaced[truth.y]], axis=1).ravel()
     assert np.array_equal(one.targets[one.weights == 1.0], cells)
@@ -68,7 +68,7 @@ def test_a_misread_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple
     }
     assert set(zip(read.x[changed].tolist(), read.y[changed].tolist(), strict=True)) <= known
     compiled = compile_prompt(Template.build(Instruction(), Grid(), Calendar()), TOKENS, history, truth.queries())
-    one = example(compiled, TOKENS, history, truth, read, listed=True, seen_weight=0.5)
+    one = example(compiled, TOKENS, history, truth, read, listed=True)
     learned = one.targets[one.weights == 1.0].reshape(-1, 2)
     assert TOKENS.spaced is not None
     assert np.array_equal(learned, np.stack([TOKENS.spaced[truth.x], TOKENS.spaced[read.y]], axis=1))
