@@ -176,6 +176,43 @@ def test_broken_data_stop_the_study_and_cost_no_trial(
     assert study(monkeypatch, "--set", "study.space={cities: [[A]]}") == 0
 
 
+def test_replaced_data_are_noticed_and_go_on_only_when_told(
+    cities: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--set", "study.space={cities: [[A], [C]]}")
+    assert study(monkeypatch, *few, "--set", "study.n_trials=1") == 0
+    write_city(cities / "cities", "B", [70])  # B trains nobody here
+    assert study(monkeypatch, *few, "--set", "study.n_trials=1") == 0
+    write_city(cities / "cities", "C", [70])
+    assert study(monkeypatch, *few) == 2
+    said = capsys.readouterr().err
+    assert "the rows of C were others" in said
+    assert "--accept-changes" in said
+    assert study(monkeypatch, *few, "--accept-changes") == 0
+    assert study(monkeypatch, *few) == 0
+
+
+def test_trials_that_asked_other_users_stand_without_intervals(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("--set", "study.space={cities: [[A], [B], [C]]}")
+    assert study(monkeypatch, *few, "--set", "study.n_trials=1", "--set", "study.asked=8") == 0
+    assert study(monkeypatch, *few, "--accept-changes", "--to", "published") == 0
+    rows = rows_of(cities / "published" / "trials.csv")
+    assert [row["geobleu@humob24|all|low"] == "nan" for row in rows] == [True, False, False]
+    text = (cities / "published" / "study.md").read_text()
+    assert "1 trials have no intervals" in text
+    assert "Made by bench study known.yaml --adapter study_models:Moves" in text
+    assert "![moves-front](figures/moves-front.svg)" in text
+    assert (cities / "published" / "figures" / "moves-front.svg").exists()
+
+
+def test_what_cannot_be_scored_beside_the_trials_is_said(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = ("--set", "study.space={cities: [[A]]}", "--set", "study.untuned={models.moves.breaks: true}")
+    assert study(monkeypatch, *space) == 0
+    text = (cities / "runs" / "known-humob" / "study.md").read_text()
+    assert text.count("nothing has no scores: ") == 1
+    assert "no such luck" in text
+
+
 def test_a_hopeless_trial_is_pruned_by_what_its_fit_says(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [
         "study.space={models.moves.better: [3.0, 2.0, 1.0]}",

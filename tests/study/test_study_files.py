@@ -65,6 +65,20 @@ def test_no_city_is_the_fallback_or_the_untuned_model(tmp_path: Path) -> None:
     assert (model.use, model.settings) == ("candidate_boosting", {"trees": 1})
 
 
+def test_the_untuned_state_is_each_models_own(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TEXT + "  untuned: {models.kernel_vote.slot_width: 1.0}\n")
+    assert [study.untuned for study in reading.load(path)] == [{}, {"models.kernel_vote.slot_width": 1.0}]
+
+
+def test_readers_see_settings_without_the_models_name() -> None:
+    from bench.study.work import labels, shown
+
+    point = {"cities": "A+B", "models.lp_bert.loss": "proximity", "users.train": '{"total":240}'}
+    assert list(labels(point)) == ["cities", "loss", "users.train"]
+    assert shown(point) == "A+B, loss proximity, users.train total 240"
+
+
 def test_a_share_of_0_leaves_a_city_out_and_all_0_is_no_city(tmp_path: Path) -> None:
     axis = "{low: 0, high: 1, step: 0.5}"
     study = load(tmp_path, f"study.space={{shares.B: {axis}, shares.C: {axis}}}")
