@@ -147,6 +147,7 @@ def _work_side_by_side(order: Order) -> None:
 
 def _worker(order: Order, number: int) -> None:
     """A process of its own, which ends with its parent; a user's mistake is told in plain lines."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _work(order, number)

@@ -37,8 +37,8 @@ def folders(tmp_path: Path) -> list[Path]:
     return found
 
 
-def start(folder: Path, spec: str, *words: str) -> subprocess.Popen[bytes]:
-    """Start ``bench study`` in a process group of its own."""
+def start(folder: Path, spec: str, *words: str, background: bool = False) -> subprocess.Popen[bytes]:
+    """Start ``bench study`` in a process group of its own; background: deaf to Ctrl-C, as a script's ``&`` makes it."""
     command = [sys.executable, "-m", "bench.cli", "study", "known.yaml", "--adapter", "study_models:Moves"]
     return subprocess.Popen(
         [*command, "--storage", spec, *words],
@@ -47,6 +47,7 @@ def start(folder: Path, spec: str, *words: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.SIG_DFL),
     )
 
 
@@ -105,12 +106,13 @@ def test_ctrl_c_gives_the_point_back(folders: list[Path]) -> None:
     assert len(trials(folder, spec)) == POINTS
 
 
-def test_workers_end_with_the_command_that_started_them(folders: list[Path]) -> None:
+@pytest.mark.parametrize("background", [False, True])
+def test_workers_end_with_the_command_that_started_them(folders: list[Path], background: bool) -> None:
     import psutil
 
     folder = folders[1]
     spec = f"journal:{folder}/study.log"
-    process = start(folder, spec, "--workers", "2")
+    process = start(folder, spec, "--workers", "2", background=background)
     time.sleep(8.0)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()  # the command alone, not its group
