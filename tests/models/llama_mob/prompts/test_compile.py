@@ -35,7 +35,7 @@ def _truth(draw: st.DrawFn) -> Trajectories:
     return Trajectories.build(("B",), city=zeros, uid=zeros, d=d, t=t, x=x, y=y)
 
 
-@pytest.mark.parametrize(("answer", "reason"), itertools.product(FORMATS, (False, True)))
+@pytest.mark.parametrize(("answer", "reason"), list(itertools.product(FORMATS, (False, True))))
 @settings(max_examples=25)
 @given(truth=_truth())
 def test_a_filled_answer_is_its_text(answer: AnswerFormat, reason: bool, truth: Trajectories) -> None:
