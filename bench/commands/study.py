@@ -76,15 +76,20 @@ def _folder(order: Order, study: Study) -> Path:
     return order.out / f"{wanted.name}{scale}{'' if kind == 'synthetic' else f'-{kind}'}"
 
 
-def _storage(order: Order, study: Study) -> str:
-    return order.storage or study.spec.storage or f"sqlite:///{_folder(order, study)}/study.db"
+def _storage(order: Order, study: Study) -> tuple[str, str]:
+    """Return where the trials are kept, and what says so."""
+    if order.storage:
+        return order.storage, "--storage"
+    if study.spec.storage:
+        return study.spec.storage, f"{study.document.place_of(('study', 'storage'))}: study.storage"
+    return f"sqlite:///{_folder(order, study)}/study.db", "storage"
 
 
 def _open(order: Order, study: Study) -> optuna.Study:
     from bench.study import storage
 
-    spec = _storage(order, study)
-    return storage.open_study(study, storage.open_storage(spec), spec, accept=order.accept)
+    spec, place = _storage(order, study)
+    return storage.open_study(study, storage.open_storage(spec, place), spec, accept=order.accept, place=place)
 
 
 def _check_data(order: Order, studies: Sequence[Study]) -> None:
@@ -97,7 +102,8 @@ def _check_data(order: Order, studies: Sequence[Study]) -> None:
         test = study.protocol.splits[0].test
         for city in dict.fromkeys((*(mixes.players(study) or study.cities), *test)):
             marks.setdefault(city, source.load(city).fingerprint())
-        storage.agree_on_data(found, marks, _storage(order, study), accept=order.accept)
+        spec, place = _storage(order, study)
+        storage.agree_on_data(found, marks, spec, accept=order.accept, place=place)
 
 
 def _source(study: Study) -> Source:
@@ -119,13 +125,15 @@ def _evaluator(order: Order, study: Study) -> Evaluator:
 
 def _work(order: Order, number: int) -> None:
     """Be worker ``number``: bring every model's study to its total."""
+    from bench.study import storage
     from bench.study.work import work
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     for study in _read(order):
-        work(study, _open(order, study), _evaluator(order, study), say, number=number)
+        with storage.told(*_storage(order, study)):
+            work(study, _open(order, study), _evaluator(order, study), say, number=number)
 
 
 def _work_side_by_side(order: Order) -> None:

@@ -49,7 +49,7 @@ def _with_shares(root: Node, shares: dict[str, Node]) -> Node | None:
         return root
     here = {node.value for node in left}
     known = {node.value for node in _all_cities(root)}
-    absent = [city for city in given.value if city not in here and city in known]
+    absent = [city for city, node in given.value.items() if city not in here and (city in known or node.value == 0)]
     return root.with_path([*TRAIN, "shares"], given.without(*absent))
 
 

@@ -15,7 +15,19 @@ from bench.errors import UserError, nearest
 from bench.reader import Reader
 from bench.schema import ModelSpec, Protocol
 from bench.study.placing import as_node, place
-from bench.study.schema import GRID, LISTED, Axis, Choice, Named, Study, StudySpec, choices, text_of
+from bench.study.schema import (
+    COSTS,
+    GRID,
+    LISTED,
+    TRAJECTORIES,
+    Axis,
+    Choice,
+    Named,
+    Study,
+    StudySpec,
+    choices,
+    text_of,
+)
 from bench.yamlfile import Node, describe
 
 if TYPE_CHECKING:
@@ -67,6 +79,7 @@ class _StudyReader(Reader):
         space = section.get("space")
         assert space is not None
         axes = [axis for name, node in space.value.items() if (axis := self.axis(name, node, space.keys[name]))]
+        self.check_objectives(spec, section)
         self.check_optuna(spec, section)
         if base is None or len(axes) < len(space.value):
             return ()
@@ -83,7 +96,7 @@ class _StudyReader(Reader):
     def axis(self, name: str, node: Node, where: str) -> Axis | None:
         """Read one entry of the space."""
         try:
-            distribution, values = _distribution(node, share=name.startswith("shares."))
+            distribution, values = _distribution(node, name)
         except ValueError as error:
             self.fault(node.place, f"study.space.{name}: {error}")
             return None
@@ -93,22 +106,22 @@ class _StudyReader(Reader):
         """Note every choice that the protocol refuses: unknown settings and cities, values out of range."""
         for axis in axes:
             for choice in _extremes(axis):
-                self.check_document(partial(place, self.root, [axis], {axis.name: choice}), axis.name, scale)
+                change = partial(place, self.root, [axis], {axis.name: choice})
+                self.check_document(change, "study.space", axis.name, scale)
 
-    def check_document(self, change: Callable[[], Node | None], name: str, scale: str) -> None:
-        """Note what is wrong with the protocol after a change."""
+    def check_document(self, change: Callable[[], Node | None], field: str, path: str, scale: str) -> None:
+        """Note what is wrong with the protocol after a change at ``path``, which ``field`` of the study asks for."""
+        found: list[tuple[str, str]] = []
         try:
             root = change()
         except UserError as error:
-            for message in error.messages:
-                where, _, text = message.partition(": ")
-                self.fault(where, f"study.{name}: {text}")
-            return
-        if root is not None:
-            reader = Reader(root)
+            found += [(where, text) for where, _, text in (message.partition(": ") for message in error.messages)]
+        else:
+            reader = Reader(self.root if root is None else root)
             reader.protocol(scale, ())
-            for where, text in reader.faults:
-                self.fault(where, f"study.{name}: {text}")
+            found += reader.faults
+        for where, text in found:
+            self.fault(where, f"{field}.{path}: {_without(path, text)}")
 
     def check_untuned(self, spec: StudySpec, section: Node, scale: str) -> None:
         """Note settings of the untuned state that a model does not know."""
@@ -117,7 +130,8 @@ class _StudyReader(Reader):
             if not path.startswith("models."):
                 self.fault(where, f"study.untuned.{path}: name a setting, as models.NAME.SETTING")
             else:
-                self.check_document(partial(sweep.assign, self.root, path, as_node(value, where)), "untuned", scale)
+                change = partial(sweep.assign, self.root, path, as_node(value, where))
+                self.check_document(change, "study.untuned", path, scale)
 
     def check_protocol(self, base: Protocol, section: Node) -> None:
         """Note what a study cannot vary: several splits, sweeps, users who all are tested."""
@@ -131,6 +145,20 @@ class _StudyReader(Reader):
             if (role, chosen.kind) in (("validate", "all"), ("validate", "uids")):
                 text = f"users.{role}: of '{chosen}' nobody is left for trials to ask; give a number"
                 self.fault(self.root.place_of(("users", role)), text)
+
+    def check_objectives(self, spec: StudySpec, section: Node) -> None:
+        """Note objectives that are not known, and directions that seek the worse."""
+        from bench import metrics
+
+        better: dict[str, str] = {name: metrics.get(name).better for name in metrics.names()}
+        better |= dict.fromkeys((*COSTS, TRAJECTORIES), "lower") | {"throughput_per_s": "higher"}
+        for name, direction in spec.objectives.items():
+            right = "maximize" if better.get(name) == "higher" else "minimize"
+            where = section.place_of(("objectives", name))
+            if name not in better:
+                self.fault(where, f"study.objectives.{name}: is not known{nearest(name, better)}")
+            elif direction != right:
+                self.fault(where, f"study.objectives.{name}: the {better[name]} is better; write {right}")
 
     def check_optuna(self, spec: StudySpec, section: Node) -> None:
         """Note samplers, pruners and arguments that Optuna does not have, and a pruner that cannot prune."""
@@ -175,7 +203,14 @@ def _axes_of(axes: Sequence[Axis], model: ModelSpec, base: Protocol) -> tuple[Ax
     return tuple(axis for axis in axes if of(axis, (model.name, model.use)) or not of(axis, others))
 
 
-def _distribution(node: Node, *, share: bool) -> tuple[BaseDistribution, dict[Choice, Any]]:
+def _without(path: str, text: str) -> str:
+    """Take the part's name off a fault that the study's field names already."""
+    part, _, rest = text.partition(": ")
+    of_cities = path == "cities" or path.startswith("shares.")
+    return rest if part == path or (of_cities and part.startswith("splits.0.train.")) else text
+
+
+def _distribution(node: Node, name: str) -> tuple[BaseDistribution, dict[Choice, Any]]:
     """Return Optuna's distribution of an entry, and what each choice stands for. Raises ValueError."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -185,16 +220,19 @@ def _distribution(node: Node, *, share: bool) -> tuple[BaseDistribution, dict[Ch
     if isinstance(given, list):
         if not given:
             raise ValueError("a list with at least one value is needed")
+        if name == "cities" and not all(map(_is_cities, given)):
+            raise ValueError("each choice is a list of cities; write [[B], [B, C]] or {subsets: [B, C]}")
         named = {("+".join(v) if _is_cities(v) else text_of(v)): v for v in given}
         if len(named) < len(given):
             raise ValueError("a value stands twice; keep one")
         return CategoricalDistribution(tuple(named)), named
     if not isinstance(given, dict) or not {"low", "high"} <= set(given) or not set(given) <= set(RANGE):
         raise ValueError(f"a list, {{low, high, step, log}} or {{subsets: [...]}} is needed, not {describe(given)}")
+    is_share = name.startswith("shares.")
     numbers = [value for key, value in given.items() if key != "log"]
     if any(isinstance(v, bool) or not isinstance(v, int | float) for v in numbers):
         raise ValueError("low, high and step are numbers")
-    kind = IntDistribution if not share and all(isinstance(v, int) for v in numbers) else FloatDistribution
+    kind = IntDistribution if all(isinstance(v, int) for v in numbers) and not is_share else FloatDistribution
     return kind(**given), {}
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
-from bench.errors import nearest
 from bench.schema import Part, Positive, Protocol
-from bench.yamlfile import Node
+from bench.yamlfile import Node, describe
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -29,24 +28,7 @@ Point = dict[str, Choice]  # axis -> choice
 
 def _direction(given: Any) -> Any:
     if given not in DIRECTIONS:
-        raise ValueError(f"a direction is needed, maximize or minimize, not {given!r}")
-    return given
-
-
-def _objectives(given: dict[str, str]) -> dict[str, str]:
-    from bench import metrics
-
-    known = {name: metrics.get(name).better for name in metrics.names()}
-    known |= {name: "higher" if name == "throughput_per_s" else "lower" for name in (*COSTS, TRAJECTORIES)}
-    faults = []
-    for name, direction in given.items():
-        right = "maximize" if known.get(name) == "higher" else "minimize"
-        if name not in known:
-            faults.append(f"'{name}' is not known{nearest(name, known)}")
-        elif direction != right:
-            faults.append(f"of '{name}' the {known[name]} is better; write {right}")
-    if faults:
-        raise ValueError("; ".join(faults))
+        raise ValueError(f"a direction is needed, maximize or minimize, not {describe(given)}")
     return given
 
 
@@ -75,9 +57,9 @@ class StudySpec(Part):
 
     asked: Annotated[StrictInt, Field(ge=1)] = Field(description="validation users that a trial asks, a target city")
     space: dict[str, Any] = Field(min_length=1, description="what varies: a list, {low, high, step, log}, {subsets}")
-    objectives: Annotated[
-        dict[str, Annotated[str, BeforeValidator(_direction)]], Field(min_length=1), AfterValidator(_objectives)
-    ] = Field(description="metrics over validation users, costs or trajectories, each with its direction")
+    objectives: dict[str, Annotated[str, BeforeValidator(_direction)]] = Field(
+        min_length=1, description="metrics over validation users, costs or trajectories, each with its direction"
+    )
     sampler: Named = Named.model_validate(GRID)
     pruner: Named = Named.model_validate("NopPruner")
     n_trials: Annotated[StrictInt, Field(ge=1)] | None = Field(

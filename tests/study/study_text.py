@@ -21,5 +21,7 @@ study:
   space:
     cities: {subsets: [B, C]}
     users.train: [10, {total: 10}]
-  objectives: {geobleu@humob24: maximize, trajectories: minimize}
+  objectives:
+    geobleu@humob24: maximize
+    trajectories: minimize
 """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
@@ -65,6 +67,31 @@ def test_workers_share_the_points_and_a_killed_one_loses_none(tmp_path: Path, sp
     points = Counter(tuple(sorted(trial.params.items())) for trial in done)
     assert len(points) == study.total == 6
     assert set(points.values()) == {1}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_workers_that_all_are_the_first_make_one_study(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    _, study = study_of(tmp_path)
+    spec = f"sqlite:///{tmp_path}/study.db" if kind == "sqlite" else fresh(request.getfixturevalue("postgres"))
+    gate = threading.Barrier(3)
+
+    def begin(_: int) -> int:
+        gate.wait()
+        return int(opened(study, spec)._study_id)
+
+    with ThreadPoolExecutor(3) as workers:
+        assert len(set(workers.map(begin, range(3)))) == 1
+
+
+def fresh(url: str) -> str:
+    """Make an empty database on a server; return its URL."""
+    import psycopg
+
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as server:
+        server.execute("CREATE DATABASE fresh")
+    return f"{url.rpartition('/')[0]}/fresh"
 
 
 def test_two_views_never_run_one_point(tmp_path: Path, spec: str) -> None:
@@ -203,10 +230,10 @@ def test_time_up_means_no_further_trial(tmp_path: Path) -> None:
 
 
 def wrong(study: Study, spec: str, *, accept: bool = False) -> str:
-    """Open a storage that cannot serve; return what is said."""
+    """Open a storage that cannot serve; return what is said, in one line a fault."""
     with pytest.raises(storage.UserError) as raised:
         storage.open_study(study, storage.open_storage(spec), spec, accept=accept)
-    assert "\n" not in str(raised.value)
+    assert all("\n" not in message for message in raised.value.messages)
     return str(raised.value)
 
 
@@ -222,8 +249,14 @@ def test_a_storage_that_cannot_serve_is_told(tmp_path: Path, monkeypatch: pytest
     assert "secret" not in wrong(study, "postgresql+psycopg://bench:secret@127.0.0.1:1/none")
     assert "its driver is missing (MySQLdb)" in wrong(study, "mysql://a@b/c")
     assert "is no storage" in wrong(study, "mysql+no_such_driver://a@b/c")
+    for number, line in enumerate(("no journal", '{"a": 1}', "12")):
+        (tmp_path / f"{number}.log").write_text(line + "\n")
+        assert "no journal of Optuna" in wrong(study, f"journal:{tmp_path}/{number}.log")
     spec = f"sqlite:///{tmp_path}/study.db"
     opened(study, spec)
+    with sqlite3.connect(tmp_path / "foreign.db") as holder:
+        holder.execute("CREATE TABLE studies (a INT)")
+    assert "not those of this Optuna (table studies has no column" in wrong(study, f"sqlite:///{tmp_path}/foreign.db")
     with sqlite3.connect(tmp_path / "study.db") as holder:
         holder.execute("BEGIN EXCLUSIVE")
         assert "is locked by another program" in wrong(study, spec)
@@ -236,20 +269,26 @@ def test_a_storage_of_another_study_is_refused(tmp_path: Path) -> None:
     other = optuna.create_study(storage=spec, study_name=study.name, directions=["maximize", "minimize"])
     other.add_trial(optuna.trial.create_trial(values=[0.0, 1.0]))
     assert "is not of this program" in wrong(study, spec)
+    spec = f"sqlite:///{tmp_path}/one.db"
+    optuna.create_study(storage=spec, study_name=study.name, directions=["maximize"])
+    assert "is not of this program" in wrong(study, spec)
 
 
 def test_a_changed_file_is_told_and_goes_on_only_when_told(tmp_path: Path) -> None:
     spec = f"sqlite:///{tmp_path}/study.db"
-    _, study = study_of(tmp_path)
+    path, study = study_of(tmp_path)
     opened(study, spec)
     _, longer = study_of(tmp_path, "study.n_trials=2", "about=Otherwise said.")
     opened(longer, spec)  # totals and words may change
     _, changed = study_of(tmp_path, "users.train=9", "study.asked=4", "seeds=[0, 1]")
     said = wrong(changed, spec)
-    for part in ("users.train: 10 -> 9", "study.asked: 5 -> 4", "seeds: [0] -> [0, 1]", "--accept-changes"):
-        assert part in said
+    for part in ("users.train: 10 -> 9", "study.asked: 5 -> 4", "seeds: [0] -> [0, 1]"):
+        assert sum(f": {part} under" in line and "--accept-changes" in line for line in said.splitlines()) == 1
     storage.open_study(changed, storage.open_storage(spec), spec, accept=True)
     opened(changed, spec)
+    path.write_text(path.read_text().replace("train: 10, v", "train: 12, v"))
+    said = wrong(reading.load(path)[0], spec)
+    assert f"tiny.yaml:9: users.train: 9 -> 12 under the trials of '{study.name}'" in said
     _, moved = study_of(tmp_path, "users.train=9", "study.asked=4", "seeds=[0, 1]", "study.space={users.train: [3, 4]}")
     assert "raise the file's version" in wrong(moved, spec, accept=True)
     assert [study.name for study in (study, changed)] == [study.name] * 2

@@ -97,13 +97,18 @@ def test_a_setting_varies_in_its_own_model_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("study.objectives={geobleu@humob24: }", "a direction is needed, maximize or minimize"),
-        ("study.objectives={geobleu@humob24: upward}", "a direction is needed, maximize or minimize, not 'upward'"),
+        ("study.objectives={geobleu@humob24: }", "a direction is needed, maximize or minimize, not nothing"),
+        (
+            "study.objectives={geobleu@humob24: upward}",
+            "a direction is needed, maximize or minimize, not text ('upward')",
+        ),
         ("study.objectives={geoblue@humob24: maximize}", "did you mean 'geobleu@humob24'?"),
-        ("study.objectives={dtw@fixed: maximize}", "of 'dtw@fixed' the lower is better; write minimize"),
+        ("study.objectives={dtw@fixed: maximize}", "study.objectives.dtw@fixed: the lower is better; write minimize"),
         ("study.objectives={}", "study.objectives"),
-        ("study.space={cities: {subsets: [B, E]}}", "city 'E' is not among data.cities"),
-        ("study.space={models.kernel_vote.bandwith: [1]}", "unknown key"),
+        ("study.space={cities: {subsets: [B, E]}}", "study.space.cities: city 'E' is not among data.cities"),
+        ("study.space={cities: [B, C]}", "each choice is a list of cities; write [[B], [B, C]] or {subsets: [B, C]}"),
+        ("study.space={shares.E: [0, 1]}", "study.space.shares.E: city 'E' does not train here"),
+        ("study.space={models.kernel_vote.bandwith: [1]}", "study.space.models.kernel_vote.bandwith: unknown key"),
         ("study.space={models.kernel_vot.bandwidth: [1]}", "no such model"),
         ("study.space={users.trian: [3]}", "did you mean 'train'?"),
         ("study.space={users.train: []}", "at least one value"),
@@ -115,7 +120,7 @@ def test_a_setting_varies_in_its_own_model_only(tmp_path: Path) -> None:
         ("study.sampler=TPESamler", "did you mean 'TPESampler'?"),
         ("study.sampler={TPESampler: {sed: 1}}", "TPESampler takes no 'sed'; did you mean 'seed'?"),
         ("study.pruner=MedianPruner", "Optuna prunes studies of one objective only"),
-        ("study.untuned={models.kernel_vote.stesp: 0}", "unknown key"),
+        ("study.untuned={models.kernel_vote.stesp: 0}", "study.untuned.models.kernel_vote.stesp: unknown key"),
         ("study.asked=0", "study.asked"),
         ("study.n_trails=3", "did you mean 'n_trials'?"),
         ("study=3", "a mapping (key: value) is needed"),
@@ -125,6 +130,20 @@ def test_a_setting_varies_in_its_own_model_only(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_told(tmp_path: Path, override: str, said: str) -> None:
     assert said in "\n".join(faults(tmp_path, override))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line"),
+    [
+        ("trajectories: minimize", "trajectories: maximize", 21),
+        ("trajectories: minimize", "trajectories:", 21),
+        ("subsets: [B, C]", "subsets: [B, E]", 17),
+        ("users.train: [10", "users.trian: [10", 18),
+    ],
+)
+def test_one_fault_is_one_line_that_names_its_place(tmp_path: Path, right: str, wrong: str, line: int) -> None:
+    (found,) = faults(tmp_path, text=TEXT.replace(right, wrong))
+    assert f"tiny.yaml:{line}: study." in found
 
 
 def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
