@@ -18,6 +18,8 @@ from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LEVELS = 10  # numbers of trajectories that are marked on the axis at most
+
 
 def draw(outcome: Outcome, folder: Path) -> list[Path]:
     """Draw what the study has; return the files."""
@@ -65,8 +67,7 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         less = panel.less(mixes.name_of(trial), mixes.name_of(winner))
         best = trial.number in outcome.best
         colour = "tab:blue" if best else "darkgrey"
-        spread = _spread([less]) if less.known else None
-        axes.errorbar(at, height, yerr=spread, fmt="o", color=colour, markersize=5, elinewidth=1)
+        axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
             label = str(trial.point.get(mixes.CITIES, trial.number))
             axes.annotate(label, (at, height), (4, 4), textcoords="offset points")
@@ -75,7 +76,9 @@ def _front(outcome: Outcome, axes: Axes) -> None:
     axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
     axes.plot([], [], "o", color="darkgrey", label="not on it")
     axes.plot([], [], "-", color="darkgrey", linewidth=1, label="95 % interval of the\ndifference from the best")
-    axes.set(xlabel="trajectories", ylabel=numbers.title(panel.metric), title=outcome.study.model)
+    _name_axes(outcome, [mixes.trajectories(trial) for trial in outcome.done], axes)
+    if len(outcome.done) > len({mixes.trajectories(trial) for trial in outcome.done}):
+        axes.set_xlabel("trajectories; trials with as many stand side by side")
 
 
 def _mark_nothing(value: float, axes: Axes) -> None:
@@ -84,10 +87,20 @@ def _mark_nothing(value: float, axes: Axes) -> None:
     if low - (high - low) <= value <= high + (high - low):
         axes.axhline(value, color="black", linewidth=0.8, linestyle=":", label=NOTHING)
     else:
-        where = "below" if value < low else "above"
-        axes.text(
-            0.01, 0.02, f"{NOTHING}: {value:.3f}, {where} this figure", transform=axes.transAxes, fontsize="small"
-        )
+        axes.plot([], [], " ", label=f"{NOTHING}: {value:.3f},\n{'below' if value < low else 'above'} this figure")
+
+
+def _name_axes(outcome: Outcome, taken: Sequence[int], axes: Axes) -> None:
+    """Title and axes of a figure of scores by trajectories, whose numbers are marked where they are few."""
+    levels = sorted(set(taken))
+    if len(levels) <= LEVELS:
+        axes.set_xticks(levels)
+    metric = numbers.title(outcome.panels[0].metric)
+    axes.set(xlabel="trajectories", ylabel=f"{metric}, mean over target cities", title=_title(outcome))
+
+
+def _title(outcome: Outcome) -> str:
+    return f"{outcome.study.protocol.name}: {outcome.study.model}, validation users"
 
 
 def _side_by_side(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
@@ -105,10 +118,10 @@ def _side_by_side(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
     ]
 
 
-def _spread(estimates: Sequence[Estimate]) -> list[list[float]]:
-    """How far intervals reach below and above; rounding makes no length negative."""
-    below = [max(0.0, estimate.value - estimate.low) for estimate in estimates]
-    return [below, [max(0.0, estimate.high - estimate.value) for estimate in estimates]]
+def _spread(estimates: Sequence[Estimate]) -> np.ndarray:
+    """How far intervals reach below and above; rounding makes no length negative, and an unknown one is not drawn."""
+    value, low, high = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates]).T
+    return np.maximum(0.0, np.stack([value - low, high - value]))
 
 
 def _cities(outcome: Outcome, groups: list[mixes.Context], axes: Axes) -> None:
@@ -123,7 +136,8 @@ def _cities(outcome: Outcome, groups: list[mixes.Context], axes: Axes) -> None:
         axes.bar(at, heights, width, yerr=spread, capsize=2, label=context.label)
     axes.set_xticks([j + 0.4 - width / 2 for j in range(len(groups[0].players))], groups[0].players)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set(xlabel="training city", ylabel=f"Shapley value, {numbers.title(panel.metric)}", title=outcome.study.model)
+    label = f"Shapley value, {numbers.title(panel.metric)}, mean over target cities"
+    axes.set(xlabel="training city", ylabel=label, title=_title(outcome))
 
 
 def _curves(outcome: Outcome, axes: Axes) -> None:
@@ -142,4 +156,4 @@ def _curves(outcome: Outcome, axes: Axes) -> None:
         half = float(np.median(lengths)) / 2
         label = "typical 95 % interval of a gain"
         axes.errorbar(at, (low + high) / 2, yerr=half, fmt="none", color="black", capsize=4, label=label)
-    axes.set(xlabel="trajectories", ylabel=numbers.title(panel.metric), title=outcome.study.model)
+    _name_axes(outcome, [mixes.trajectories(trial) for trial in outcome.done], axes)

@@ -36,19 +36,28 @@ def _best(outcome: Outcome, panel: Panel, winner: Trial) -> Iterator[str]:
     """The winner, how many others cannot be told from it, the cheapest of them, and training against none."""
     name, many = mixes.name_of(winner), mixes.trajectories(winner)
     less = {trial.number: panel.less(mixes.name_of(trial), name) for trial in outcome.done}
-    level = [t for t in outcome.done if t is not winner and less[t.number].sign == 0 and less[t.number].known]
+    others = [trial for trial in outcome.done if trial is not winner]
+    level = [trial for trial in others if less[trial.number].sign == 0 and less[trial.number].known]
+    unknown = sum(not less[trial.number].known for trial in others)
     yield (
-        f"Best in {numbers.title(panel.metric)} on validation users: {winner.label} with {many} trajectories, "
-        f"{figure(panel, name)}; {len(level)} of the other {len(outcome.done) - 1} trials cannot be told from it."
+        f"Best in {numbers.title(panel.metric)} on validation users: {_taken(winner, outcome)}, {figure(panel, name)}; "
+        f"{len(level)} of the other {len(others)} trials cannot be told from it"
+        f"{f', of {unknown} it is not known' if unknown else ''}."
     )
     least = min((mixes.trajectories(trial) for trial in level), default=many)
     if least < many:
         fewest = best_of(outcome, [trial for trial in level if mixes.trajectories(trial) == least])
         gap = signed(less[fewest.number], panel.metric)
-        yield f"With the fewest trajectories of these: {fewest.label}, {least} trajectories, {gap}."
+        yield f"With the fewest trajectories of these: {_taken(fewest, outcome)}, {gap}."
     if outcome.nothing:
         gain = panel.less(name, NOTHING)
-        yield f"The best less no training ({figure(panel, NOTHING)}): {signed(gain, panel.metric)}."
+        yield f"The best less {outcome.bare} ({figure(panel, NOTHING)}): {signed(gain, panel.metric)}."
+
+
+def _taken(trial: Trial, outcome: Outcome) -> str:
+    """A trial with its trajectories, where any trial took some."""
+    taken = any(map(mixes.trajectories, outcome.done))
+    return f"{trial.label} ({mixes.trajectories(trial)} trajectories)" if taken else trial.label
 
 
 def _worth(panel: Panel, context: Context) -> str:
@@ -95,10 +104,10 @@ def _beside(city: str, alone: Estimate, added: Sequence[CityValue], good: int) -
 
 def _on_test_users(outcome: Outcome) -> Iterator[str]:
     for panel in outcome.test_panels[:1]:
-        for other in ("all cities", "untuned"):
+        for other, said in (("all cities", "all cities"), (NOTHING, outcome.bare)):
             if "winner" in outcome.tested and other in outcome.tested:
                 gain = panel.less("winner", other)
-                yield f"On test users: winner less {other} {signed(gain, panel.metric)}."
+                yield f"On test users: winner less {said} {signed(gain, panel.metric)}."
 
 
 def said_of_redundancy() -> str:

@@ -57,7 +57,7 @@ def chosen(outcome: Outcome) -> dict[str, Trial | None]:
             if set(axis.value(trial.point[CITIES])) == everyone and context_of(outcome.study, trial) == like:
                 found["all cities"] = trial
     if outcome.nothing:
-        found["untuned"] = None
+        found[NOTHING] = None
     return found
 
 
@@ -66,7 +66,7 @@ def _tested(outcome: Outcome, evaluator: Evaluator) -> Outcome:
     for name, trial in chosen(outcome).items():
         scored, why = _try(outcome.study, evaluator, trial, test=True)
         if scored:
-            tested[name] = trial.label if trial else NOTHING, scored
+            tested[name] = trial.label if trial else outcome.bare, scored
         else:
             lacks.append(f"{name} has no scores on test users: {why}")
     scores = {name: scored for name, (_label, scored) in tested.items()}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
-from bench.study.schema import Choice, Study
+from bench.study.schema import Study
 from bench.study.values import marginal, shapley, subsets
-from bench.study.work import labels
-
-CITIES, USERS = "cities", "users.train"
+from bench.study.work import CITIES, USERS, labels, volume
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,13 @@ def players(study: Study) -> tuple[str, ...]:
 
 
 def contexts(outcome: Outcome) -> list[Context]:
-    """Group the trials that differ in their cities only."""
+    """Group the trials that differ in their cities only; none where no trial learned from any."""
     axis = next((axis for axis in outcome.study.axes if axis.name == CITIES), None)
-    if axis is None:
+    if axis is None or not any(map(trajectories, outcome.done)):
         return []
     everyone = players(outcome.study)
     groups: dict[str, dict[frozenset[str], Trial]] = {}
-    for trial in outcome.done:
+    for trial in in_order(outcome.study, outcome.done):
         groups.setdefault(context_of(outcome.study, trial), {})[frozenset(axis.value(trial.point[CITIES]))] = trial
     found = []
     for label, group in groups.items():
@@ -74,6 +73,16 @@ def contexts(outcome: Outcome) -> list[Context]:
         lacking = sum(chosen not in names for chosen in subsets(everyone))
         found.append(Context(label, everyone, names, lacking))
     return found
+
+
+def in_order(study: Study, trials: Sequence[Trial]) -> list[Trial]:
+    """Sort trials as the file's space has their choices, whoever ran which first."""
+
+    def at(trial: Trial) -> list[Any]:
+        choices = [(axis, trial.point[axis.name]) for axis in study.axes]
+        return [list(axis.values).index(choice) if axis.values else choice for axis, choice in choices]
+
+    return sorted(trials, key=at)
 
 
 def name_of(trial: Trial) -> str:
@@ -89,19 +98,12 @@ def trajectories(trial: Trial) -> int:
 def context_of(study: Study, trial: Trial) -> str:
     """Say what a trial has beside its cities: first how many trajectories, for it decides what is compared."""
     if USERS in trial.point:
-        users = _users(trial.point[USERS])
+        choice = trial.point[USERS]
     else:
         chosen = study.protocol.splits[0].users.train
-        users = _users(chosen.n if chosen.kind == "count" else json.dumps({chosen.kind: chosen.n}))
+        choice = chosen.n if chosen.kind == "count" else json.dumps({chosen.kind: chosen.n})
     rest = {name: label for name, label in labels(trial.point).items() if name not in (CITIES, USERS)}
-    return ", ".join([users, *(f"{name} {label}" for name, label in rest.items())])
-
-
-def _users(choice: Choice) -> str:
-    if isinstance(choice, int):
-        return f"{choice} trajectories a city"
-    given = json.loads(choice) if isinstance(choice, str) and choice.startswith("{") else {}
-    return f"{given['total']} trajectories in all" if "total" in given else f"trajectories: {choice}"
+    return ", ".join([volume(choice, "trajectories"), *(f"{name} {label}" for name, label in rest.items())])
 
 
 def values(panel: Panel, context: Context) -> Iterator[CityValue]:
@@ -161,7 +163,7 @@ def _same(panel: Panel, one: Trial, other: Trial) -> bool:
 def curves(outcome: Outcome) -> dict[str, list[Trial]]:
     """Return, for each mix with more than one number of trajectories, its trials in the order of that number."""
     groups: dict[str, dict[int, Trial]] = {}
-    for trial in outcome.done:
+    for trial in in_order(outcome.study, outcome.done):
         assert trial.scored is not None
         rest = {name: label for name, label in labels(trial.point).items() if name != USERS}
         label = ", ".join(v if k == CITIES else f"{k} {v}" for k, v in rest.items()) or outcome.study.model

@@ -108,6 +108,11 @@ class Outcome:
         """The trials that have scores."""
         return tuple(trial for trial in self.trials if trial.scored)
 
+    @property
+    def bare(self) -> str:
+        """What stands for the empty set of cities."""
+        return "the untuned model" if self.study.untuned else "the fallback alone"
+
 
 def read_trials(opened: optuna.Study) -> tuple[Trial, ...]:
     """Return the finished trials that count, in order."""
@@ -138,6 +143,8 @@ def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float
     if len([trial for trial in read_trials(opened) if trial.scored]) < 2:
         return found
     for i, (name, direction) in enumerate(study.spec.objectives.items()):
+        if len({trial.values[i] for trial in read_trials(opened) if trial.scored}) < 2:
+            continue
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

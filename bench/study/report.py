@@ -52,7 +52,10 @@ def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
         f"Trials are scored on {spec.asked} validation users of each target city at most, seeds "
         f"{', '.join(map(str, wanted.seeds))}; test users are asked once, for the chosen few."
     )
-    yield "Intervals are 95 %, over users and seeds. Scores are compared within a model only."
+    yield (
+        "Intervals are 95 % each, over users and seeds: of many, some leave 0 out by chance. Scores are compared "
+        "within a model only."
+    )
     sources = dict.fromkeys(source for outcome in outcomes for source in outcome.rests.sources)
     windows = dict.fromkeys(window for outcome in outcomes for window in outcome.rests.windows)
     code = dict.fromkeys(text for outcome in outcomes for text in outcome.rests.code)
@@ -71,6 +74,8 @@ def _state(outcome: Outcome) -> Iterator[str]:
     if len(outcome.trials) < study.total:
         yield "Unfinished: the same command goes on from here."
     yield from outcome.lacks
+    if outcome.done and not any(map(mixes.trajectories, outcome.done)):
+        yield "It learns from no training users, so that cities and trajectories make no difference."
     for panel in outcome.panels[:1]:
         bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.done)
         if bare:
@@ -93,7 +98,7 @@ def _trials(outcome: Outcome) -> Table:
     columns += [(numbers.title(metric), True) for metric in study.metrics]
     columns += [(name.replace("_", " "), True) for name in (*others, *more)]
     rows = []
-    for trial in outcome.trials:
+    for trial in mixes.in_order(study, outcome.trials) if study.in_order else outcome.trials:
         front = {True: "*", False: ""}[trial.number in outcome.best] if trial.scored else trial.state
         row = [str(trial.number), *labels(trial.point).values(), front]
         if trial.scored:
@@ -107,8 +112,7 @@ def _trials(outcome: Outcome) -> Table:
         rows.append([NONE, NOTHING, *[""] * len(axes), *(figure(p, NOTHING) for p in outcome.panels), *rest])
     notes = ["* on the Pareto front: no other trial is better in one objective and no worse in the rest."]
     if outcome.nothing:
-        state = "as the file's `untuned` has it" if study.untuned else "the protocol's fallback alone"
-        notes.append(f"{NOTHING}: the empty set of cities, {state}.")
+        notes.append(f"{NOTHING}: the empty set of cities, {outcome.bare}.")
     notes += [f"Trial {trial.number} {trial.why}" for trial in outcome.trials if trial.state == "failed"]
     return make_table("Trials", columns, rows, notes)
 

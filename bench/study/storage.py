@@ -231,7 +231,9 @@ def _why(error: Exception) -> str:
         return "the file is no SQLite database; choose another"
     if "unable to open" in low or isinstance(error, OSError):
         return f"it cannot be opened ({text[:200]}); is the folder there, and may it be written?"
-    if any(word in low for word in ("could not connect", "connection", "resolve", "refused", "authentication")):
+    if any(
+        word in low for word in ("could not connect", "connection", "reconnect", "resolve", "refused", "authentication")
+    ):
         return f"it cannot be reached ({text[:300]})"
     if any(word in low for word in ("no such column", "has no column", "no such table", "undefined", "does not exist")):
         return f"its tables are not those of this Optuna ({text[:200]}); choose another"

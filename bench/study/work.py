@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 Say = Callable[[str], None]
+CITIES, USERS = "cities", "users.train"  # axes that readers know without their names
 
 
 def work(study: Study, opened: optuna.Study, evaluator: Evaluator, say: Say, *, number: int = 0) -> None:
@@ -86,16 +87,26 @@ def score_point(
 
 
 def shown(point: Point) -> str:
-    """Write a point for readers."""
-    return ", ".join(value if name == "cities" else f"{name} {value}" for name, value in labels(point).items())
+    """Write a point for readers: ``A+B, 240 in all, loss proximity``."""
+    return ", ".join(text if name in (CITIES, USERS) else f"{name} {text}" for name, text in labels(point).items())
 
 
 def labels(point: Point) -> dict[str, str]:
-    """Write the choices for readers: ``{"total":240}`` is ``total 240``, ``models.lp_bert.loss`` is ``loss``.
+    """Write the choices for readers: ``{"total":240}`` is ``240 in all``, ``models.lp_bert.loss`` is ``loss``.
 
     A study has one model, so a setting's last name tells it.
     """
-    return {brief(name): _label(choice) for name, choice in point.items()}
+    return {brief(name): volume(choice) if name == USERS else _label(choice) for name, choice in point.items()}
+
+
+def volume(choice: Choice, unit: str = "") -> str:
+    """Write how many users train: ``60 a city``, ``240 in all``; unit: of what, e.g. ``trajectories``."""
+    text = _label(choice)
+    if isinstance(choice, int):
+        return " ".join(filter(None, (text, unit, "a city")))
+    if text.startswith("total "):
+        return " ".join(filter(None, (text.removeprefix("total "), unit, "in all")))
+    return f"{unit}: {text}" if unit else text
 
 
 def brief(axis: str) -> str:

@@ -263,6 +263,17 @@ def test_a_storage_that_cannot_serve_is_told(tmp_path: Path, monkeypatch: pytest
         holder.rollback()
 
 
+def test_a_storage_that_goes_away_is_told() -> None:
+    from sqlalchemy.exc import OperationalError
+
+    spec = "postgresql+psycopg://bench:secret@there/none"
+    with pytest.raises(storage.UserError) as raised, storage.told(spec, "x.yaml:9: study.storage"):
+        raise OperationalError("SELECT 1", {}, Exception("server closed the connection unexpectedly\nand said so"))
+    place = "x.yaml:9: study.storage postgresql+psycopg://bench:***@there/none"
+    said = "it cannot be reached (server closed the connection unexpectedly and said so)"
+    assert str(raised.value) == f"{place}: {said}"
+
+
 def test_a_storage_of_another_study_is_refused(tmp_path: Path) -> None:
     _, study = study_of(tmp_path)
     spec = f"sqlite:///{tmp_path}/study.db"

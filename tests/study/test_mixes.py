@@ -121,6 +121,9 @@ def test_a_study_says_which_city_repeats_another(
         assert sum(shapley) == pytest.approx(whole - alone, abs=1e-6)
         assert shapley[0] == pytest.approx(shapley[1], abs=1e-6)
         assert found[metric, PER_CITY, "adds", "B", "A"] == pytest.approx(0, abs=1e-9)
+    assert "On test users: winner less the fallback alone" in text
+    order = [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| ") and " 0." in line]
+    assert order[: total : len(contexts)][:3] == ["A", "B", "C"]
     assert float(trials["A+B+C", "20"]["geobleu@humob24|all|value"]) == pytest.approx(1.0)
     for row in rows_of(folder / "cities.csv"):
         low, value, high = (float(row[name]) for name in ("low", "value", "high"))
@@ -211,6 +214,17 @@ def test_what_cannot_be_scored_beside_the_trials_is_said(cities: Path, monkeypat
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
     assert text.count("nothing has no scores: ") == 1
     assert "no such luck" in text
+
+
+def test_a_model_that_learns_from_nobody_is_told_apart_by_no_city(
+    cities: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert study(monkeypatch, "--set", "models=[user_mode]", "--set", "study.space={cities: {subsets: [A, C]}}") == 0
+    text = (cities / "runs" / "known-humob" / "study.md").read_text()
+    assert "It learns from no training users" in text
+    assert "The best less the fallback alone" in text
+    assert "Shapley" not in text
+    assert "Importance" not in text
 
 
 def test_a_hopeless_trial_is_pruned_by_what_its_fit_says(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:

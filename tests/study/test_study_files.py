@@ -76,7 +76,9 @@ def test_readers_see_settings_without_the_models_name() -> None:
 
     point = {"cities": "A+B", "models.lp_bert.loss": "proximity", "users.train": '{"total":240}'}
     assert list(labels(point)) == ["cities", "loss", "users.train"]
-    assert shown(point) == "A+B, loss proximity, users.train total 240"
+    assert shown(point) == "A+B, loss proximity, 240 in all"
+    assert shown({"users.train": 60}) == "60 a city"
+    assert shown({"users.train": '{"last":9}'}) == "last 9"
 
 
 def test_a_share_of_0_leaves_a_city_out_and_all_0_is_no_city(tmp_path: Path) -> None:
@@ -185,6 +187,19 @@ def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Pa
     assert estimate.value == pytest.approx(0.4)
     assert np.isnan([estimate.low, estimate.high]).all()
     assert interval(estimate, "geobleu@humob24") == "0.400"
+
+
+def test_a_figure_draws_no_interval_that_is_not_known() -> None:
+    import numpy as np
+
+    from bench.study.figures import _spread
+    from bench.study.outcome import Estimate
+
+    nan = float("nan")
+    drawn = _spread([Estimate(0.5, 0.4, 0.7), Estimate(0.5, nan, nan), Estimate(0.5, 0.5 + 1e-9, 0.6)])
+    assert drawn[:, 0] == pytest.approx([0.1, 0.2])
+    assert np.isnan(drawn[:, 1]).all()
+    assert drawn[0, 2] == 0
 
 
 def test_help_of_studies_imports_no_optuna() -> None:
