@@ -25,6 +25,7 @@ def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bo
     named = {name_of(trial): trial.scored for trial in done if trial.scored} | ({NOTHING: nothing} if nothing else {})
     cases = dict.fromkeys(cost for scored in named.values() for _city, _seed, cost in scored.cases)
     _list_cases(study, evaluator, list(cases))
+    records = [record for case in cases if (record := evaluator.run().read(case))]
     outcome = Outcome(
         study=study,
         trials=trials,
@@ -32,7 +33,9 @@ def gather(study: Study, opened: optuna.Study, evaluator: Evaluator, *, test: bo
         importances=importances(opened, study),
         nothing=nothing,
         panels=tuple(panel(metric, named, evaluator.run()) for metric in study.metrics) if named else (),
-        rests=facts.gather([record for case in cases if (record := evaluator.run().read(case))]),
+        rests=facts.gather(records),
+        hardware=tuple(dict.fromkeys(map(facts.hardware_of, records))),
+        alone=all(record.cost.alone for record in records if record.cost),
         lacks=(f"{NOTHING} has no scores: {why}",) if why else (),
     )
     return _tested(outcome, evaluator) if test and done else outcome

@@ -89,7 +89,8 @@ class Outcome:
     """A study as it stands.
 
     best: numbers of the trials that no other beats in all objectives; rests: data and code of the validation records;
-    tested: name -> what it is, its scores; lacks: what could not be scored beside the trials, with its reason.
+    tested: name -> what it is, its scores; lacks: what could not be scored beside the trials, with its reason;
+    hardware: what costs were measured on; alone: nothing else was running then.
     """
 
     study: Study
@@ -100,6 +101,8 @@ class Outcome:
     panels: tuple[Panel, ...]
     rests: Facts
     lacks: tuple[str, ...] = ()
+    hardware: tuple[str, ...] = ()
+    alone: bool = True
     tested: Mapping[str, tuple[str, Scored]] = field(default_factory=dict)
     test_panels: tuple[Panel, ...] = ()
 

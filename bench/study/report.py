@@ -13,7 +13,7 @@ from bench.study import mixes
 from bench.study.findings import findings, said_of_redundancy
 from bench.study.mixes import CITIES, CityValue, Context
 from bench.study.outcome import ALL, NOTHING, Outcome, Panel
-from bench.study.schema import TRAJECTORIES
+from bench.study.schema import COSTS, TRAJECTORIES
 from bench.study.wording import figure, interval, signed
 from bench.study.work import brief, labels
 
@@ -76,6 +76,10 @@ def _state(outcome: Outcome) -> Iterator[str]:
     yield from outcome.lacks
     if outcome.done and not any(map(mixes.trajectories, outcome.done)):
         yield "It learns from no training users, so that cities and trajectories make no difference."
+    costs = [name.replace("_", " ") for name in study.spec.objectives if name in COSTS]
+    if costs and outcome.hardware:
+        beside = "" if outcome.alone else ", taken beside other trials: longer than alone"
+        yield f"Costs ({', '.join(costs)}) were measured on {'; '.join(outcome.hardware)}{beside}."
     for panel in outcome.panels[:1]:
         bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.done)
         if bare:
@@ -194,7 +198,8 @@ def _curves(outcome: Outcome) -> Iterator[Table]:
             gains = [signed(panel.less(name, before), panel.metric) if i else NONE for panel in outcome.panels[:1]]
             rows.append([label, str(mixes.trajectories(trial)), *(figure(p, name) for p in outcome.panels), *gains])
     if rows:
-        heads = [(CITIES, False), (TRAJECTORIES, True), *((numbers.title(p.metric), True) for p in outcome.panels)]
+        first = CITIES if mixes.players(outcome.study) else "with"
+        heads = [(first, False), (TRAJECTORIES, True), *((numbers.title(p.metric), True) for p in outcome.panels)]
         yield make_table("Learning curves", [*heads, ("gain over the row above", True)], rows)
 
 
