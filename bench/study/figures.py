@@ -18,6 +18,7 @@ from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}  # under words that lines may cross
 LEVELS = 10  # numbers of trajectories that are marked on the axis at most
 
 
@@ -70,7 +71,7 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
             label = str(trial.point.get(mixes.CITIES, trial.number))
-            axes.annotate(label, (at, height), (4, 4), textcoords="offset points")
+            axes.annotate(label, (at, height), (4, 4), textcoords="offset points", bbox=PLATE)
     if outcome.nothing:
         _mark_nothing(panel.values[NOTHING, ALL], axes)
     axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
@@ -95,8 +96,11 @@ def _name_axes(outcome: Outcome, taken: Sequence[int], axes: Axes) -> None:
     levels = sorted(set(taken))
     if len(levels) <= LEVELS:
         axes.set_xticks(levels)
-    metric = numbers.title(outcome.panels[0].metric)
-    axes.set(xlabel="trajectories", ylabel=f"{metric}, mean over target cities", title=_title(outcome))
+    axes.set(xlabel="trajectories", ylabel=_score(outcome), title=_title(outcome))
+
+
+def _score(outcome: Outcome) -> str:
+    return f"{numbers.title(outcome.panels[0].metric)},\nmean over target cities"
 
 
 def _title(outcome: Outcome) -> str:
@@ -136,8 +140,7 @@ def _cities(outcome: Outcome, groups: list[mixes.Context], axes: Axes) -> None:
         axes.bar(at, heights, width, yerr=spread, capsize=2, label=context.label)
     axes.set_xticks([j + 0.4 - width / 2 for j in range(len(groups[0].players))], groups[0].players)
     axes.axhline(0, color="black", linewidth=0.8)
-    label = f"Shapley value, {numbers.title(panel.metric)}, mean over target cities"
-    axes.set(xlabel="training city", ylabel=label, title=_title(outcome))
+    axes.set(xlabel="training city", ylabel=f"Shapley value, {_score(outcome)}", title=_title(outcome))
 
 
 def _curves(outcome: Outcome, axes: Axes) -> None:
