@@ -3,8 +3,8 @@
     python -m models.llama_mob.pretrain --out pretraining --minutes 90
     python -m models.llama_mob.export --run pretraining --hardware '1 CPU core'
 
-Matrices of the layers are trained by Muon, the rest by AdamW, in bfloat16; the last part of the time lowers the
-learning rates to zero. What is kept is a running average of the weights.
+The network begins as ``start`` sets it. All weights are trained by AdamW with a learning rate that falls
+to zero; what is kept is a running average of the weights.
 """
 
 from __future__ import annotations
@@ -22,73 +22,47 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from bench.files import write_with
 from bench.sources.synthetic import Synthetic
 from bench.world import Calendar, Grid
+from models.llama_mob import start
 from models.llama_mob.make_tokenizer import TINY
-from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, Progress, batches, example, pack
-from models.llama_mob.prompts.compile import compile_prompt
+from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, batches, example, pack
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Instruction
 from models.llama_mob.tokens import Tokens
+from models.llama_mob.tuning.examples import misread
 
-WARM_UP = 60  # steps
-FALL = 0.45  # share of the time over which the learning rates fall
-SMOOTH = 0.995  # of the averaged weights, per step
+WARM_UP = 30  # steps
+RATE = 1e-3
+SMOOTH = 0.99  # of the averaged weights, per step
 STATE, HELD_OUT_USERS = "state.safetensors", 40
 WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and predicted
 HEADER = ("seconds", "step", "tokens", "loss", *(f"{name}_{of}" for name in WINDOWS for of in ("loss", "accuracy")))
 
 
-def shape(tokens: Tokens) -> LlamaConfig:
-    """Return the tiny base's shape: a small Llama with grouped queries and tied embeddings."""
-    return LlamaConfig(
-        vocab_size=tokens.size,
-        hidden_size=160,
-        intermediate_size=448,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=32,
-        max_position_embeddings=16384,
-        rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
-        tie_word_embeddings=True,
-        bos_token_id=tokens.begin,
-        eos_token_id=tokens.end,
-    )
-
-
 @dataclass
 class Run:
-    """A network under training, its average and optimisers; saved and taken up again."""
+    """A network under training, its average and optimiser; saved and taken up again."""
 
     model: LlamaForCausalLM
     average: LlamaForCausalLM
     done: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0, "step": 0, "tokens": 0})
 
     def __post_init__(self) -> None:
-        embedded = [p for name, p in self.model.named_parameters() if p.ndim != 2 or "embed" in name]
-        matrices = [p for name, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in name]
-        self.optimisers: tuple[torch.optim.Optimizer, ...] = (
-            torch.optim.Muon(matrices, lr=0.01, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(embedded, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.0),
-        )
-        self.rates = [group["lr"] for optimiser in self.optimisers for group in optimiser.param_groups]
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
 
     def step(self, batch: Batch, share: float) -> float:
-        """Learn from one batch at ``share`` of the learning rates; return the loss."""
-        groups = [group for optimiser in self.optimisers for group in optimiser.param_groups]
-        for group, rate in zip(groups, self.rates, strict=True):
-            group["lr"] = rate * share
+        """Learn from one batch at ``share`` of the learning rate; return the loss."""
+        self.optimiser.param_groups[0]["lr"] = RATE * share
         losses, _right = forward(self.model, batch)
         loss = (losses * batch.weights).sum() / batch.weights.sum()
         self.model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        self.optimiser.step()
         keep = min(SMOOTH, 1 - 1 / (self.done["step"] + 2))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
@@ -100,9 +74,8 @@ class Run:
         """Write all that training needs to go on into one file."""
         tensors = {f"model.{k}": v.clone() for k, v in self.model.named_parameters()}
         tensors |= {f"average.{k}": v.clone() for k, v in self.average.named_parameters()}
-        for n, optimiser in enumerate(self.optimisers):
-            for i, moments in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{n}.{i}.{k}": torch.as_tensor(v).clone() for k, v in moments.items()}
+        for i, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v).clone() for k, v in moments.items()}
         metadata = {"done": json.dumps(self.done)}
         write_with(folder / STATE, lambda part: save_file(tensors, part, metadata=metadata))
 
@@ -118,50 +91,45 @@ class Run:
             for prefix, model in (("model", self.model), ("average", self.average)):
                 for name, parameter in model.named_parameters():
                     parameter.copy_(tensors[f"{prefix}.{name}"])
-        for n, optimiser in enumerate(self.optimisers):
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimiser.{n}."):
-                    number, name = key.split(".")[2:]
-                    state.setdefault(int(number), {})[name] = value
-            optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimiser."):
+                number, name = key.split(".")[1:]
+                state.setdefault(int(number), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
 
 def forward(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the loss of each learned token and whether it is the most probable one."""
-    with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = model.lm_head(hidden[batch.rows, batch.columns]).float()
+    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+    logits = model.lm_head(hidden[batch.rows, batch.columns])
     return F.cross_entropy(logits, batch.targets, reduction="none"), logits.argmax(dim=1) == batch.targets
 
 
 def begin(tokens: Tokens) -> Run:
     """Return the network before training."""
     torch.manual_seed(0)
-    model, average = (LlamaForCausalLM(shape(tokens)) for _ in range(2))
+    model, average = (LlamaForCausalLM(start.shape(tokens)) for _ in range(2))
+    start.vote(model, tokens)
     average.load_state_dict(model.state_dict())
     return Run(model, average)
 
 
 def held_out(tokens: Tokens) -> dict[str, list[Example]]:
     """Return prompts of people whom training never sees, with the default instruction, for each window."""
-    template = Template.build(Instruction(), *_world())
+    template, rng = Template.build(Instruction(), Grid(), Calendar()), np.random.default_rng(0)
     sets: dict[str, list[Example]] = {}
     for city, (name, (seen, predicted)) in zip("BCD", WINDOWS.items(), strict=True):
         table = Synthetic(seed=HELD_OUT_SEED, users=HELD_OUT_USERS).load(city)
         past, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
         users = [user for user in past.users if user in set(truth.users)][: 12 if name == "full" else None]
-        both = [(past.of(user), truth.of(user)) for user in users]
-        sets[name] = [example(compile_prompt(template, tokens, h, t.queries()), tokens, h, t, t, True) for h, t in both]
+        halves = [(past.of(user), truth.of(user)) for user in users]
+        sets[name] = [example(template, tokens, h, t, misread(h, t, 1.0, rng)) for h, t in halves]
     return sets
 
 
-def _world() -> tuple[Grid, Calendar]:
-    return Grid(), Calendar()
-
-
 def watch(model: LlamaForCausalLM, examples: list[Example]) -> tuple[float, float]:
-    """Return mean loss and share of right numbers over the answers' cells, each given the true ones before it."""
+    """Return mean loss and share of right numbers over the answers' cells."""
     losses, right = [], []
     with torch.inference_mode():
         for one in examples:
@@ -179,21 +147,21 @@ def train(out: Path, minutes: float, size: int, every: float, threads: int) -> N
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
     tokens = Tokens.load(TINY)
-    run, progress, sets = begin(tokens), Progress(), held_out(tokens)
+    run, sets = begin(tokens), held_out(tokens)
     run.load(out)
     total, before, began, shown = minutes * 60, run.done["seconds"], time.monotonic(), -np.inf
     losses: list[float] = []
-    for batch in batches(tokens, np.random.default_rng(int(run.done["step"])), size, progress):
+    for batch in batches(tokens, np.random.default_rng(int(run.done["step"])), size):
         run.done["seconds"] = before + time.monotonic() - began
-        progress.share = min(1.0, run.done["seconds"] / total)
-        if run.done["seconds"] - shown >= every * 60 or progress.share >= 1:
+        share = min(1.0, run.done["seconds"] / total)
+        if run.done["seconds"] - shown >= every * 60 or share >= 1:
             shown = run.done["seconds"]
             _log(out / "log.csv", run, losses, sets)
             run.save(out)
             losses = []
-        if progress.share >= 1:
+        if share >= 1:
             return
-        losses.append(run.step(batch, min(1.0, (run.done["step"] + 1) / WARM_UP, (1 - progress.share) / FALL)))
+        losses.append(run.step(batch, min(1.0, (run.done["step"] + 1) / WARM_UP, 1 - share)))
 
 
 def _log(path: Path, run: Run, losses: list[float], sets: dict[str, list[Example]]) -> None:
@@ -213,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for state and log")
     parser.add_argument("--minutes", type=float, default=90.0, help="how long to train in all")
-    parser.add_argument("--size", type=int, default=6000, help="tokens a step; more is steadier and slower")
+    parser.add_argument("--size", type=int, default=8000, help="tokens a step; more is steadier and slower")
     parser.add_argument("--every", type=float, default=4.0, help="minutes between log lines and checkpoints")
     parser.add_argument("--threads", type=int, default=1)
     train(**vars(parser.parse_args()))

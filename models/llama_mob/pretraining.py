@@ -1,9 +1,9 @@
 """What the tiny base learns from: prompts about people of synthetic cities that no protocol uses.
 
 Every person's places are mirrored, turned and moved at random, so that the network learns to go by the records that it
-reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. In half
-of the examples some cells of the answer are read as other cells of the same person at that hour, as the model's own
-wrong answers will be: what comes after a mistake is learned too.
+reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. The cells
+of the answer are read as other cells of the same person at about that hour, never as the true ones: a small network
+that reads true answers learns to repeat the last one, and when it writes by itself it then stays where it is.
 """
 
 from __future__ import annotations
@@ -18,44 +18,19 @@ from torch import Tensor
 from bench.sources.synthetic import Synthetic
 from bench.trajectories import Trajectories
 from bench.world import Calendar, Grid
-from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt
+from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
 from models.llama_mob.tokens import Tokens
-from models.llama_mob.tuning.examples import misread
+from models.llama_mob.tuning.examples import misread, placeholders
 
 FIRST_SEED, HELD_OUT_SEED = 1000, 999_000
 POOL, CITY_USERS, CITY_BATCHES = 3000, 100, 40  # users held at a time, drawn from one city, batches until the next
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
-FORMAT_SHARES = (0.82, 0.06, 0.06, 0.06)
-SEEN_WEIGHT, LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.5, 0.02  # of records seen, of listed ones, of known answer tokens
-MISREAD = 0.5  # share of examples with misread answers, and of the points misread in them
-
-
-@dataclass(frozen=True)
-class Stage:
-    """How long windows are until a share of training is done: fewest and most days seen, most days predicted."""
-
-    until: float
-    shortest: int
-    longest: int
-    horizon: int
-
-
-STAGES = (
-    Stage(0.08, 2, 6, 1),
-    Stage(0.25, 3, 14, 2),
-    Stage(0.80, 5, 28, 3),
-    Stage(1.0, 12, 50, 8),
-)
-
-
-@dataclass
-class Progress:
-    """The share of training that is done; the trainer moves it."""
-
-    share: float = 0.0
+FORMAT_SHARES = (0.76, 0.08, 0.08, 0.08)
+LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of listed cells, of known answer tokens
+DAYS_SEEN, DAYS_ASKED = (5, 60), (1, 15)  # fewest and most of an example; long ones are rarer
 
 
 @dataclass(frozen=True)
@@ -79,8 +54,8 @@ class Batch:
     weights: Tensor
 
 
-def batches(tokens: Tokens, rng: np.random.Generator, size: int, progress: Progress) -> Iterator[Batch]:
-    """Yield batches of about ``size`` tokens, without end; window lengths follow the progress through STAGES."""
+def batches(tokens: Tokens, rng: np.random.Generator, size: int) -> Iterator[Batch]:
+    """Yield batches of about ``size`` tokens, without end."""
     pool: list[Trajectories] = []
     while True:
         seed = FIRST_SEED + int(rng.integers(HELD_OUT_SEED - FIRST_SEED))
@@ -88,13 +63,11 @@ def batches(tokens: Tokens, rng: np.random.Generator, size: int, progress: Progr
             table = Synthetic(seed=seed, users=CITY_USERS).load(city)
             pool = [table.of(user) for user in table.users] + pool[: POOL - CITY_USERS]
             for _ in range(CITY_BATCHES):
-                yield _draw(pool, tokens, rng, size, progress.share)
+                yield _draw(pool, tokens, rng, size)
 
 
-def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, size: int, share: float) -> Batch:
-    stage = next(stage for stage in STAGES if share <= stage.until)
-    days = round(float(np.exp(rng.uniform(np.log(stage.shortest), np.log(stage.longest)))))
-    horizon = int(rng.integers(1, stage.horizon + 1))
+def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, size: int) -> Batch:
+    days, horizon = _log_uniform(rng, *DAYS_SEEN), _log_uniform(rng, *DAYS_ASKED)
     template = Template.build(parts(rng), Grid(), Calendar())
     examples: list[Example] = []
     while not examples or (len(examples) + 1) * max(len(one.read) for one in examples) <= size:
@@ -103,10 +76,12 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         history = person.days(first, first + days - 1)
         truth = person.days(first + days, first + days + horizon - 1)
         if len(history) and len(truth):
-            read = misread(history, truth, MISREAD, rng) if rng.random() < MISREAD else truth
-            compiled = compile_prompt(template, tokens, history, truth.queries())
-            examples.append(example(compiled, tokens, history, truth, read, template.listed))
+            examples.append(example(template, tokens, history, truth, misread(history, truth, 1.0, rng)))
     return pack(examples)
+
+
+def _log_uniform(rng: np.random.Generator, least: int, most: int) -> int:
+    return round(float(np.exp(rng.uniform(np.log(least), np.log(most)))))
 
 
 def moved(table: Trajectories, rng: np.random.Generator) -> Trajectories:
@@ -131,12 +106,7 @@ def parts(rng: np.random.Generator) -> Instruction:
 
 
 def example(
-    compiled: Compiled,
-    tokens: Tokens,
-    history: Trajectories,
-    truth: Trajectories,
-    read: Trajectories,
-    listed: bool,
+    template: Template, tokens: Tokens, history: Trajectories, truth: Trajectories, read: Trajectories
 ) -> Example:
     """Return what is read and learned of one person.
 
@@ -144,35 +114,17 @@ def example(
     one cell. Where records to predict are listed, their places 999 999 learn the true cells too, for models that
     answer all in one pass (llama_mob_parallel); these predict at their own place, all others the token that follows.
     """
-    assert tokens.spaced is not None
-    prompt, first = compiled.prompt, record_place(compiled.prompt, tokens, history)
-    seen = first + _cells(len(history))
-    asked = first + 5 * len(history) + _cells(len(truth)) if listed else np.empty(0, np.int64)
-    answer = len(prompt) + np.arange(len(compiled.answer))
-    cells = np.stack([tokens.spaced[truth.x], tokens.spaced[truth.y]], axis=1).ravel()[: len(asked)]
+    compiled = compile_prompt(template, tokens, history, truth.queries())
+    listed = placeholders(compiled, tokens, len(truth)) if template.listed else np.empty(0, np.int64)
+    answer = len(compiled.prompt) + np.arange(len(compiled.answer))
+    cells = np.stack([compiled.tables[0, truth.x], compiled.tables[1, truth.y]], axis=1).ravel()[: len(listed)]
     filler = np.where(compiled.answer == UNKNOWN, 1.0, FILLER_WEIGHT)
     return Example(
-        np.concatenate([prompt, compiled.filled(read.x, read.y)]),
-        np.concatenate([seen - 1, asked, answer - 1]),
-        np.concatenate([prompt[seen], cells, compiled.filled(truth.x, read.y)]),
-        np.concatenate([np.full(len(seen), SEEN_WEIGHT), np.full(len(asked), LISTED_WEIGHT), filler]),
+        np.concatenate([compiled.prompt, compiled.filled(read.x, read.y)]),
+        np.concatenate([listed, answer - 1]),
+        np.concatenate([cells, compiled.filled(truth.x, read.y)]),
+        np.concatenate([np.full(len(listed), LISTED_WEIGHT), filler]),
     )
-
-
-def _cells(records: int) -> np.ndarray:
-    """Return where x and y stand in so many records of five tokens."""
-    return (5 * np.arange(records)[:, None] + np.array([2, 3])).ravel()
-
-
-def record_place(prompt: np.ndarray, tokens: Tokens, history: Trajectories) -> int:
-    """Return where the first record stands in a prompt."""
-    assert tokens.spaced is not None
-    day, slot = tokens.numbers[history.d[0]], tokens.spaced[history.t[0]]
-    said = int(np.flatnonzero(prompt == tokens.end)[0])  # where the instruction ends
-    first = said + int(np.flatnonzero((prompt[said:-1] == day) & (prompt[said + 1 :] == slot))[0])
-    cells = np.stack([tokens.spaced[history.x], tokens.spaced[history.y]], axis=1).ravel()
-    assert np.array_equal(prompt[first + _cells(len(history))], cells), "the records do not stand where they should"
-    return first
 
 
 def pack(examples: list[Example]) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,22 @@ from bench.world import Calendar, Grid
 from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.pretrain import begin, train
 from models.llama_mob.pretraining import (
+    DAYS_ASKED,
+    DAYS_SEEN,
     FIRST_SEED,
     HELD_OUT_SEED,
     LISTED_WEIGHT,
-    Progress,
     batches,
     example,
     misread,
     moved,
     pack,
 )
-from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Instruction
 from models.llama_mob.tokens import Tokens
 
-TOKENS = Tokens.load(TINY)
+TOKENS, TEMPLATE = Tokens.load(TINY), Template.build(Instruction(), Grid(), Calendar())
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +43,14 @@ def halves() -> tuple[Trajectories, Trajectories]:
 
 def test_cells_to_learn_are_the_true_ones(halves: tuple[Trajectories, Trajectories]) -> None:
     history, truth = halves
-    compiled = compile_prompt(Template.build(Instruction(), Grid(), Calendar()), TOKENS, history, truth.queries())
-    one = example(compiled, TOKENS, history, truth, truth, listed=True)
+    one = example(TEMPLATE, TOKENS, history, truth, truth)
     assert TOKENS.spaced is not None
     cells = np.stack([TOKENS.spaced[truth.x], TOKENS.spaced[truth.y]], axis=1).ravel()
-    assert np.array_equal(one.targets[one.weights == 1.0], cells)
-    listed = np.arange(len(one.places)) >= 2 * len(history)
-    listed &= np.arange(len(one.places)) < 2 * (len(history) + len(truth))
+    answered, listed = one.weights == 1.0, one.weights == LISTED_WEIGHT
+    assert np.array_equal(one.targets[answered], cells)
+    assert np.array_equal(one.read[one.places[answered] + 1], cells)
     assert np.array_equal(one.targets[listed], cells)
     assert (one.read[one.places[listed]] == TOKENS.spaced[999]).all()
-    assert (one.weights[listed] == LISTED_WEIGHT).all()
-    seen = one.places[: 2 * len(history)] + 1
-    assert np.array_equal(one.read[seen], one.targets[: 2 * len(history)])
-    assert (one.weights[: 2 * len(history)] == 0.5).all()
 
 
 def test_a_misread_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple[Trajectories, Trajectories]) -> None:
@@ -67,8 +63,7 @@ def test_a_misread_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple
         *zip(truth.x.tolist(), truth.y.tolist(), strict=True),
     }
     assert set(zip(read.x[changed].tolist(), read.y[changed].tolist(), strict=True)) <= known
-    compiled = compile_prompt(Template.build(Instruction(), Grid(), Calendar()), TOKENS, history, truth.queries())
-    one = example(compiled, TOKENS, history, truth, read, listed=True)
+    one = example(TEMPLATE, TOKENS, history, truth, read)
     learned = one.targets[one.weights == 1.0].reshape(-1, 2)
     assert TOKENS.spaced is not None
     assert np.array_equal(learned, np.stack([TOKENS.spaced[truth.x], TOKENS.spaced[read.y]], axis=1))
@@ -86,12 +81,12 @@ def test_moving_keeps_distances_and_the_grid(halves: tuple[Trajectories, Traject
         assert np.array_equal(*steps)
 
 
-def test_batches_keep_to_their_size_and_grow_with_the_progress() -> None:
-    short, long = Progress(0.0), Progress(0.5)
-    early = next(batches(TOKENS, np.random.default_rng(3), 2500, short))
-    late = next(batches(TOKENS, np.random.default_rng(3), 2500, long))
-    assert early.ids.numel() <= 2500
-    assert early.ids.shape[1] < late.ids.shape[1]
+def test_batches_keep_to_their_size_and_differ_in_length() -> None:
+    drawn = list(islice(batches(TOKENS, np.random.default_rng(3), 2500), 12))
+    assert all(batch.ids.numel() < 5000 or len(batch.ids) == 1 for batch in drawn)
+    lengths = [batch.ids.shape[1] for batch in drawn]
+    assert max(lengths) > 3 * min(lengths)
+    assert DAYS_SEEN[1] + DAYS_ASKED[1] == 75
 
 
 def test_protocols_use_none_of_its_seeds() -> None:
@@ -103,7 +98,7 @@ def test_protocols_use_none_of_its_seeds() -> None:
 
 def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     run = begin(TOKENS)
-    batch = next(batches(TOKENS, np.random.default_rng(0), 1500, Progress()))
+    batch = next(batches(TOKENS, np.random.default_rng(0), 1500))
     losses = [run.step(batch, 1.0) for _ in range(4)]
     assert losses[-1] < losses[0]
     run.save(tmp_path)
@@ -117,18 +112,7 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path) -
 
 def test_packing_pads_and_keeps_places(halves: tuple[Trajectories, Trajectories]) -> None:
     history, truth = halves
-    template = Template.build(Instruction(), Grid(), Calendar())
-    both = [
-        example(
-            compile_prompt(template, TOKENS, history.take(slice(0, n)), truth.queries()),
-            TOKENS,
-            history.take(slice(0, n)),
-            truth,
-            truth,
-            listed=True,
-        )
-        for n in (5, 40)
-    ]
+    both = [example(TEMPLATE, TOKENS, history.take(slice(0, n)), truth, truth) for n in (5, 40)]
     batch = pack(both)
     assert batch.ids.shape == (2, len(both[1].read))
     for i, one in enumerate(both):
