@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench import metrics
 from bench.files import write_with
 from bench.report import numbers
 from bench.study import mixes
 from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
+from bench.study.schema import COSTS, TRAJECTORIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,29 +59,34 @@ def _save(path: Path, paint: Callable[[Axes], None]) -> Path:
 
 
 def _front(outcome: Outcome, axes: Axes) -> None:
-    """Trajectories against the main score. A bar is the interval of the difference from the best trial: where it
-    crosses the line of the best, the two cannot be told apart. Trials with as many trajectories stand side by side.
+    """The second objective, or else trajectories, against the main score.
+
+    A bar is the interval of the difference from the best trial: where it crosses the line of the best, the two cannot
+    be told apart. Trials with as many trajectories stand side by side.
     """
     panel, winner = outcome.panels[0], best_of(outcome, outcome.done)
+    other = next((name for name in outcome.study.spec.objectives if name != panel.metric), TRAJECTORIES)
     top = panel.values[mixes.name_of(winner), ALL]
     axes.axhline(top, color="tab:blue", linewidth=0.8, label="best")
-    for trial, at in _side_by_side(outcome.done):
+    for trial, at in _side_by_side(outcome.done) if other == TRAJECTORIES else _by_value(outcome.done, other):
         height = panel.values[mixes.name_of(trial), ALL]
         less = panel.less(mixes.name_of(trial), mixes.name_of(winner))
         best = trial.number in outcome.best
         colour = "tab:blue" if best else "darkgrey"
         axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
-            label = str(trial.point.get(mixes.CITIES, trial.number))
+            label = str(trial.point.get(mixes.CITIES, f"#{trial.number}"))
             axes.annotate(label, (at, height), (4, 4), textcoords="offset points", bbox=PLATE)
     if outcome.nothing:
         _mark_nothing(panel.values[NOTHING, ALL], axes)
     axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
     axes.plot([], [], "o", color="darkgrey", label="not on it")
     axes.plot([], [], "-", color="darkgrey", linewidth=1, label="95 % interval of the\ndifference from the best")
-    _name_axes(outcome, [mixes.trajectories(trial) for trial in outcome.done], axes)
-    if len(outcome.done) > len({mixes.trajectories(trial) for trial in outcome.done}):
+    if other == TRAJECTORIES:
+        _name_axes(outcome, axes)
         axes.set_xlabel("trajectories; trials with as many stand side by side")
+    else:
+        axes.set(xlabel=_named(other), ylabel=_score(outcome), title=_title(outcome))
 
 
 def _mark_nothing(value: float, axes: Axes) -> None:
@@ -91,9 +98,9 @@ def _mark_nothing(value: float, axes: Axes) -> None:
         axes.plot([], [], " ", label=f"{NOTHING}: {value:.3f},\n{'below' if value < low else 'above'} this figure")
 
 
-def _name_axes(outcome: Outcome, taken: Sequence[int], axes: Axes) -> None:
+def _name_axes(outcome: Outcome, axes: Axes) -> None:
     """Title and axes of a figure of scores by trajectories, whose numbers are marked where they are few."""
-    levels = sorted(set(taken))
+    levels = sorted(set(map(mixes.trajectories, outcome.done)))
     if len(levels) <= LEVELS:
         axes.set_xticks(levels)
     axes.set(xlabel="trajectories", ylabel=_score(outcome), title=_title(outcome))
@@ -103,8 +110,21 @@ def _score(outcome: Outcome) -> str:
     return f"{numbers.title(outcome.panels[0].metric)},\nmean over target cities"
 
 
+def _named(objective: str) -> str:
+    """Name an objective with its unit."""
+    if objective in COSTS:
+        return objective.replace("_", " ")
+    unit = metrics.get(objective).unit
+    return f"{numbers.title(objective)}{f' in {unit}' if unit else ''}, mean over target cities"
+
+
 def _title(outcome: Outcome) -> str:
     return f"{outcome.study.protocol.name}: {outcome.study.model}, validation users"
+
+
+def _by_value(trials: Sequence[Trial], objective: str) -> list[tuple[Trial, float]]:
+    """Place trials by what they have of an objective."""
+    return [(trial, trial.scored.value(objective)) for trial in trials if trial.scored]
 
 
 def _side_by_side(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
@@ -159,4 +179,4 @@ def _curves(outcome: Outcome, axes: Axes) -> None:
         half = float(np.median(lengths)) / 2
         label = "typical 95 % interval of a gain"
         axes.errorbar(at, (low + high) / 2, yerr=half, fmt="none", color="black", capsize=4, label=label)
-    _name_axes(outcome, [mixes.trajectories(trial) for trial in outcome.done], axes)
+    _name_axes(outcome, axes)
