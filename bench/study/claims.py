@@ -66,7 +66,7 @@ class Claims:
                 continue
             if free and (self.study.in_order or repeats >= REPEATS):
                 self.opened.enqueue_trial(free[self.number % len(free)])
-            trial = self._ask(len(trials))
+            trial = self._ask(len(trials), repeats)
             clash = self._clash(trial.number)
             if clash is None:
                 return trial
@@ -114,10 +114,14 @@ class Claims:
             self.opened.enqueue_trial(trial.params)
         self._give_up(trial.number, trial._trial_id, "interrupted")
 
-    def _ask(self, count: int) -> Trial:
-        """Let the sampler propose; its randomness hangs on how many trials stand, so a resumed study goes on alike."""
+    def _ask(self, count: int, repeats: int = 0) -> Trial:
+        """Let the sampler propose; its randomness hangs on how many trials stand, so a resumed study goes on alike.
+
+        repeats: proposals since the last trial that came to nothing; with the same randomness they would come again.
+        """
         given = self.study.spec.sampler
-        seed = int(digest({"seed": given.options.get("seed", 0), "trials": count, "worker": self.number})[:8], 16)
+        drawn = {"seed": given.options.get("seed", 0), "trials": count, "worker": self.number, "repeats": repeats}
+        seed = int(digest(drawn)[:8], 16)
         self.opened.sampler = make("sampler", RANDOM if self.study.in_order else given, seed=seed)
         trial = self.opened.ask(self.distributions)
         trial.set_user_attr(WORKER, self.me)

@@ -68,15 +68,18 @@ def _front(outcome: Outcome, axes: Axes) -> None:
     other = next((name for name in outcome.study.spec.objectives if name != panel.metric), TRAJECTORIES)
     top = panel.values[mixes.name_of(winner), ALL]
     axes.axhline(top, color="tab:blue", linewidth=0.8, label="best")
-    for trial, at in _side_by_side(outcome.done) if other == TRAJECTORIES else _by_value(outcome.done, other):
+    labels: dict[tuple[float, float], list[str]] = defaultdict(list)
+    trained = [trial for trial in outcome.done if mixes.trajectories(trial)] or outcome.done  # the rest are NOTHING
+    for trial, at in _side_by_side(trained) if other == TRAJECTORIES else _by_value(trained, other):
         height = panel.values[mixes.name_of(trial), ALL]
         less = panel.less(mixes.name_of(trial), mixes.name_of(winner))
         best = trial.number in outcome.best
         colour = "tab:blue" if best else "darkgrey"
         axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
-            label = str(trial.point.get(mixes.CITIES, f"#{trial.number}"))
-            axes.annotate(label, (at, height), (4, 4), textcoords="offset points", bbox=PLATE)
+            labels[at, height].append(str(trial.point.get(mixes.CITIES, f"#{trial.number}")))
+    for where, names in labels.items():
+        axes.annotate(", ".join(names), where, (4, 4), textcoords="offset points", bbox=PLATE)
     if outcome.nothing:
         _mark_nothing(panel.values[NOTHING, ALL], axes)
     axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
@@ -100,7 +103,7 @@ def _mark_nothing(value: float, axes: Axes) -> None:
 
 def _name_axes(outcome: Outcome, axes: Axes) -> None:
     """Title and axes of a figure of scores by trajectories, whose numbers are marked where they are few."""
-    levels = sorted(set(map(mixes.trajectories, outcome.done)))
+    levels = sorted({mixes.trajectories(trial) for trial in outcome.done} - {0})
     if len(levels) <= LEVELS:
         axes.set_xticks(levels)
     axes.set(xlabel="trajectories", ylabel=_score(outcome), title=_title(outcome))

@@ -11,6 +11,7 @@ from bench.study.mixes import CityValue, Context
 from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
 from bench.study.wording import figure, signed
 
+SHOWN = 8  # trials of the front that a sentence names at most
 REDUNDANT = 0.25  # our choice: a city is redundant beside another if it adds less than this share of what it adds alone
 
 
@@ -33,7 +34,7 @@ def findings(outcome: Outcome) -> list[str]:
 
 
 def _best(outcome: Outcome, panel: Panel, winner: Trial) -> Iterator[str]:
-    """The winner, how many others cannot be told from it, the cheapest of them, and training against none."""
+    """The winner, how many cannot be told from it, the front, the cheapest of them, and training against none."""
     name, many = mixes.name_of(winner), mixes.trajectories(winner)
     less = {trial.number: panel.less(mixes.name_of(trial), name) for trial in outcome.done}
     others = [trial for trial in outcome.done if trial is not winner]
@@ -44,6 +45,10 @@ def _best(outcome: Outcome, panel: Panel, winner: Trial) -> Iterator[str]:
         f"{len(level)} of the other {len(others)} trials cannot be told from it"
         f"{f', of {unknown} it is not known' if unknown else ''}."
     )
+    if len(outcome.study.spec.objectives) > 1:
+        front = [trial.label for trial in mixes.in_order(outcome.study, outcome.done) if trial.number in outcome.best]
+        more = f" and {len(front) - SHOWN} more" if len(front) > SHOWN else ""
+        yield f"On the Pareto front: {'; '.join(front[:SHOWN])}{more}."
     least = min((mixes.trajectories(trial) for trial in level), default=many)
     if least < many:
         fewest = best_of(outcome, [trial for trial in level if mixes.trajectories(trial) == least])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 CITIES, USERS = "cities", "users.train"  # axes that readers know without their names
+SHARES = "shares."  # before the city whose share an axis is
 
 
 def work(study: Study, opened: optuna.Study, evaluator: Evaluator, say: Say, *, number: int = 0) -> None:
@@ -87,8 +88,11 @@ def score_point(
 
 
 def shown(point: Point) -> str:
-    """Write a point for readers: ``A+B, 240 in all, loss proximity``."""
-    return ", ".join(text if name in (CITIES, USERS) else f"{name} {text}" for name, text in labels(point).items())
+    """Write a point for readers: ``A+B, 240 in all, loss proximity``, ``shares A 0.5, B 1``."""
+    parts = {name: text if name in (CITIES, USERS) else f"{name} {text}" for name, text in labels(point).items()}
+    shares = [text.removeprefix(SHARES) for name, text in parts.items() if name.startswith(SHARES)]
+    rest = [text for name, text in parts.items() if not name.startswith(SHARES)]
+    return ", ".join([*rest, *([f"shares {', '.join(shares)}"] if shares else [])])
 
 
 def labels(point: Point) -> dict[str, str]:

@@ -146,6 +146,13 @@ def test_a_sampler_repeats_no_point_of_a_finite_space(
     assert len({tuple(sorted(t.params.items())) for t in view.standing()}) == len(view.standing()) == 6
 
 
+def test_a_sampler_that_proposed_a_known_point_proposes_another(tmp_path: Path) -> None:
+    _, study = study_of(tmp_path, "study.sampler=RandomSampler")
+    view = Claims(study, opened(study, f"sqlite:///{tmp_path}/study.db"))
+    assert len({str(view._ask(0, repeats).params) for repeats in range(8)}) > 1
+    assert view._ask(0, 3).params == view._ask(0, 3).params
+
+
 def test_a_resumed_random_search_draws_what_it_would_have_drawn(tmp_path: Path) -> None:
     space = "study.space={shares.B: {low: 0, high: 1}, shares.C: {low: 0, high: 1}}"
     drawn = []

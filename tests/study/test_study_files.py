@@ -78,6 +78,7 @@ def test_readers_see_settings_without_the_models_name() -> None:
     assert list(labels(point)) == ["cities", "loss", "users.train"]
     assert shown(point) == "A+B, loss proximity, 240 in all"
     assert shown({"users.train": 60}) == "60 a city"
+    assert shown({"shares.A": 0.0, "users.train": 9, "shares.B": 0.25}) == "9 a city, shares A 0, B 0.25"
     assert shown({"users.train": '{"last":9}'}) == "last 9"
 
 
