@@ -214,13 +214,15 @@ def write(outcomes: Sequence[Outcome], folder: Path, console: Console, command: 
 
     report = lay_out(outcomes, command)
     terminal.show(report, console)
+    made = ["study.md", "trials.csv"]
     write_text(folder / "trials.csv", export.trials(outcomes))
     if (values := export.city_values(outcomes)).count("\n") > 1:
         write_text(folder / "cities.csv", values)
+        made.append("cities.csv")
     drawn, note = list[Path](), "no figures (pip install 'mobility-bench[figures]')"
     if importlib.util.find_spec("matplotlib"):
         drawn = [path for outcome in outcomes for path in figures.draw(outcome, folder / "figures")]
-        note = f"{len(drawn)} figures"
+        note = f"figures: {len(drawn)}"
     shown = "".join(f"\n![{path.stem}](figures/{path.name})\n" for path in drawn)
     write_text(folder / "study.md", markdown.render(report) + (f"\n## Figures\n{shown}" if drawn else ""))
-    console.print(f"Written: {folder}/study.md, trials.csv, {note}", style="dim", markup=False, highlight=False)
+    console.print(f"Written to {folder}: {', '.join(made)}, {note}", style="dim", markup=False, highlight=False)

@@ -84,7 +84,7 @@ def _state(outcome: Outcome) -> Iterator[str]:
         bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.done)
         if bare:
             yield (
-                f"{bare} trials have no intervals: their users' scores lie on another machine, or other users were "
+                f"Trials without intervals: {bare}; their users' scores lie on another machine, or other users were "
                 "asked then."
             )
     for context in mixes.contexts(outcome):

@@ -203,7 +203,7 @@ def test_trials_that_asked_other_users_stand_without_intervals(cities: Path, mon
     rows = rows_of(cities / "published" / "trials.csv")
     assert [row["geobleu@humob24|all|low"] == "nan" for row in rows] == [True, False, False]
     text = (cities / "published" / "study.md").read_text()
-    assert "1 trials have no intervals" in text
+    assert "Trials without intervals: 1;" in text
     assert "Made by bench study known.yaml --adapter study_models:Moves" in text
     assert "![moves-front](figures/moves-front.svg)" in text
     assert (cities / "published" / "figures" / "moves-front.svg").exists()
