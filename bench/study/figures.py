@@ -78,8 +78,8 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
             labels[at, height].append(str(trial.point.get(mixes.CITIES, f"#{trial.number}")))
-    for where, names in labels.items():
-        axes.annotate(", ".join(names), where, (4, 4), textcoords="offset points", bbox=PLATE)
+    for i, (where, names) in enumerate(sorted(labels.items())):  # neighbours above and below their points
+        axes.annotate(", ".join(names), where, (4, -12 if i % 2 else 4), textcoords="offset points", bbox=PLATE)
     if outcome.nothing:
         _mark_nothing(panel.values[NOTHING, ALL], axes)
     axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
