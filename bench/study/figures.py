@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +78,7 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
             labels[at, height].append(str(trial.point.get(mixes.CITIES, f"#{trial.number}")))
-    for i, (where, names) in enumerate(sorted(labels.items())):  # neighbours above and below their points
-        axes.annotate(", ".join(names), where, (4, -12 if i % 2 else 4), textcoords="offset points", bbox=PLATE)
+    _label(labels, axes)
     if outcome.nothing:
         _mark_nothing(panel.values[NOTHING, ALL], axes)
     axes.plot([], [], "o", color="tab:blue", label="on the Pareto front")
@@ -90,6 +89,16 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         axes.set_xlabel("trajectories; trials with as many stand side by side")
     else:
         axes.set(xlabel=_named(other), ylabel=_score(outcome), title=_title(outcome))
+
+
+def _label(labels: Mapping[tuple[float, float], list[str]], axes: Axes) -> None:
+    """Write each label above its point, or below it where the one before stands close."""
+    low, high = axes.get_xlim()
+    before, above = low - high, False
+    for where, names in sorted(labels.items()):
+        above = not above or where[0] - before > 0.05 * (high - low)
+        axes.annotate(", ".join(names), where, (4, 4 if above else -12), textcoords="offset points", bbox=PLATE)
+        before = where[0]
 
 
 def _mark_nothing(value: float, axes: Axes) -> None:
