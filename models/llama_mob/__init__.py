@@ -34,6 +34,7 @@ class LlamaMob(Adapter):
     """Reads a user's records and the points asked for as a prompt, and writes the cells."""
 
     name: ClassVar[str] = "llama_mob"
+    version: ClassVar[int] = 2
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
     needs: ClassVar[Needs] = Needs(packages=PACKAGES, cpu_gb=2.0)
     batch_users: ClassVar[int] = 64

@@ -29,9 +29,13 @@ PAPER: dict[str, Any] = {
     "batch": 1,
     "accumulate": 4,
     "checkpointing": True,
+    "misread": 0.0,
+    "filler": 1.0,
     "instruction": {"answer": "json", "reason": True},
     "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1},
 }
+# A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
+TINY: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
 
 
 class Instruction(BaseModel):
@@ -126,13 +130,20 @@ class LlamaMobSettings(adapter.Settings):
         ge=0,
         le=1,
         description="share of the answer's cells that are read, in training, as others of the person's at about that "
-        "hour: a small model that reads only true answers trusts its own mistakes; the paper: 0",
+        "hour: a small model that reads true answers trusts its own mistakes; unset: 1 with the tiny base, else 0",
+    )
+    filler: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="weight of the answer's known tokens (days, timeslots, layout) beside its cells in the loss; only "
+        "`free` decoding needs them; unset: 0.02 with the tiny base, else 1",
     )
     history_days: int | None = Field(
         None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
     )
     epochs: int = Field(1, ge=0, description="passes over the trajectories; more fit them better and take longer")
-    learning_rate: float | None = Field(None, gt=0, description="of AdamW; none: 2e-3 for lora, 3e-4 for full")
+    learning_rate: float | None = Field(None, gt=0, description="of AdamW; none: 5e-4 for lora, 1e-4 for full")
     schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts"] = Field(
         "cosine", description="of the learning rate"
     )
@@ -153,7 +164,9 @@ class LlamaMobSettings(adapter.Settings):
         if isinstance(given, dict) and given.get("lora"):
             given = {"tuning": "none", **given}
         if isinstance(given, dict) and given.get("preset") == "paper":
-            return _over(PAPER, given)
+            given = _over(PAPER, given)
+        if isinstance(given, dict) and given.get("base", "tiny") == "tiny" and not cls.one_pass:
+            given = {**TINY, **given}
         return given
 
     def scale(self) -> float:
@@ -162,7 +175,7 @@ class LlamaMobSettings(adapter.Settings):
 
     def rate(self) -> float:
         """Return the learning rate, with the default of the chosen tuning."""
-        return self.learning_rate or {"lora": 2e-3, "full": 3e-4, "none": 0.0}[self.tuning]
+        return self.learning_rate or {"lora": 5e-4, "full": 1e-4, "none": 0.0}[self.tuning]
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings without folders of this machine: files and folders by a hash of what they hold."""

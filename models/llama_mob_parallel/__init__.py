@@ -17,7 +17,7 @@ from models.llama_mob.settings import LlamaMobSettings
 
 
 class LlamaMobParallelSettings(LlamaMobSettings):
-    """Settings of llama_mob_parallel: those of llama_mob; ``decoding`` and ``misread`` mean nothing here."""
+    """Settings of llama_mob_parallel: those of llama_mob; those of written answers mean nothing here."""
 
     one_pass: ClassVar[bool] = True
 
@@ -25,8 +25,8 @@ class LlamaMobParallelSettings(LlamaMobSettings):
     def _can_be_asked_so(self) -> LlamaMobParallelSettings:
         if not self.instruction.listed:
             raise ValueError("instruction.listed must be true: cells are predicted at their places in the question")
-        if {"decoding", "misread"} & self.model_fields_set and self.preset is None:
-            raise ValueError("decoding and misread are of llama_mob; nothing is written here")
+        if {"decoding", "misread", "filler"} & self.model_fields_set and self.preset is None:
+            raise ValueError("decoding, misread and filler are of llama_mob; nothing is written here")
         return self
 
 
@@ -34,5 +34,6 @@ class LlamaMobParallel(LlamaMob):
     """Reads a user's records and the points asked for, and names all cells at once."""
 
     name: ClassVar[str] = "llama_mob_parallel"
+    version: ClassVar[int] = 2
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobParallelSettings
     settings: LlamaMobParallelSettings

@@ -99,12 +99,14 @@ class Fit:
                 self._save()
 
     def _step(self, step: int, batches: Sequence[np.ndarray]) -> None:
-        """Learn from some batches at once: the mean loss over all their learned tokens."""
+        """Learn from some batches at once: the mean loss over their numbers and, with its weight, over the filler."""
         torch.manual_seed(self.ctx.seed_for("llama_mob", "step", step))
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate() * share(self.settings, step, self.steps)
         chosen = [[self.data.train[i] for i in batch] for batch in batches]
-        learned = sum(len(example.places) for batch in chosen for example in batch)
+        numbers = sum(int(example.numbers.sum()) for batch in chosen for example in batch)
+        tokens = sum(len(example.numbers) for batch in chosen for example in batch)
+        learned = numbers + self.settings.filler * (tokens - numbers)
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         own = [(part, processes / learned) for batch in chosen[rank::processes] for part in self._parts(batch)]
         own = own or [(chosen[0][:1], 0.0)]  # the others wait for its gradient
@@ -113,7 +115,8 @@ class Fit:
         for i, (part, weight) in enumerate(own):
             last = i == len(own) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.loss):
-                loss = self._losses(pack(part))[0].sum() * weight
+                losses, is_number = self._losses(pack(part))
+                loss = losses.where(is_number, losses * self.settings.filler).sum() * weight
                 self.accelerator.backward(loss)
             total += loss.detach() / processes
         self.accelerator.clip_grad_norm_(list(self.weights.values()), 1.0)

@@ -38,7 +38,9 @@ def test_a_trajectory_takes_one_pass() -> None:
     assert spent["tokens_fed"] == 0
 
 
-@pytest.mark.parametrize("wrong", [{"instruction": {"listed": False}}, {"decoding": {}}, {"misread": 0.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"instruction": {"listed": False}}, {"decoding": {}}, {"misread": 0.5}, {"filler": 1}]
+)
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=r"listed must be true|nothing is written"):
         LlamaMobParallelSettings(**wrong)

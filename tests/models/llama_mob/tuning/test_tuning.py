@@ -41,7 +41,7 @@ def made(tokens: Tokens) -> list[examples.Example]:
     """Six people's examples of about 400 tokens."""
     table = people("B", range(6), 3, GRID)
     template = Template.build(LlamaMobSettings().instruction, GRID, Calendar())
-    return examples.examples(table, template, tokens, LlamaMobSettings(), Context(window=SHORT))
+    return examples.examples(table, template, tokens, LlamaMobSettings(misread=0), Context(window=SHORT))
 
 
 # Which users
@@ -124,6 +124,35 @@ def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens
     ids = torch.from_numpy(made[0].ids.astype(np.int64))[None]
     labels = torch.where(torch.arange(ids.shape[1]) <= made[0].places[0], -100, ids)
     assert model.model(ids, labels=labels).loss.item() == pytest.approx(alone[0].mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("filler", [0.0, 0.25, 1.0])
+def test_known_tokens_count_by_their_weight(filler: float, made: list[examples.Example], tmp_path: Path) -> None:
+    batch, model = examples.pack(made[:2]), small_llama()
+    losses = AnswerLoss(model).eval()(batch.ids, batch.places, batch.targets)
+    worth = torch.where(batch.numbers, 1.0, filler)
+    facts = fit(model, Data(made[:2], []), tmp_path, epochs=1, filler=filler)
+    assert facts["loss_first"] == pytest.approx(((losses * worth).sum() / worth.sum()).item(), abs=1e-3)
+
+
+def test_the_tiny_base_reads_misread_answers_unless_told_otherwise() -> None:
+    settings = {name: LlamaMobSettings(**given) for name, given in BASES.items()}
+    assert {name: (one.misread, one.filler) for name, one in settings.items()} == {
+        "tiny": (1.0, 0.02),
+        "told": (0.0, 0.02),
+        "another": (0.0, 1.0),
+        "paper": (0.0, 1.0),
+        "paper with tiny": (0.0, 1.0),
+    }
+
+
+BASES: dict[str, dict[str, Any]] = {
+    "tiny": {},
+    "told": {"misread": 0},
+    "another": {"base": "meta-llama/Llama-3.2-1B-Instruct"},
+    "paper": {"preset": "paper"},
+    "paper with tiny": {"preset": "paper", "base": "tiny"},
+}
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "cosine_with_restarts"])
