@@ -1,4 +1,4 @@
-"""What results/studies publishes: fifteen sets of cities, values that add up, and training that helps."""
+"""What results/studies publishes: fifteen sets of cities, values that add up, training that helps, a true front."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "results" / "studies" / "data_mix"
+STUDIES = Path(__file__).resolve().parents[2] / "results" / "studies"
+FOLDER = STUDIES / "data_mix"
 MODELS = ("candidate_boosting", "lp_bert")
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with (FOLDER / name).open(encoding="utf-8") as file:
+def _rows(name: str, folder: Path = FOLDER) -> list[dict[str, str]]:
+    with (folder / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -55,3 +56,13 @@ def test_most_sets_of_cities_are_better_than_no_training(model: str) -> None:
     rows = [row for row in _rows("trials.csv") if row["model"] == model]
     better = [float(row["geobleu@humob24|all|value"]) > none for row in rows]
     assert sum(better) > 0.8 * len(better)
+
+
+def test_the_front_of_budget_mix_is_that_of_its_trials() -> None:
+    rows = _rows("trials.csv", STUDIES / "budget_mix")
+    assert len({tuple(row[f"shares.{city}"] for city in "ABCD") for row in rows}) == len(rows) == 32
+    assert {row["state"] for row in rows} == {"done"}
+    scores = [(float(row["geobleu@humob24|all|value"]), -float(row["dtw@fixed|all|value"])) for row in rows]
+    for row, (bleu, dtw) in zip(rows, scores, strict=True):
+        beaten = any(b >= bleu and d >= dtw and (b, d) != (bleu, dtw) for b, d in scores)
+        assert row["front"] == str(int(not beaten)), row["trial"]
