@@ -82,6 +82,15 @@ def test_readers_see_settings_without_the_models_name() -> None:
     assert shown({"users.train": '{"last":9}'}) == "last 9"
 
 
+def test_tables_keep_the_order_of_the_space_whoever_ran_what_first(tmp_path: Path) -> None:
+    from bench.study.mixes import in_order
+    from bench.study.outcome import Trial
+
+    study = load(tmp_path)
+    trials = [Trial(i, point, "failed", None, None, ()) for i, point in enumerate(reversed(study.points()))]
+    assert [trial.point for trial in in_order(study, trials)] == study.points()
+
+
 def test_a_share_of_0_leaves_a_city_out_and_all_0_is_no_city(tmp_path: Path) -> None:
     axis = "{low: 0, high: 1, step: 0.5}"
     study = load(tmp_path, f"study.space={{shares.B: {axis}, shares.C: {axis}}}")
