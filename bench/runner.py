@@ -199,6 +199,8 @@ class Runner:
                 return
             if error:
                 for case in waiting.values():
+                    if self._is_done(case):  # by another run on this store, meanwhile
+                        continue
                     self._record_reason(case, "failed", error)
                     self._keep_log(work / "log.txt", case)
                     self.progress.say(f"failed: {case.label}: {error}")

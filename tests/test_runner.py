@@ -93,6 +93,19 @@ def outside() -> Callable[[str], str]:
     return lambda name: registry.add(f"outside_models:{name}")
 
 
+def test_what_another_run_finished_meanwhile_is_not_recorded_as_failed(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = runner.executor.run_worker
+
+    def twin(*args: object, **more: object) -> str:
+        real(*args, **{**more, "listen": lambda _message: None})  # type: ignore[arg-type]
+        return "out of memory"
+
+    monkeypatch.setattr(runner.executor, "run_worker", twin)
+    _run, records, said = go("user_mode")
+    assert [record.status for record in records] == ["done", "done"]
+    assert not any("failed" in line for line in said.lines)
+
+
 def test_a_protocol_becomes_records_with_scores_cost_and_provenance(go: Go, outside: Callable[[str], str]) -> None:
     run, records, _ = go("user_mode", outside("Home"))
     assert [(r.status, r.case.model, r.case.test_city) for r in records] == [
