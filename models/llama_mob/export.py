@@ -21,9 +21,9 @@ from bench.metrics import score_users
 from bench.registry import make
 from bench.sources.synthetic import Synthetic
 from bench.trajectories import Trajectories
-from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
 from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED
+from models.llama_mob.settings import TINY
 from models.llama_mob.tokens import Tokens
 
 METRICS = ("geobleu@humob24", "accuracy@v1")

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from bench.errors import UserError
+from models.llama_mob.settings import TINY
 
-TINY = Path(__file__).parent / "tiny"
 SMALL = ("*.json", "tokenizer.model")  # all but the weights
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -16,7 +16,7 @@ def small_files(base: str) -> Path:
     """Return the folder with a base's config and tokenizer; weights may be missing yet. Raises UserError."""
     if base == "tiny":
         return TINY
-    return _from_hub(base, SMALL) if on_hub(base) else Path(base).expanduser()
+    return _from_hub(base, SMALL) if on_hub(base) else Path(base)
 
 
 def with_weights(base: str) -> Path:

@@ -7,7 +7,6 @@ record ``d t x y`` is five tokens), the words and fillers of our own prompts, an
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -16,10 +15,9 @@ from bench.files import write_text
 from bench.trajectories import Queries, Trajectories
 from bench.world import Calendar, Grid
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import Instruction
+from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, NUMBERS, TURN_END
 
-TINY = Path(__file__).parent / "tiny"
 PIECES = r" ?[0-9]{1,3}| ?[A-Za-z]+|[^A-Za-z0-9]+?(?= ?[A-Za-z0-9]|$)"
 
 

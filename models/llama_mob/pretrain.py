@@ -28,10 +28,9 @@ from bench.files import write_with
 from bench.sources.synthetic import Synthetic
 from bench.world import Calendar, Grid
 from models.llama_mob import start
-from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, batches, example, pack
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import Instruction
+from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import misread
 

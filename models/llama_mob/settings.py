@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench import adapter
+from bench.errors import UserError
 
 AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
+TINY = Path(__file__).parent / "tiny"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 # arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections.
@@ -35,7 +38,7 @@ PAPER: dict[str, Any] = {
     "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1},
 }
 # A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
-TINY: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
+TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
 
 
 class Instruction(BaseModel):
@@ -59,6 +62,11 @@ class Instruction(BaseModel):
     template: Path | None = Field(
         None, description="a published conversation file whose instruction and layout replace ours"
     )
+
+    @field_validator("template")
+    @classmethod
+    def _at_home(cls, template: Path | None) -> Path | None:
+        return template and template.expanduser()
 
     @model_validator(mode="after")
     def _listed_where_needed(self) -> Instruction:
@@ -158,6 +166,16 @@ class LlamaMobSettings(adapter.Settings):
     instruction: Instruction = Field(Instruction(), description="the parts of the prompt")
     decoding: Decoding = Field(Decoding(), description="how answers are generated")
 
+    @field_validator("base")
+    @classmethod
+    def _at_home(cls, base: str) -> str:
+        return str(Path(base).expanduser()) if base.startswith("~") else base
+
+    @field_validator("lora")
+    @classmethod
+    def _lora_at_home(cls, lora: Path | None) -> Path | None:
+        return lora and lora.expanduser()
+
     @model_validator(mode="before")
     @classmethod
     def _fill_preset(cls, given: Any) -> Any:
@@ -166,7 +184,7 @@ class LlamaMobSettings(adapter.Settings):
         if isinstance(given, dict) and given.get("preset") == "paper":
             given = _over(PAPER, given)
         if isinstance(given, dict) and given.get("base", "tiny") == "tiny" and not cls.one_pass:
-            given = {**TINY, **given}
+            given = {**TINY_DEFAULTS, **given}
         return given
 
     def scale(self) -> float:
@@ -181,14 +199,14 @@ class LlamaMobSettings(adapter.Settings):
         """Return the settings without folders of this machine: files and folders by a hash of what they hold."""
         plain = self.model_dump(mode="json")
         if self.lora:
-            plain["lora"] = _hashed(self.lora)
+            plain["lora"] = _hashed("lora", self.lora)
         if self.instruction.template:
-            plain["instruction"]["template"] = _hashed(self.instruction.template)
+            plain["instruction"]["template"] = _hashed("instruction.template", self.instruction.template)
         folder = Path(self.base)
         if self.base != "tiny" and folder.is_dir():
-            plain["base"] = _hashed(folder)
+            plain["base"] = _hashed("base", folder)
         elif self.base == "tiny":
-            plain["base"] = f"tiny {_hashed(Path(__file__).parent / 'tiny')}"
+            plain["base"] = f"tiny {_hashed('base', TINY)}"
         return plain
 
 
@@ -201,12 +219,21 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _hashed(path: Path) -> str:
-    """Name a file or folder by its content: the hash of its settings and weights' sizes and heads."""
+def _hashed(setting: str, path: Path) -> str:
+    """Name a file, or what a folder holds of settings, tokenizer and weights, by its content. Raises UserError."""
     digest = hashlib.sha256()
-    files = sorted(path.glob("*.json")) + sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    for file in files:
-        with file.open("rb") as opened:
-            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-            digest.update(opened.read(1 << 20))
+    kinds = ("*.json", "tokenizer.model", "*.safetensors")
+    try:
+        for file in [file for kind in kinds for file in sorted(path.glob(kind))] if path.is_dir() else [path]:
+            about = file.stat()
+            digest.update(f"{file.name}\0{_digest(file, about.st_size, about.st_mtime_ns)}\0".encode())
+    except OSError as error:
+        raise UserError(f"{setting} {path}: cannot be read ({error.strerror or error})") from None
     return f"sha256:{digest.hexdigest()[:16]}"
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, _size: int, _changed: int) -> str:
+    """Return the hash of a file; one of 16 GB takes half a minute, so it is read once for as long as it stays."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

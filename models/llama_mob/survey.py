@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import UserError
 from models.llama_mob import checkpoint, folders, published, shapes
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import TINY, LlamaMobSettings
 
 QUANTISED_BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}  # a weight of a linear map; 4 bit: a float32 scale for 64 of them
 SIZES = {"float32": 4, "bfloat16": 2}
@@ -63,7 +63,7 @@ def _shape(settings: LlamaMobSettings) -> tuple[Path | None, Mapping[str, Any]]:
         raise UserError("llama_mob: a shape goes with weights: random; pretrained weights have their own")
     if settings.shape and settings.shape != "tiny":
         return (None if settings.base == "tiny" else folders.small_files(settings.base)), shapes.known(settings.shape)
-    folder = folders.TINY if settings.shape else folders.small_files(settings.base)
+    folder = TINY if settings.shape else folders.small_files(settings.base)
     return folder, checkpoint.read_config(folder)
 
 

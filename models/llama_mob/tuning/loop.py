@@ -119,12 +119,11 @@ class Fit:
                 loss = losses.where(is_number, losses * self.settings.filler).sum() * weight
                 self.accelerator.backward(loss)
             total += loss.detach() / processes
-        self.accelerator.clip_grad_norm_(list(self.weights.values()), 1.0)
+        mean, norm = float(self._sum(total)), self.accelerator.clip_grad_norm_(list(self.weights.values()), 1.0)
+        if not math.isfinite(mean) or not math.isfinite(float(norm)):
+            raise _diverged(f"the loss is {mean} at step {step + 1} of {self.steps}")
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        mean = float(self._sum(total))
-        if not math.isfinite(mean):
-            raise FloatingPointError(f"the loss is {mean} at step {step + 1} of {self.steps}; lower learning_rate")
         self.done["losses"].append(round(mean, 5))
         self.done["step"] = step + 1
         self.done["tokens"] += sum(len(example.ids) for batch in chosen for example in batch)
@@ -147,6 +146,8 @@ class Fit:
     def _check(self, epoch: int) -> None:
         """Note the mean log-probability of the validation users' numbers, and keep the weights if it is the best."""
         score = self._validate() if self.data.validate else 0.0
+        if not math.isfinite(score) or not all(weight.isfinite().all() for weight in self.weights.values()):
+            raise _diverged(f"after epoch {epoch} the weights are of no use")
         if not self.data.validate or score > max(self.done["scores"], default=-math.inf):
             self.best = self._copy()
         self.done["scores"].append(score)
@@ -205,6 +206,10 @@ class Fit:
             facts |= {"validation_loss": round(min(losses), 4), "best_epoch": int(np.argmin(losses))}
             facts |= {"start_loss": round(losses[0], 4), "validation_curve": " ".join(f"{loss:.4f}" for loss in losses)}
         return facts
+
+
+def _diverged(what: str) -> FloatingPointError:
+    return FloatingPointError(f"tuning diverged: {what}; lower learning_rate")
 
 
 def share(settings: LlamaMobSettings, step: int, steps: int) -> float:

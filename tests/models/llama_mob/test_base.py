@@ -18,7 +18,7 @@ from bench.adapter import Context
 from bench.errors import UserError
 from models.llama_mob import base, folders, shapes, survey
 from models.llama_mob.make_tokenizer import make
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import TINY, LlamaMobSettings
 from models.llama_mob.tokens import TURN_END
 
 CONFIG: dict[str, Any] = {
@@ -309,5 +309,25 @@ def test_names_are_compared_without_owner_case_and_marks_of_copies() -> None:
 
 
 def test_tiny_is_named_by_the_project() -> None:
-    assert folders.names("tiny", folders.TINY) == {"tiny"}
-    assert folders.small_files("tiny") == folders.TINY
+    assert folders.names("tiny", TINY) == {"tiny"}
+    assert folders.small_files("tiny") == TINY
+
+
+def test_bases_that_differ_anywhere_have_other_names(tmp_path: Path) -> None:
+    named = []
+    for number in (0, 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        weights = torch.zeros(1 << 20)
+        weights[-1] = number
+        save_file({"w": weights}, folder / "model.safetensors")
+        named.append(LlamaMobSettings(base=str(folder)).recorded()["base"])
+        (folder / "tokenizer.model").write_bytes(b"7")
+        named.append(LlamaMobSettings(base=str(folder)).recorded()["base"])
+    assert len(set(named)) == 4
+
+
+@pytest.mark.parametrize("given", [{"lora": "no/where"}, {"instruction": {"template": "no/where"}}])
+def test_a_file_that_is_not_there_is_named(given: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=r"(lora|instruction\.template) no/where: cannot be read"):
+        LlamaMobSettings(**given).recorded()

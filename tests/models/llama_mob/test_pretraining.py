@@ -13,7 +13,6 @@ from small_world import SmallWorld
 
 from bench.trajectories import Trajectories
 from bench.world import Calendar, Grid
-from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.pretrain import begin, train
 from models.llama_mob.pretraining import (
     DAYS_ASKED,
@@ -28,7 +27,7 @@ from models.llama_mob.pretraining import (
     pack,
 )
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import Instruction
+from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import Tokens
 
 TOKENS, TEMPLATE = Tokens.load(TINY), Template.build(Instruction(), Grid(), Calendar())

@@ -9,9 +9,8 @@ from small_world import SmallWorld
 
 from bench.adapter import Context
 from bench.world import Calendar
-from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import Instruction
+from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import placed
 from models.llama_mob_parallel import LlamaMobParallel, LlamaMobParallelSettings

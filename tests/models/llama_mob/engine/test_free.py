@@ -16,10 +16,9 @@ from bench.trajectories import INVALID, MISSING, OK
 from bench.world import Calendar, Grid
 from models.llama_mob.engine import Task
 from models.llama_mob.engine.free import SLACK, FreeWriter, draw, uniform
-from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import Decoding, Instruction
+from models.llama_mob.settings import TINY, Decoding, Instruction
 from models.llama_mob.tokens import Tokens
 
 TOKENS = Tokens.load(TINY)

@@ -13,10 +13,9 @@ from small_world import SmallWorld
 from bench.errors import UserError
 from bench.trajectories import Queries, Trajectories
 from bench.world import Calendar, Grid
-from models.llama_mob.make_tokenizer import TINY
 from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import AnswerFormat, Instruction
+from models.llama_mob.settings import TINY, AnswerFormat, Instruction
 from models.llama_mob.tokens import Tokens
 
 TOKENS = Tokens.load(TINY)

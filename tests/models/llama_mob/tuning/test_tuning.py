@@ -337,3 +337,9 @@ def test_a_permutation_is_a_bijection_that_is_undone() -> None:
     assert sorted(renamed.x[1:].tolist()) == list(range(1, GRID.width + 1))
     assert math.isclose(np.corrcoef(renamed.x[1:], np.arange(GRID.width))[0, 1], 0, abs_tol=0.4)
     assert np.array_equal(Permutation.of(replace(GRID)).y, renamed.y)
+
+
+def test_weights_that_the_last_step_ruined_are_not_kept(made: list[examples.Example], tmp_path: Path) -> None:
+    ruinous = {"learning_rate": 1e38, "warm_up_steps": 0, "epochs": 1, "batch": 4}
+    with pytest.raises(FloatingPointError, match="after epoch 1"):
+        fit(small_llama(), Data(made[:4], []), tmp_path, **ruinous)
