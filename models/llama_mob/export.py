@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
 from bench.adapter import Adapter, Context
+from bench.errors import UserError
 from bench.files import write_text, write_with
 from bench.metrics import score_users
 from bench.registry import make
@@ -45,8 +46,8 @@ itself how to copy cells: its first two layers were set to do so before training
 - **Data.** Synthetic cities A-D (`bench/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
   seeds; {held:,} is held out), 100 people a city, their places mirrored, turned and moved at random. Windows of
   {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted; parts of the instruction and the format of
-  the answer drawn anew for every batch. The answer's cells are read as others of the person's cells at about that
-  hour, so that the model does not trust what it wrote before: it predicts each hour by itself.
+  the answer drawn anew for every batch. Each cell of the answer is read as one that the person was in at about that
+  hour before, whatever the truth is, so that the model does not trust what it wrote: it predicts each hour by itself.
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {hours:.2f} hours on {hardware}. {note}
@@ -60,24 +61,30 @@ the same people:
 |---|{rule}
 {rows}
 
-The log is `log.csv` (loss and share of right numbers, each given misread ones before it); the curve is `curve.svg`.
+The log is `log.csv` (loss and share of right numbers on held-out people: x the true one, y that of the x
+which was read); the curve is `curve.svg`.
 Limits: the 200 x 200 grid and days 0-74 of HuMob with their calendar; answers in rows `d t x y` (the other formats were
 a fourth of the training and no part of the start); habits no richer than the synthetic people's.
 """
 
 
 def export(run: Path, hardware: str, note: str) -> None:
-    """Write the files of the tiny base into its folder."""
+    """Write the files of the tiny base into its folder, when all of them are made. Raises UserError without a run."""
     trained = begin(Tokens.load(TINY))
     with TemporaryDirectory() as folder:
-        start = Path(folder)
+        start, made = Path(folder) / "start", Path(folder) / "made"
+        for path in (start, made):
+            path.mkdir()
+            shutil.copyfile(TINY / "tokenizer.json", path / "tokenizer.json")
         _write(trained.model, start)
-        shutil.copyfile(TINY / "tokenizer.json", start / "tokenizer.json")
-        trained.load(run)
-        _write(trained.average, TINY)
-        shutil.copyfile(run / "log.csv", TINY / "log.csv")
-        _curve(TINY / "log.csv", TINY / "curve.svg")
-        write_text(TINY / "README.md", _card(trained, start, hardware, note))
+        if not trained.load(run) or not (run / "log.csv").is_file():
+            raise UserError(f"{run}: holds no training; name the folder that models.llama_mob.pretrain wrote")
+        _write(trained.average, made)
+        shutil.copyfile(run / "log.csv", made / "log.csv")
+        _curve(made / "log.csv", made / "curve.svg")
+        write_text(made / "README.md", _card(trained, made, start, hardware, note))
+        for path in made.iterdir():
+            shutil.copyfile(path, TINY / path.name)
 
 
 def _write(model: LlamaForCausalLM, folder: Path) -> None:
@@ -88,11 +95,11 @@ def _write(model: LlamaForCausalLM, folder: Path) -> None:
     write_with(folder / "model.safetensors", lambda part: save_file(weights, part, metadata={"format": "pt"}))
 
 
-def _card(run: Run, start: Path, hardware: str, note: str) -> str:
+def _card(run: Run, made: Path, start: Path, hardware: str, note: str) -> str:
     shape = run.average.config
     models = {
-        "this base": make("llama_mob", {"tuning": "none"}),
-        "in one pass": make("llama_mob_parallel", {"tuning": "none"}),
+        "this base": make("llama_mob", {"tuning": "none", "base": str(made)}),
+        "in one pass": make("llama_mob_parallel", {"tuning": "none", "base": str(made)}),
         "its start": make("llama_mob", {"tuning": "none", "base": str(start)}),
     } | {name: make(name) for name in BESIDE}
     return CARD.format(
@@ -160,7 +167,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder that pretrain.py wrote")
     parser.add_argument("--hardware", required=True, help="for the card, e.g. '1 core of an AMD EPYC'")
     parser.add_argument("--note", default="", help="a sentence for the card")
-    export(**vars(parser.parse_args()))
+    given = parser.parse_args()
+    try:
+        export(**vars(given))
+    except UserError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
-from bench.files import write_with
+from bench.errors import UserError
 from bench.sources.synthetic import Synthetic
 from bench.world import Calendar, Grid
 from models.llama_mob import start
@@ -32,12 +29,13 @@ from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, batches,
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import Tokens
+from models.llama_mob.tuning import checkpoint
 from models.llama_mob.tuning.examples import misread
 
 WARM_UP = 30  # steps
 RATE = 1e-3
 SMOOTH = 0.99  # of the averaged weights, per step
-STATE, HELD_OUT_USERS = "state.safetensors", 40
+HELD_OUT_USERS = 40
 WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and predicted
 HEADER = ("seconds", "step", "tokens", "loss", *(f"{name}_{of}" for name in WINDOWS for of in ("loss", "accuracy")))
 
@@ -71,31 +69,22 @@ class Run:
 
     def save(self, folder: Path) -> None:
         """Write all that training needs to go on into one file."""
-        tensors = {f"model.{k}": v.clone() for k, v in self.model.named_parameters()}
-        tensors |= {f"average.{k}": v.clone() for k, v in self.average.named_parameters()}
-        for i, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v).clone() for k, v in moments.items()}
-        metadata = {"done": json.dumps(self.done)}
-        write_with(folder / STATE, lambda part: save_file(tensors, part, metadata=metadata))
+        weights, average = (dict(model.named_parameters()) for model in (self.model, self.average))
+        checkpoint.save(folder, weights, {k: v.detach() for k, v in average.items()}, self.optimiser, self.done)
 
-    def load(self, folder: Path) -> None:
-        """Read what save wrote, if it is there."""
-        path = folder / STATE
-        if not path.exists():
-            return
-        with safe_open(path, framework="pt") as file:
-            self.done = json.loads(file.metadata()["done"])
-        tensors = load_file(path)
-        with torch.no_grad():
-            for prefix, model in (("model", self.model), ("average", self.average)):
-                for name, parameter in model.named_parameters():
-                    parameter.copy_(tensors[f"{prefix}.{name}"])
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimiser."):
-                number, name = key.split(".")[1:]
-                state.setdefault(int(number), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+    def load(self, folder: Path) -> bool:
+        """Read what save wrote; return whether it was there. Raises UserError where it is of another network."""
+        done = checkpoint.counts(folder)
+        if not done:
+            return False
+        held = checkpoint.load(folder, self.optimiser)
+        try:
+            for model, weights in zip((self.model, self.average), held, strict=True):
+                model.load_state_dict(weights)
+        except RuntimeError:
+            raise UserError(f"{folder}: the state is of another network; give another folder") from None
+        self.done = done
+        return True
 
 
 def forward(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -148,7 +137,8 @@ def train(out: Path, minutes: float, size: int, every: float, threads: int) -> N
     tokens = Tokens.load(TINY)
     run, sets = begin(tokens), held_out(tokens)
     run.load(out)
-    total, before, began, shown = minutes * 60, run.done["seconds"], time.monotonic(), -np.inf
+    total, before, began = minutes * 60, run.done["seconds"], time.monotonic()
+    shown = before or -np.inf
     losses: list[float] = []
     for batch in batches(tokens, np.random.default_rng(int(run.done["step"])), size):
         run.done["seconds"] = before + time.monotonic() - began
@@ -175,15 +165,25 @@ def _log(path: Path, run: Run, losses: list[float], sets: dict[str, list[Example
     print(path.read_text().splitlines()[-1], flush=True)
 
 
+def _positive(text: str) -> float:
+    if (number := float(text)) > 0:
+        return number
+    raise ValueError(text)
+
+
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for state and log")
-    parser.add_argument("--minutes", type=float, default=90.0, help="how long to train in all")
+    parser.add_argument("--minutes", type=_positive, default=90.0, help="how long to train in all")
     parser.add_argument("--size", type=int, default=8000, help="tokens a step; more is steadier and slower")
     parser.add_argument("--every", type=float, default=4.0, help="minutes between log lines and checkpoints")
     parser.add_argument("--threads", type=int, default=1)
-    train(**vars(parser.parse_args()))
+    given = parser.parse_args()
+    try:
+        train(**vars(given))
+    except UserError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """What the tiny base learns from: prompts about people of synthetic cities that no protocol uses.
 
 Every person's places are mirrored, turned and moved at random, so that the network learns to go by the records that it
-reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. The cells
-of the answer are read as other cells of the same person at about that hour, never as the true ones: a small network
-that reads true answers learns to repeat the last one, and when it writes by itself it then stays where it is.
+reads and not by where a city lies. The prompt's parts and the answer's format are drawn anew for every batch. In the
+answer, each cell is read as one that the person was in at about that hour before, drawn anew, whatever the truth is: a
+small network that reads true answers learns to repeat the last one, and writing by itself it then stays where it is.
 """
 
 from __future__ import annotations

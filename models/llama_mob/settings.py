@@ -16,7 +16,8 @@ AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
 TINY = Path(__file__).parent / "tiny"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
-# arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections.
+# arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections. The
+# script loads 4-bit weights (set ``quantize``) and keeps AdamW's moments in 8 bits, which is not done here.
 PAPER: dict[str, Any] = {
     "base": "meta-llama/Meta-Llama-3-8B-Instruct",
     "rope_scaling": 50000 / 8192,
@@ -137,8 +138,9 @@ class LlamaMobSettings(adapter.Settings):
         0.0,
         ge=0,
         le=1,
-        description="share of the answer's cells that are read, in training, as others of the person's at about that "
-        "hour: a small model that reads true answers trusts its own mistakes; unset: 1 with the tiny base, else 0",
+        description="share of the answer's cells that are read, in training, as ones the person was in at about that "
+        "hour before: a small model that reads true answers trusts its own mistakes; unset: 1 with the tiny base, "
+        "else 0",
     )
     filler: float = Field(
         1.0,

@@ -11,8 +11,10 @@ import torch
 import yaml
 from small_world import SmallWorld
 
+from bench.errors import UserError
 from bench.trajectories import Trajectories
 from bench.world import Calendar, Grid
+from models.llama_mob.export import export
 from models.llama_mob.pretrain import begin, train
 from models.llama_mob.pretraining import (
     DAYS_ASKED,
@@ -102,7 +104,8 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path) -
     assert losses[-1] < losses[0]
     run.save(tmp_path)
     again = begin(TOKENS)
-    again.load(tmp_path)
+    assert not again.load(tmp_path / "elsewhere")
+    assert again.load(tmp_path)
     assert again.done == run.done
     assert again.step(batch, 1.0) == pytest.approx(run.step(batch, 1.0), rel=1e-3)
     for one, other in zip(again.average.parameters(), run.average.parameters(), strict=True):
@@ -125,3 +128,10 @@ def test_a_short_run_leaves_a_log_and_a_state(tmp_path: Path) -> None:
     train(tmp_path, minutes=0.3, size=2000, every=0.1, threads=1)
     assert len((tmp_path / "log.csv").read_text().splitlines()) >= 3
     assert (tmp_path / "state.safetensors").exists()
+
+
+def test_an_export_without_a_run_leaves_the_shipped_base_alone(tmp_path: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in TINY.iterdir()}
+    with pytest.raises(UserError, match="holds no training"):
+        export(tmp_path, "none", "")
+    assert {path.name: path.stat().st_mtime_ns for path in TINY.iterdir()} == before
