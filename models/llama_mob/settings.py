@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,7 +15,8 @@ from bench.errors import UserError
 
 AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
 TINY = Path(__file__).parent / "tiny"
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+TARGETS: tuple[Target, ...] = get_args(Target)
 
 # arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections. The
 # script loads 4-bit weights (set ``quantize``) and keeps AdamW's moments in 8 bits, which is not done here.
@@ -128,7 +130,7 @@ class LlamaMobSettings(adapter.Settings):
     rank: int = Field(16, ge=1, description="of the LoRA matrices; more can learn more and costs memory")
     alpha: float | None = Field(None, gt=0, description="scale of the LoRA's update; none: equal to the rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the LoRA's input; more forgets details")
-    targets: tuple[str, ...] = Field(TARGETS, min_length=1, description="projections that get a LoRA")
+    targets: tuple[Target, ...] = Field(TARGETS, min_length=1, description="projections that get a LoRA")
     trajectories: int | None = Field(None, ge=1, description="training users in all, by the mix's shares; none: all")
     mix: dict[str, float] | None = Field(
         None, description="share of each training city among the trajectories; none: as they come"
@@ -167,6 +169,13 @@ class LlamaMobSettings(adapter.Settings):
     )
     instruction: Instruction = Field(Instruction(), description="the parts of the prompt")
     decoding: Decoding = Field(Decoding(), description="how answers are generated")
+
+    @field_validator("mix")
+    @classmethod
+    def _shares(cls, mix: dict[str, float] | None) -> dict[str, float] | None:
+        if mix is not None and not (all(0 <= share < math.inf for share in mix.values()) and any(mix.values())):
+            raise ValueError("shares must be 0 or more, and one above 0")
+        return mix
 
     @field_validator("base")
     @classmethod

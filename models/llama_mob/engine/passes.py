@@ -85,6 +85,12 @@ def pack(feeds: Sequence[Feed], lengths: IntArray) -> Packed:
 Forward = Callable[[KeyValueCache, int, Packed], torch.Tensor]
 
 
+def causal_of(model: torch.nn.Module) -> Any:
+    """Return the causal language model itself, where peft has put its own class around it too."""
+    wrapped: Any = model
+    return wrapped.get_base_model() if hasattr(model, "get_base_model") else wrapped
+
+
 class Passes:
     """A causal language model with a cache.
 
@@ -94,8 +100,7 @@ class Passes:
     """
 
     def __init__(self, model: PreTrainedModel, numbers: IntArray) -> None:
-        wrapped: Any = model
-        causal = wrapped.get_base_model() if hasattr(model, "get_base_model") else wrapped
+        causal = causal_of(model)
         self.trunk = causal.get_decoder()
         self.config = causal.config
         self.device, self.dtype = causal.device, causal.dtype

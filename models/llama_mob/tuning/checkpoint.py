@@ -34,7 +34,7 @@ def counts(folder: Path) -> dict[str, Any]:
         with safe_open(folder / STATE, framework="pt") as file:
             found: dict[str, Any] = json.loads(file.metadata()["done"])
             return found
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return {}
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from bench.adapter import Context
+from models.llama_mob.engine.passes import causal_of
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tuning import checkpoint
 from models.llama_mob.tuning.examples import Batch, Example, groups, pack
@@ -35,8 +36,9 @@ class AnswerLoss(nn.Module):
 
     def forward(self, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy of each target, float32 (n,); ``places``: flat indices of the tokens before them."""
-        hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
-        logits = self.model.lm_head(hidden.flatten(0, 1)[places])
+        causal = causal_of(self.model)
+        hidden = causal.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+        logits = causal.get_output_embeddings()(hidden.flatten(0, 1)[places])
         return F.cross_entropy(logits.float(), targets, reduction="none")
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
 from small_llama import TINY, small_llama
 from small_world import GRID, WINDOW, people
 from torch import Tensor
@@ -66,6 +68,12 @@ def test_the_mix_holds_even_where_a_city_is_short() -> None:
     assert {city: sum(user[0] == city for user in chosen) for city in "BCD"} == {"B": 40, "C": 13, "D": 0}
     with pytest.raises(UserError, match=r"city X.*B, C, D"):
         examples.choose(USERS, LlamaMobSettings(mix={"X": 1}), Context())
+
+
+@pytest.mark.parametrize("wrong", [{"mix": {"B": -1, "C": 2}}, {"mix": {"B": 0}}, {"mix": {}}, {"targets": ["q"]}])
+def test_shares_and_targets_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"0 or more, and one above 0|q_proj"):
+        LlamaMobSettings(**wrong)
 
 
 # Which tokens
@@ -343,3 +351,16 @@ def test_weights_that_the_last_step_ruined_are_not_kept(made: list[examples.Exam
     ruinous = {"learning_rate": 1e38, "warm_up_steps": 0, "epochs": 1, "batch": 4}
     with pytest.raises(FloatingPointError, match="after epoch 1"):
         fit(small_llama(), Data(made[:4], []), tmp_path, **ruinous)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"done": "{"}])
+def test_a_state_of_another_make_is_none(metadata: dict[str, str] | None, tmp_path: Path) -> None:
+    save_file({"weights.a": torch.zeros(1)}, tmp_path / checkpoint.STATE, metadata=metadata)
+    assert checkpoint.counts(tmp_path) == {}
+
+
+def test_a_model_that_peft_wraps_has_the_loss_of_its_own(made: list[examples.Example]) -> None:
+    batch = examples.pack(made[:1])
+    both = lora.beside(small_llama(), LlamaMobSettings(), 0).eval()
+    one, other = (AnswerLoss(model)(batch.ids, batch.places, batch.targets) for model in (both, lora.inside(both)))
+    assert torch.equal(one, other)
