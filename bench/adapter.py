@@ -124,6 +124,7 @@ class Adapter(ABC):
     needs: ClassVar[Needs] = Needs()
     learns_from: ClassVar[LearnsFrom] = "train users"
     batch_users: ClassVar[int] = 256  # users in one call of predict
+    device: str = "cpu"  # where the case runs: said before skip is called; fit and predict hear of it in their Context
     timed: ClassVar[bool] = True  # False where answers come from a file: its seconds say nothing of the model
 
     def __init__(self, settings: Any = None) -> None:

@@ -103,6 +103,7 @@ class Runner:
         if case.identity.cost in self.cases:
             return True
         self.cases.append(case.identity.cost)
+        adapter.device = self.where.device
         reason = lacking(adapter, self.where.device) or adapter.skip(prepared.split)
         if reason:
             self._record_reason(case, "skipped", reason)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapter import Adapter, Context, Settings
+from bench.adapter import Adapter, Context, Settings, Split
 from bench.store import read_json, write_json
 from bench.trajectories import Answers, Queries, Trajectories
 
@@ -167,3 +167,14 @@ class NeedsGpu(_Simple):
     from bench.adapter import Needs
 
     needs = Needs(packages=("no_such_package_at_all",))
+
+
+class Homesick(_Simple):
+    """Takes part nowhere, and says where it was to."""
+
+    name: ClassVar[str] = "homesick"
+    device = "a place that nobody named"
+
+    def skip(self, split: Split) -> str | None:
+        """Say where."""
+        return f"not on {self.device}"

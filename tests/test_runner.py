@@ -250,6 +250,11 @@ def test_what_cannot_run_here_is_skipped_with_the_reason(go: Go, outside: Callab
     assert [(r.status, "no_such_package_at_all" in r.reason) for r in records] == [("skipped", True)] * 2
 
 
+def test_a_model_hears_of_its_device_before_it_is_asked_to_skip(go: Go, outside: Callable[[str], str]) -> None:
+    _, records, _ = go(outside("Homesick"))
+    assert [(r.status, r.reason) for r in records] == [("skipped", "not on cpu")] * 2
+
+
 def test_a_city_that_the_data_lack_is_skipped_with_the_reason(go: Go) -> None:
     _, records, _ = go(
         "user_mode", overrides=("data.cities=[B, C, Z]", "splits=[{train: {cities: [B], days: [0, 74]}, test: [C, Z]}]")

@@ -17,7 +17,6 @@ from bench import adapter
 from bench.adapter import Adapter, Context, Needs, Split
 from bench.errors import UserError
 from bench.files import write_text
-from bench.provenance import machine
 from bench.trajectories import Answers, Queries, Trajectories
 from models.llama_mob.settings import LlamaMobSettings
 
@@ -73,7 +72,7 @@ class LlamaMob(Adapter):
         if lacking and self.settings.tuning != "none":
             return f"its mix names the city {lacking[0]}, where the split has no training users"
         try:
-            survey(self.settings, "cuda" if machine().gpu else "cpu")
+            survey(self.settings, self.device)
         except UserError as error:
             return str(error)
         return None

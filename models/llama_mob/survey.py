@@ -14,7 +14,7 @@ from models.llama_mob.settings import TINY, LlamaMobSettings
 
 QUANTISED_BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}  # a weight of a linear map; 4 bit: a float32 scale for 64 of them
 SIZES = {"float32": 4, "bfloat16": 2}
-TUNING_COPIES = {"none": 0, "lora": 0, "full": 3}  # gradient and AdamW's two moments, each of the weights' size
+FULL_TUNING_BYTES = 16  # a weight in full tuning: float32, its gradient, AdamW's two moments
 _GB = 1e9
 
 
@@ -53,7 +53,8 @@ def survey(settings: LlamaMobSettings, device: str) -> Survey:
     if settings.lora:
         published.check(settings.lora, config, folders.names(settings.base, folder))
     weights = _bytes(config, quantised, SIZES[numbers])
-    _check_room(settings, weights, device)
+    tuned = FULL_TUNING_BYTES * shapes.parameters(config)
+    _check_room(settings, tuned if settings.tuning == "full" else weights, device)
     return Survey(folder, config, weights, quantised, device, numbers)
 
 
@@ -89,15 +90,19 @@ def _check_quantising(settings: LlamaMobSettings, how: str, device: str) -> None
         raise UserError("llama_mob: random weights are not quantised; leave quantize out")
     if settings.tuning == "full":
         raise UserError("llama_mob: quantised weights cannot be tuned in full; use tuning: lora")
+    if settings.quantize and settings.lora and settings.tuning == "lora":
+        raise UserError(
+            "llama_mob: no LoRA can be tuned beside a published one on quantised weights; set one of them only"
+        )
     if not device.startswith("cuda"):
         raise UserError(f"llama_mob: {how} weights need a CUDA device; take unquantised ones on a CPU")
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError(f"llama_mob: {how} weights need a package: pip install bitsandbytes")
 
 
-def _check_room(settings: LlamaMobSettings, weights: int, device: str) -> None:
+def _check_room(settings: LlamaMobSettings, needed: int, device: str) -> None:
     """Raise UserError with both figures where the weights (and what full tuning keeps beside them) do not fit."""
-    needed, free = weights * (1 + TUNING_COPIES[settings.tuning]), free_bytes(device)
+    free = free_bytes(device)
     if needed > free:
         where, name = ("GPU memory" if device.startswith("cuda") else "memory"), settings.shape or settings.base
         for_tuning = ", gradients and moments of full tuning with them" if settings.tuning == "full" else ""

@@ -18,7 +18,7 @@ from bench.adapter import Context, OutOfTime
 from bench.errors import UserError
 from bench.trajectories import MISSING, OK, Trajectories
 from bench.world import Grid, Window
-from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings
+from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings, survey
 from models.llama_mob.tuning.fit import learn
 from models.llama_mob.tuning.several import learn_together
 
@@ -160,11 +160,21 @@ def test_skipping_says_why(world: SmallWorld, base: Path, tmp_path: Path) -> Non
     assert "city X" in str(made(base, mix={"X": 1}).skip(split))
     assert "training users" in str(made(base).skip(replace(split, train=Trajectories.empty(("Q",)))))
     assert "config.json" in str(made(tmp_path).skip(split))
-    if not torch.cuda.is_available():
-        assert "CUDA" in str(made(base, quantize="4bit").skip(split))
-        assert made(base, quantize="4bit").needs.cuda
+    assert "CUDA" in str(made(base, quantize="4bit").skip(split))
+    assert made(base, quantize="4bit").needs.cuda
     huge = LlamaMob(LlamaMobSettings(weights="random", shape="llama-3-8b", tuning="full", precision="float32"))
     assert "GB" in str(huge.skip(split))
+
+
+def test_what_fits_is_judged_on_the_device_of_the_case(
+    world: SmallWorld, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"cpu": 10**12, "cuda": 0}
+    monkeypatch.setattr(survey, "free_bytes", free.__getitem__)
+    model = made(base)
+    assert model.skip(world.split) is None
+    model.device = "cuda"
+    assert "GPU memory" in str(model.skip(world.split))
 
 
 def test_what_cannot_be_written_or_learned_is_refused(world: SmallWorld, base: Path, tmp_path: Path) -> None:

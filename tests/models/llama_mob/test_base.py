@@ -145,8 +145,15 @@ def test_what_does_not_fit_is_said_before_loading(made: Path, monkeypatch: pytes
         survey.survey(settings, "cuda")
     small = LlamaMobSettings(weights="random", shape="llama-3.2-1b", tuning="none")
     assert survey.survey(small, "cpu").bytes == 4 * 1_235_814_400
-    with pytest.raises(UserError, match="moments of full tuning"):
-        survey.survey(small.model_copy(update={"tuning": "full"}), "cpu")
+    for device in ("cpu", "cuda"):  # tuned in float32, in whatever format it was loaded
+        with pytest.raises(UserError, match=r"take 19\.8 GB of .*moments of full tuning"):
+            survey.survey(small.model_copy(update={"tuning": "full"}), device)
+
+
+def test_a_lora_beside_a_published_one_needs_unquantised_weights(made: Path) -> None:
+    settings = LlamaMobSettings(base=str(made), lora=made, tuning="lora", quantize="4bit")
+    with pytest.raises(UserError, match="beside a published one"):
+        survey.survey(settings, "cuda")
 
 
 def test_shapes_count_what_transformers_builds() -> None:
