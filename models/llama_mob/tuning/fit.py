@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from bench.errors import UserError
 from bench.trajectories import Trajectories
 from models.llama_mob import base
 from models.llama_mob.answering import readable, template_for
+from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning import lora, several
@@ -48,13 +51,29 @@ def learn(
     key = _key(train, validate, settings, ctx, precision)
     if settings.tuning == "lora":
         both = lora.beside(model, settings, ctx.seed_for("llama_mob", "lora"))
-        facts |= Fit(lora.inside(both), data, settings, ctx, precision, key).run()
+        with _room():
+            facts |= Fit(lora.inside(both), data, settings, ctx, precision, key).run()
         learned = lora.matrices(both)
     else:
-        model.float().requires_grad_(True)
-        facts |= Fit(model, data, settings, ctx, precision, key).run()
+        with _room():
+            model.float().requires_grad_(True)
+            facts |= Fit(model, data, settings, ctx, precision, key).run()
         learned = {name: weight.detach().to("cpu", dtype) for name, weight in model.named_parameters()}
     return learned, loaded.facts | facts
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Turn an error that says that memory ran out into a UserError."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        raise UserError(
+            "llama_mob: memory ran out in tuning: lower batch (accumulate makes up for it), set checkpointing: true or "
+            "take fewer history_days"
+        ) from error
 
 
 def _data(

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import multiprocessing
 
 from bench.adapter import Context
+from bench.errors import UserError
 from bench.files import write_text, write_with
 from bench.trajectories import Trajectories
 from models.llama_mob.settings import LlamaMobSettings
@@ -42,7 +43,7 @@ def learn_together(
     """Run ``fit.learn`` in ``count`` processes; the first one's progress and scores go to the context.
 
     A step takes ``batch`` x ``accumulate`` trajectories in each process. Raises what the context's functions raise,
-    after the processes were ended, and an error with the text of any that failed.
+    after the processes were ended, a process's UserError, and an error with the text of any that failed otherwise.
     """
     spawned = multiprocessing.get_context("spawn")
     heard = spawned.SimpleQueue()
@@ -52,17 +53,26 @@ def learn_together(
     try:
         ended = False
         while not ended:
-            ended = running.join(timeout=LISTEN_EVERY)
+            try:
+                ended = running.join(timeout=LISTEN_EVERY)
+            finally:  # what a process said comes before how it, or one that waited for it, ended
+                _listen(heard, ctx)
             ctx.check_time()
-            while not heard.empty():
-                event, values = heard.get()
-                getattr(ctx, event)(*values)
     finally:
         for process in running.processes:
             process.kill()
             process.join()
     facts: Facts = json.loads((ctx.folder / FACTS).read_text(encoding="utf-8"))
     return load_file(ctx.folder / LEARNED), facts
+
+
+def _listen(heard: Any, ctx: Context) -> None:
+    """Hand on what the processes said. Raises a process's UserError."""
+    while not heard.empty():
+        event, values = heard.get()
+        if event == "refused":
+            raise UserError(*values)
+        getattr(ctx, event)(*values)
 
 
 def _work(rank: int, count: int, port: int, heard: Any, given: Given) -> None:
@@ -80,7 +90,11 @@ def _work(rank: int, count: int, port: int, heard: Any, given: Given) -> None:
             progress=lambda *values: heard.put(("progress", values)),
             intermediate=lambda *values: heard.put(("intermediate", values)),
         )
-    learned, facts = learn(train, validate, settings, ctx, precision)
+    try:
+        learned, facts = learn(train, validate, settings, ctx, precision)
+    except UserError as error:
+        heard.put(("refused", error.messages))
+        return
     if rank == 0:
         write_with(ctx.folder / LEARNED, lambda part: save_file(learned, part))
         write_text(ctx.folder / FACTS, json.dumps(facts))

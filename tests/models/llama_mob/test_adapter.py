@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import queue
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from bench.errors import UserError
 from bench.trajectories import MISSING, OK, Trajectories
 from bench.world import Grid, Window
 from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings, survey
+from models.llama_mob.tuning import several
 from models.llama_mob.tuning.fit import learn
+from models.llama_mob.tuning.loop import Fit
 from models.llama_mob.tuning.several import learn_together
 
 FAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-2, "rank": 4}
@@ -203,6 +206,42 @@ def test_two_processes_learn_what_one_learns(world: SmallWorld, base: Path, tmp_
     assert all(torch.allclose(weights[name], together[name], atol=2e-3) for name in weights)
     assert any(weights[name].abs().max() > 1e-2 for name in weights if "lora_B" in name)
     assert heard
+
+
+@pytest.mark.slow
+def test_what_a_process_refuses_is_refused(world: SmallWorld, base: Path, tmp_path: Path) -> None:
+    settings = LlamaMobSettings(base=str(base), **FAST)
+    with pytest.raises(UserError, match="no training user has rows"):
+        learn_together(2, world.split.train.days(0, 0), None, settings, world.context(folder=tmp_path), "float32")
+    assert not multiprocessing.active_children()
+
+
+def test_what_a_process_said_comes_before_how_it_ended(world: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failed:
+        processes: ClassVar[list[Any]] = []
+
+        def join(self, timeout: float) -> bool:
+            heard.put(("refused", ("no room",)))
+            raise RuntimeError("a process failed")
+
+    heard = queue.SimpleQueue[Any]()
+    spawned = type("Spawned", (), {"SimpleQueue": lambda _self: heard})
+    monkeypatch.setattr(several.multiprocessing, "get_context", lambda _name: spawned())
+    monkeypatch.setattr(several.multiprocessing, "start_processes", lambda *_args, **_named: Failed())
+    with pytest.raises(UserError, match="no room"):
+        learn_together(2, world.split.train, None, LlamaMobSettings(), world.context(), "float32")
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_memory_that_runs_out_in_tuning_is_one_line(
+    tuning: str, world: SmallWorld, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(_fit: Fit) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Fit, "run", exhausted)
+    with pytest.raises(UserError, match=r"lower batch .*checkpointing: true"):
+        fitted(world, tmp_path, base, tuning=tuning)
 
 
 @pytest.mark.slow
