@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -17,6 +18,7 @@ from bench.world import Calendar, Grid
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
 from models.llama_mob.engine.onepass import OnePassReader
+from models.llama_mob.engine.passes import causal_of
 from models.llama_mob.permutation import Permutation
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
@@ -46,6 +48,7 @@ class Answering:
         torch.set_num_threads(self.ctx.threads)
         writer = self._writer()
         tasks = list(self._tasks(history, queries))
+        check_context(self.model, self.settings, max(map(self._length, tasks), default=0))
         results = writer.predict(tasks, self._tell)
         given = {task.key: self._given(task, result) for task, result in zip(tasks, results, strict=True)}
         parts = []
@@ -80,6 +83,10 @@ class Answering:
                 rows = np.stack([past.d, past.t, past.x, past.y], axis=1).astype(np.int64)
                 yield Task(compiled, user, rows, np.stack([asked.d, asked.t], axis=1).astype(np.int64))
 
+    def _length(self, task: Task) -> int:
+        """Return how many tokens a user takes, the answer's among them where one is written."""
+        return len(task.compiled.prompt) + (0 if self.settings.one_pass else len(task.compiled.answer))
+
     def _given(self, task: Task, result: Result) -> Answers:
         """Return one user's answers with the raw text; the control's coordinates are turned back into true ones."""
         cells = result.cells
@@ -107,11 +114,31 @@ def _spent(results: list[Result] | list[FreeResult]) -> Spent:
 
 
 def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:
-    """Return the prompt's template. Raises UserError for a grid or days beyond the numbers that are one token."""
+    """Return the prompt's template.
+
+    Raises UserError for a grid or days beyond the numbers that are one token, and where nothing says what is asked for.
+    """
     last = max(ctx.grid.width, ctx.grid.height, ctx.window.horizon[1])
     if last >= MASK:
         raise UserError(f"llama_mob: cells and days up to {MASK - 1} can be written; the data reach {last}")
-    return Template.build(settings.instruction, ctx.grid, ctx.calendar)
+    template = Template.build(settings.instruction, ctx.grid, ctx.calendar)
+    if not template.listed and (settings.one_pass or not template.layout.keyed):
+        raise UserError(
+            f"{settings.instruction.template}: its question lists no points to predict (d t {MASK} {MASK}), and the "
+            "answer names no day or timeslot: take a conversation file that lists them, or the answer d t x y"
+        )
+    return template
+
+
+def check_context(model: PreTrainedModel, settings: LlamaMobSettings, tokens: int) -> None:
+    """Raise UserError where a prompt and its answer are longer than what the base reads."""
+    reads = int(causal_of(model).config.max_position_embeddings)
+    if tokens > reads:
+        factor = (settings.rope_scaling or 1) * tokens / reads
+        raise UserError(
+            f"llama_mob: prompt and answer take {tokens:,} tokens, the base reads {reads:,}: set rope_scaling to "
+            f"{math.ceil(10 * factor) / 10:g} or more, or take fewer history_days"
+        )
 
 
 def readable(table: Trajectories, settings: LlamaMobSettings, grid: Grid) -> Trajectories:

@@ -16,7 +16,7 @@ from bench.adapter import Context
 from bench.errors import UserError
 from bench.trajectories import Trajectories
 from models.llama_mob import base
-from models.llama_mob.answering import readable, template_for
+from models.llama_mob.answering import check_context, readable, template_for
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tokens import Tokens
@@ -47,6 +47,7 @@ def learn(
     torch.set_num_threads(ctx.threads)
     loaded = base.load(settings, ctx)
     data, facts = _data(train, validate, loaded.tokens, settings, ctx)
+    check_context(loaded.model, settings, max(len(example.ids) for example in (*data.train, *data.validate)))
     model, dtype = loaded.model, loaded.model.dtype
     key = _key(train, validate, settings, ctx, precision)
     if settings.tuning == "lora":

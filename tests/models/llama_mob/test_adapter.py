@@ -20,10 +20,12 @@ from bench.errors import UserError
 from bench.trajectories import MISSING, OK, Trajectories
 from bench.world import Grid, Window
 from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings, survey
+from models.llama_mob.prompts.conversations import Conversation, write_conversations
 from models.llama_mob.tuning import several
 from models.llama_mob.tuning.fit import learn
 from models.llama_mob.tuning.loop import Fit
 from models.llama_mob.tuning.several import learn_together
+from models.llama_mob_parallel import LlamaMobParallel
 
 FAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-2, "rank": 4}
 
@@ -119,6 +121,34 @@ def test_free_text_is_read_and_its_faults_are_counted(world: SmallWorld, base: P
     spent = model.spent()
     assert spent["malformed"] + spent["missing"] > 0
     assert spent["tokens_fed"] > spent["users"]
+
+
+def test_a_prompt_that_the_base_cannot_read_is_refused(world: SmallWorld, tmp_path: Path) -> None:
+    base = small_base(tmp_path / "short")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 400}))
+    for tuning in ("none", "lora"):
+        model = made(base, tuning=tuning)
+        with pytest.raises(UserError, match=r"take [\d,]+ tokens, the base reads 400: set rope_scaling to 2\.\d"):
+            ask(model, world) if tuning == "none" else model.fit(
+                world.split.train, None, world.context(folder=tmp_path)
+            )
+    assert len(ask(made(base, tuning="none", rope_scaling=3), world))
+
+
+@pytest.mark.parametrize(
+    ("adapter", "instruction"), [(LlamaMobParallel, {}), (LlamaMob, {"answer": "x y"})], ids=["one pass", "x y"]
+)
+def test_a_question_that_lists_nothing_needs_an_answer_with_keys(
+    adapter: type[LlamaMob], instruction: dict[str, str], world: SmallWorld, base: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.json"
+    write_conversations(path, [Conversation(1, "Predict.", "Records:\n1 2 3 4", None)])
+    given = {"base": str(base), "tuning": "none", "instruction": {"template": path, **instruction}}
+    with pytest.raises(UserError, match=r"c.json: its question lists no points"):
+        ask(adapter(adapter.Settings(**given)), world)
+    keyed = {**given, "instruction": {"template": path}}
+    assert len(ask(LlamaMob(LlamaMobSettings(**keyed)), world))
 
 
 def test_the_control_reads_other_coordinates_and_answers_in_the_true_ones(world: SmallWorld, base: Path) -> None:
