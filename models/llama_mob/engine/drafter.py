@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +47,18 @@ class Weights:
         return f'{{\n  "about": {json.dumps(about)},\n  "power": {power},\n  "log_strengths": {{\n{tables}\n  }}\n}}\n'
 
 
-SHIPPED = Weights.read(SHIPPED_FILE)
+@cache
+def shipped() -> Weights:
+    """Return the weights that ship with the project; read when first asked for, so that they can be fitted anew."""
+    return Weights.read(SHIPPED_FILE)
 
 
 class Drafter:
     """Guesses one user's next numbers.
 
     history: (rows, 4) of d, t, x, y, sorted by (d, t). queries: (n, 2) of d, t, sorted. is_off: days -> which are
-    off-days. threshold: a guess whose joint chance, with all guesses before it, is lower is not made.
+    off-days. weights: the shipped ones if left out. threshold: a guess whose joint chance, with all guesses before it,
+    is lower is not made.
 
     ``known`` grows from call to call: answers once known do not change.
     """
@@ -63,11 +68,11 @@ class Drafter:
         history: IntArray,
         queries: IntArray,
         is_off: Callable[[IntArray], npt.NDArray[np.bool_]],
-        weights: Weights = SHIPPED,
+        weights: Weights | None = None,
         *,
         threshold: float = 0.0,
     ) -> None:
-        self._weights, self._threshold = weights, threshold
+        self._weights, self._threshold = weights or shipped(), threshold
         self._history, self._queries = len(history), len(queries)
         when = np.concatenate([history[:, :2], queries]).astype(np.int64)
         self._rows = table_of(when[:, 0], when[:, 1], np.asarray(is_off(when[:, 0])))

@@ -1,15 +1,29 @@
-"""Forward passes that a draft saves, counted without a model: a verifier that knows what the model would answer."""
+"""Forward passes that a draft saves, counted without a model: a verifier that knows what the model would answer.
+
+    python -m models.llama_mob.engine.simulate --data humob:FOLDER --answers B=ANSWERS_B.csv.gz C=ANSWERS_C.csv.gz
+
+prints passes a trajectory for each way of decoding as a Markdown table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from tabulate import tabulate
 
-from models.llama_mob.engine.drafter import Drafter
+from bench.errors import UserError
+from bench.sources import Source, open_source
+from models.llama_mob.engine.drafter import SHIPPED_FILE, Drafter, Weights
 from models.llama_mob.engine.evidence import IntArray
+from models.llama_mob.engine.logged import IsOff, Person, halves, people_of
 from models.llama_mob.engine.tree import Tree
+
+PAPER = 20  # tokens a point in the paper's answers: JSON with an indent of 4
+CHAIN, TREES = 16, (16, 32, 64)  # numbers that a pass verifies at most
 
 
 @dataclass(frozen=True)
@@ -64,9 +78,92 @@ def agreeing(draft: Tree, numbers: IntArray, at: int) -> int:
     return right
 
 
-def mean_passes(
-    users: list[tuple[IntArray, IntArray]], make: Callable[[IntArray, IntArray], Drafter], nodes: int, *, tree: bool
-) -> float:
-    """Return the mean of passes over users, each a history and answers, both rows of d, t, x, y."""
-    costs = [count(make(history, answers[:, :2]), answers[:, 2:], nodes, tree=tree) for history, answers in users]
-    return float(np.mean([cost.passes for cost in costs]))
+def passes_of(person: Person, is_off: IsOff, nodes: int, *, tree: bool, weights: Weights | None = None) -> int:
+    """Return the passes for one user's logged answers with drafts of at most ``nodes`` numbers."""
+    drafter = Drafter(person.history, person.answers[:, :2], is_off, weights)
+    return count(drafter, person.answers[:, 2:], nodes, tree=tree).passes
+
+
+def mean_passes(people: Sequence[Person], is_off: IsOff, weights: Weights | None = None) -> dict[str, list[float]]:
+    """Return by way of decoding the mean of passes over users, one for each size of draft."""
+    points = float(np.mean([len(person.answers) for person in people]))
+
+    def drafted(sizes: Sequence[int], *, tree: bool) -> list[float]:
+        return [
+            float(np.mean([passes_of(person, is_off, nodes, tree=tree, weights=weights) for person in people]))
+            for nodes in sizes
+        ]
+
+    return {
+        f"token by token, {PAPER} tokens a point (the paper)": [PAPER * points],
+        "known text rides along (`jump`)": [float(np.mean([jump_passes(len(person.answers)) for person in people]))],
+        f"`draft`, a chain of {CHAIN} guesses": drafted([CHAIN], tree=False),
+        f"`draft`, a tree of {' / '.join(str(nodes) for nodes in TREES)}": drafted(TREES, tree=True),
+    }
+
+
+def table_of(cities: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Return the passes of each city, by way of decoding, and their mean over cities as Markdown."""
+    rows = []
+    for name in next(iter(cities.values())):
+        passes = [found[name] for found in cities.values()]
+        passes += [np.mean(passes, axis=0).tolist()] if len(passes) > 1 else []
+        rows.append([name, *(" / ".join(_figure(figure) for figure in cell) for cell in passes)])
+    heads = ["decoding", *cities] + (["mean"] if len(cities) > 1 else [])
+    align = ["left"] + ["right"] * (len(heads) - 1)
+    return tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
+
+
+def _figure(passes: float) -> str:
+    return f"{passes:,.0f}" if passes >= 100 else f"{passes:.1f}"
+
+
+def judges(source: Source, answers: Mapping[str, Path], fitted: str) -> dict[str, list[Person]]:
+    """Return by city the users who answer for the draft: all but those of the city ``fitted`` that it learned from."""
+    people = {city: people_of(source, city, file) for city, file in answers.items()}
+    chosen = {city: halves(found)[1] if city == fitted else found for city, found in people.items()}
+    for city, found in chosen.items():
+        if not found:
+            raise UserError(f"{answers[city]}: one user, from whom drafts may have learned; give more, or --fitted ''")
+    return chosen
+
+
+def files_of(texts: Iterable[str]) -> dict[str, Path]:
+    """Read CITY=FILE. Raises UserError."""
+    files = {}
+    for text in texts:
+        city, equals, file = text.partition("=")
+        if not (city and equals and file):
+            raise UserError(f"--answers {text}: write CITY=FILE, e.g. B=answers_B.csv.gz")
+        files[city] = Path(file)
+    return files
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    about = str(__doc__).splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m models.llama_mob.engine.simulate", description=about)
+    parser.add_argument("--data", required=True, help="where the histories are: humob:FOLDER")
+    parser.add_argument("--answers", nargs="+", required=True, metavar="CITY=FILE", help="CSV of answers: uid,d,t,x,y")
+    parser.add_argument("--weights", type=Path, default=SHIPPED_FILE, help="what fit_drafter wrote")
+    parser.add_argument("--fitted", default="B", metavar="CITY", help="whose every second user is left out ('': none)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table and whose passes they are."""
+    given = options(arguments)
+    if not given.weights.is_file():
+        raise UserError(f"--weights {given.weights}: there is no such file; fit_drafter writes one")
+    source, weights = open_source(given.data), Weights.read(given.weights)
+    people = judges(source, files_of(given.answers), given.fitted)
+    is_off = source.world.calendar.is_off
+    print(table_of({city: mean_passes(found, is_off, weights) for city, found in people.items()}))
+    print("\nUsers: " + ", ".join(f"{len(found)} of {city}" for city, found in people.items()))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None

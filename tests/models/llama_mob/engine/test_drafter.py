@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.sources.csvfiles import read_points
+from bench.sources import open_source
 from bench.world import Calendar
-from models.llama_mob.engine.drafter import SHIPPED, Drafter, Weights
+from models.llama_mob.engine.drafter import Drafter, Weights, shipped
 from models.llama_mob.engine.evidence import SIZE, IntArray
-from models.llama_mob.engine.simulate import agreeing, count, jump_passes
+from models.llama_mob.engine.simulate import agreeing, count, judges, jump_passes, passes_of
 
 IS_OFF = Calendar().is_off
 
@@ -164,28 +164,20 @@ def test_weights_survive_their_file(tmp_path: Path) -> None:
     again = Weights.read(file)
     assert again.power == 1.25
     assert np.abs(again.logs - logs).max() <= 0.0005001
-    assert np.all(np.isfinite(SHIPPED.logs))
+    assert np.all(np.isfinite(shipped().logs))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("city", ["B", "C"])
 def test_logged_answers_of_llama_need_few_passes(humob100: Path, city: str) -> None:
     """At most 90 with a chain of 16 numbers, 55 with a tree of 64, on users whose answers the weights never saw."""
-    histories = read_points(humob100 / f"city_{city}.csv.gz", city=city).visible.days(0, 59)
-    logged = read_points(humob100 / "predictions" / f"llama-3-8b-mob_AB_{city}.csv.gz", city=city).visible
-    users = logged.users[1::2] if city == "B" else logged.users
-    passes = []
-    for user in users:
-        past, answers = histories.of(user), logged.of(user)
-        history = np.stack([past.d, past.t, past.x, past.y], axis=1).astype(np.int64)
-        queries = np.stack([answers.d, answers.t], axis=1).astype(np.int64)
-        cells = np.stack([answers.x, answers.y], axis=1).astype(np.int64)
-        passes.append(
-            [
-                count(Drafter(history, queries, IS_OFF), cells, nodes, tree=tree).passes
-                for nodes, tree in ((16, False), (64, True))
-            ]
-        )
-    chain, tree = np.mean(passes, axis=0)
-    assert chain <= 90
-    assert tree <= 55
+    source = open_source(f"humob:{humob100}")
+    logged = {city: humob100 / "predictions" / f"llama-3-8b-mob_AB_{city}.csv.gz"}
+    people = judges(source, logged, fitted="B")[city]
+    means = [
+        np.mean([passes_of(person, source.world.calendar.is_off, nodes, tree=tree) for person in people])
+        for nodes, tree in ((16, False), (64, True))
+    ]
+    assert len(people) == (50 if city == "B" else 100)
+    assert means[0] <= 90
+    assert means[1] <= 55
