@@ -151,7 +151,8 @@ def _variants(order: Order, adapter: Adapter, given: dict[str, Any], batches: Se
         for batch in batches:
             decoding = {**given.get("decoding", {}), **DECODINGS.get(name, {}), "batch": batch}
             made = registry.make(order.model, {**given, "decoding": decoding})
-            found.append(Variant(name or made.settings.decoding.mode, batch, made.settings))
+            way = "one pass" if getattr(made.settings, "one_pass", False) else made.settings.decoding.mode
+            found.append(Variant(name or way, batch, made.settings))
     return found
 
 

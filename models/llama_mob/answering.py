@@ -61,7 +61,7 @@ class Answering:
     def _writer(self) -> Engine | FreeWriter | OnePassReader:
         seed, grid, decoding = self.ctx.seed, self.ctx.grid, self.settings.decoding
         if self.settings.one_pass:
-            return OnePassReader(self.model, self.tokens, width=grid.width, height=grid.height)
+            return OnePassReader(self.model, self.tokens, width=grid.width, height=grid.height, batch=decoding.batch)
         if decoding.mode == "free":
             return FreeWriter(self.model, self.tokens, decoding, seed=seed, grid=grid)
         asked = (seed, grid, self.ctx.calendar, decoding)

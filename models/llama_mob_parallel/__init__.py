@@ -17,7 +17,7 @@ from models.llama_mob.settings import LlamaMobSettings
 
 
 class LlamaMobParallelSettings(LlamaMobSettings):
-    """Settings of llama_mob_parallel: those of llama_mob; those of written answers mean nothing here."""
+    """Settings of llama_mob_parallel: those of llama_mob; of those of written answers only ``decoding.batch``."""
 
     one_pass: ClassVar[bool] = True
 
@@ -25,8 +25,9 @@ class LlamaMobParallelSettings(LlamaMobSettings):
     def _can_be_asked_so(self) -> LlamaMobParallelSettings:
         if not self.instruction.listed:
             raise ValueError("instruction.listed must be true: cells are predicted at their places in the question")
-        if {"decoding", "misread", "filler"} & self.model_fields_set and self.preset is None:
-            raise ValueError("decoding, misread and filler are of llama_mob; nothing is written here")
+        written = {"misread", "filler"} & self.model_fields_set or self.decoding.model_fields_set - {"batch"}
+        if written and self.preset is None:
+            raise ValueError("decoding (all but batch), misread and filler are of llama_mob; nothing is written here")
         return self
 
 

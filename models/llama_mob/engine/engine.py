@@ -80,7 +80,7 @@ class Engine:
                         progress(len(results), len(tasks))
                 except (RuntimeError, MemoryError) as error:
                     self._held = None
-                    self._limit = _fewer(error, users, room)
+                    self._limit = fewer(error, users, room)
                 left = [i for i in left if i not in results]
         return [results[i] for i in range(len(tasks))]
 
@@ -126,7 +126,7 @@ def _alike(users: Sequence[int], lengths: Sequence[int], fewest: int) -> list[in
     return list(users[: max(fewest, sum(2 * length >= lengths[0] for length in lengths))])
 
 
-def _fewer(error: Exception, users: int, room: int) -> int:
+def fewer(error: Exception, users: int, room: int) -> int:
     """Return half the users after memory ran out; raise anything else again, and UserError if there was one only."""
     if not sizes.ran_out(error):
         raise error

@@ -1,4 +1,4 @@
-"""All cells of a user in one pass: read off at their places 999 999 in the question, with no answer written."""
+"""All cells of some users in one pass: read off at their places 999 999 in the question, with no answer written."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from models.llama_mob.engine import sizes
 from models.llama_mob.engine.batch import Seconds
-from models.llama_mob.engine.engine import Counts, Result, Task
+from models.llama_mob.engine.engine import Counts, Result, Task, fewer
+from models.llama_mob.engine.passes import Passes
 from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import placeholders
 
@@ -18,30 +20,55 @@ from models.llama_mob.tuning.examples import placeholders
 class OnePassReader:
     """A model tuned to name each hidden number at the number's own place; x and y are named apart.
 
-    The most probable of 1..width and 1..height is taken. Users are read one after the other, so that nobody's answer
-    depends on another's.
+    The most probable of 1..width and 1..height is taken. batch: users a pass, None: as memory allows; half as many
+    after it ran out. They are filled up on the right, where causal attention never looks: nobody's answer depends on
+    another's, but for leads as small as rounding errors (``Counts.margin``).
     """
 
-    def __init__(self, model: PreTrainedModel, tokens: Tokens, *, width: int, height: int) -> None:
-        self.model, self.tokens, self.sizes = model, tokens, (width, height)
+    def __init__(
+        self, model: PreTrainedModel, tokens: Tokens, *, width: int, height: int, batch: int | None = None
+    ) -> None:
+        self.tokens, self.sizes = tokens, (width, height)
         self.seconds = Seconds()
+        self._passes, self._limit = Passes(model, np.empty(0, np.int64)), batch
 
     def predict(self, tasks: Sequence[Task], progress: Callable[[int, int], None]) -> list[Result]:
-        """Return the results in the tasks' order; ``progress(done, total)`` is called after each and may raise."""
-        self.seconds, results = Seconds(), []
-        for task in tasks:
+        """Return the results in the tasks' order; ``progress(done, total)`` is called after each pass and may raise.
+
+        Raises UserError where memory does not do for one user.
+        """
+        self.seconds, results = Seconds(), dict[int, Result]()
+        lengths = [len(task.compiled.prompt) for task in tasks]
+        left = sorted(range(len(tasks)), key=lambda i: -lengths[i])
+        while left:
+            longest = lengths[left[0]]
+            users = min(len(left), self._limit or sizes.users_a_pass(self._passes, longest))
             began = time.perf_counter()
-            results.append(self._read(task))
+            try:
+                results |= zip(left[:users], self._read([tasks[i] for i in left[:users]]), strict=True)
+            except (RuntimeError, MemoryError) as error:
+                self._limit = fewer(error, users, longest)
+                continue
+            left = left[users:]
             self.seconds.prefill += time.perf_counter() - began
             progress(len(results), len(tasks))
-        return results
+        return [results[i] for i in range(len(tasks))]
 
     @torch.inference_mode()
-    def _read(self, task: Task) -> Result:
+    def _read(self, tasks: Sequence[Task]) -> list[Result]:
+        """Read some users in one pass."""
+        ids = np.zeros((len(tasks), max(len(task.compiled.prompt) for task in tasks)), np.int64)
+        for row, task in enumerate(tasks):
+            ids[row, : len(task.compiled.prompt)] = task.compiled.prompt
+        hidden = self._passes.trunk(
+            input_ids=torch.from_numpy(ids).to(self._passes.device), use_cache=False
+        ).last_hidden_state
+        return [self._named(task, row) for task, row in zip(tasks, hidden, strict=True)]
+
+    def _named(self, task: Task, hidden: torch.Tensor) -> Result:
+        """Return what the hidden states (tokens, hidden) of a user name at the places of the cells."""
         places = placeholders(task.compiled, self.tokens, len(task.queries))
-        ids = torch.from_numpy(task.compiled.prompt)[None].to(self.model.device)
-        hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state[0, torch.from_numpy(places)]
-        logits = self.model.lm_head(hidden).float().cpu()
+        logits = self._passes.head(hidden[torch.from_numpy(places).to(hidden.device)]).float().cpu()
         cells, margin = np.ones((len(task.queries), 2), np.int64), float("inf")
         for axis, (table, size) in enumerate(zip(task.compiled.tables, self.sizes, strict=True)):
             allowed = logits[axis::2, torch.from_numpy(table[1 : size + 1])]

@@ -107,14 +107,14 @@ class Passes:
         heads = self.config.num_attention_heads
         self._group = heads // (getattr(self.config, "num_key_value_heads", None) or heads)
         self.graphs: Forward | None = None
-        self._head = causal.get_output_embeddings()
-        self.numbers_alone = type(self._head) is torch.nn.Linear and self._head.bias is None
+        self.head = causal.get_output_embeddings()
+        self.numbers_alone = type(self.head) is torch.nn.Linear and self.head.bias is None
         self.choose_from(numbers)
 
     def choose_from(self, numbers: IntArray) -> None:
         """Take up the ids whose scores are wanted, and the head's weights for them as they are now."""
         self._numbers = torch.as_tensor(numbers, device=self.device)
-        self._columns = self._head.weight[self._numbers] if self.numbers_alone else None
+        self._columns = self.head.weight[self._numbers] if self.numbers_alone else None
 
     def cache(self, rows: int, room: int) -> KeyValueCache:
         """Return an empty cache for the model."""
@@ -164,5 +164,5 @@ class Passes:
         row = torch.from_numpy(np.repeat(np.arange(len(feeds)), counts)).to(self.device)
         place = torch.from_numpy(np.concatenate([feed.wanted for feed in feeds])).to(self.device)
         picked = hidden[row, place]
-        scores = self._head(picked)[:, self._numbers] if self._columns is None else linear(picked, self._columns)
+        scores = self.head(picked)[:, self._numbers] if self._columns is None else linear(picked, self._columns)
         return np.split(scores.float().cpu().numpy(), np.cumsum(counts)[:-1])

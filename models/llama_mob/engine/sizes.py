@@ -12,6 +12,7 @@ from models.llama_mob.engine.passes import Passes
 
 SPARED = 0.85  # share of the free memory that is used; the rest is for what this does not count
 MOST = {"cuda": 64, "cpu": 16}  # more users at a time are no faster
+READ = {"cuda": 64, "cpu": 1}  # the same where prompts are read whole: on a CPU one stays in its cache
 CHUNK = {"cuda": 4096, "cpu": 512}  # tokens of a prompt read at a time
 
 
@@ -21,6 +22,12 @@ def users_at_a_time(passes: Passes, room: int, feed: int) -> int:
     reading = pass_bytes(passes.config, size, min(CHUNK[kind], room), room)
     row = row_bytes(passes.config, size, room) + pass_bytes(passes.config, size, feed, room)
     return int(max(1, min(MOST[kind], (free_bytes(passes.device) * SPARED - reading) // row)))
+
+
+def users_a_pass(passes: Passes, length: int) -> int:
+    """Return how many prompts of ``length`` tokens can be read whole, without a cache, in one pass; at least 1."""
+    row = pass_bytes(passes.config, passes.dtype.itemsize, length, 0)
+    return int(max(1, min(READ[passes.device.type], free_bytes(passes.device) * SPARED // row)))
 
 
 def row_bytes(config: Any, size: int, room: int) -> int:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
+from rich.console import Console
 from small_world import SmallWorld
 
 from bench.adapter import Context
+from bench.commands.profile import Order, measure
 from bench.world import Calendar
+from models.llama_mob.engine import Result, Task
+from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import Tokens
@@ -37,8 +44,40 @@ def test_a_trajectory_takes_one_pass() -> None:
     assert spent["tokens_fed"] == 0
 
 
+@pytest.mark.parametrize("batch", [None, 2, 3])
+def test_several_users_are_read_in_a_pass(batch: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unequal prompts, memory that holds two users: the answers are those of one after the other."""
+    world, read, real = SmallWorld.make(), [], OnePassReader._read
+
+    def narrow(reader: OnePassReader, tasks: Sequence[Task]) -> list[Result]:
+        if len(tasks) > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        read.append(len(tasks))
+        return real(reader, tasks)
+
+    monkeypatch.setattr(OnePassReader, "_read", narrow)
+    ctx = Context(window=world.window, grid=world.grid)
+    answers = []
+    for size in (1, batch):
+        read.clear()
+        model = LlamaMobParallel(LlamaMobParallelSettings(tuning="none", decoding={"batch": size}))
+        answers.append(model.predict(world.split.history, world.split.queries, ctx))
+    assert max(read) == {None: 1, 2: 2, 3: 1}[batch]
+    assert np.array_equal(answers[0].x, answers[1].x)
+    assert np.array_equal(answers[0].y, answers[1].y)
+
+
+def test_it_is_profiled() -> None:
+    order = Order("llama_mob_parallel", ("history_days=2",), "random", batch="1,2", users=2, device="cpu")
+    lines, _notes = measure(order, Console(quiet=True))
+    assert [(line.variant.name, line.variant.batch, line.work["forward_passes"]) for line in lines] == [
+        ("one pass", 1, 1),
+        ("one pass", 2, 1),
+    ]
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"instruction": {"listed": False}}, {"decoding": {}}, {"misread": 0.5}, {"filler": 1}]
+    "wrong", [{"instruction": {"listed": False}}, {"decoding": {"mode": "jump"}}, {"misread": 0.5}, {"filler": 1}]
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=r"listed must be true|nothing is written"):
