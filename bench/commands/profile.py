@@ -71,7 +71,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     if where.device == "cuda" and not machine().gpu:
         raise UserError("--device cuda: this machine has no GPU")
     settings = settings_of(order)
-    batches = [_number(text, "--batch") for text in order.batch.split(",")]
+    batches = [number(text, "--batch") for text in order.batch.split(",")]
     adapter = registry.make(order.model, settings)
     if reason := lacking(adapter, where.device):
         raise UserError(f"{order.model}: {reason}")
@@ -238,7 +238,8 @@ def _notes(adapter: Adapter, spec: str, city: str, rows: float, rates: Rates, pr
     return notes
 
 
-def _number(text: str, option: str) -> int:
+def number(text: str, option: str) -> int:
+    """Return a number of users. Raises UserError."""
     if not text.strip().isdecimal() or int(text) < 1:
         raise UserError(f"{option}: '{text}' is no number of users; write for example 1,8,32")
     return int(text)

@@ -11,6 +11,7 @@ Beside it: lp_bert, and how many answers stay the same in bfloat16. The file is 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import torch
 
 from bench import floor, profile, registry
 from bench.adapter import Context, Settings
-from bench.commands.profile import DECODINGS, table_of
+from bench.commands.profile import DECODINGS, number, table_of
 from bench.errors import UserError
 from bench.files import write_text
 from bench.place import place
@@ -35,7 +36,7 @@ from bench.report.tables import Table, make_table
 from bench.sources import open_source
 from bench.trajectories import Trajectories
 from bench.world import Window
-from models.llama_mob import base
+from models.llama_mob import base, shapes
 from models.llama_mob.answering import Answering
 from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import LlamaMobSettings
@@ -139,6 +140,10 @@ def prepare(given: argparse.Namespace) -> Report:
     where = place(1, given.device)
     if where.device == "cuda" and not machine().gpu:
         raise UserError("--device cuda: this machine has no GPU; --device cpu tries a small shape")
+    _check_days(given)
+    if given.shape != "tiny":
+        shapes.known(given.shape)
+    batches = tuple(number(text, "--batch") for text in given.batch.split(","))
     source = open_source(given.data)
     window = Window((60 - given.history_days, 59), (60, 59 + given.horizon_days)) if given.history_days else Window()
     ctx = Context(
@@ -152,9 +157,8 @@ def prepare(given: argparse.Namespace) -> Report:
     city = given.city or source.cities()[-1]
     table, said = source.load(city), None
     if given.answers:
-        said = Trajectories.from_frame(pd.read_csv(given.answers), city)
+        said = _answers(given.answers, city)
         table = table.only([user for user in table.users if user in set(said.users)])
-    batches = tuple(int(text) for text in given.batch.split(","))
     people = profile.people(table, ctx, max(2, *batches), 20)
     said = (table if said is None else said).only(people.queries.users).days(*window.horizon)
     if said.queries().fingerprint() != people.queries.fingerprint():
@@ -164,6 +168,25 @@ def prepare(given: argparse.Namespace) -> Report:
     until = time.monotonic() + 60 * given.minutes
     rates = floor.rates_of(where.device, machine().gpu, "bfloat16" if where.device == "cuda" else "float32")
     return Report(given.shape, batches, ctx, people, said, given.history_days, until, rates)
+
+
+def _check_days(given: argparse.Namespace) -> None:
+    """Refuse days that the data do not have. Raises UserError."""
+    for option, days, most in (("--history-days", given.history_days, 60), ("--horizon-days", given.horizon_days, 15)):
+        if days is not None and not 1 <= days <= most:
+            raise UserError(f"{option} {days}: must be from 1 to {most}")
+
+
+def _answers(path: Path, city: str) -> Trajectories:
+    """Read given answers. Raises UserError."""
+    try:
+        return Trajectories.from_frame(pd.read_csv(path), city)
+    except OSError as error:
+        raise UserError(f"--answers {path}: cannot be read ({error.strerror or error})") from None
+    except KeyError as error:
+        raise UserError(f"--answers {path}: has no column {error}; uid,d,t,x,y are needed") from None
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"--answers {path}: is no table of uid,d,t,x,y ({str(error).splitlines()[0]})") from None
 
 
 def write(report: Report, given: argparse.Namespace) -> None:
@@ -214,14 +237,15 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the report and print it."""
+    """Make the report and print it; what the user can mend is one line and exit code 2."""
     given = options(arguments)
-    write(prepare(given), given)
+    try:
+        write(prepare(given), given)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     print(given.to.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
+    main()

@@ -118,3 +118,26 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(gpu_report, "machine", lambda: type("M", (), {"gpu": None}))
     with pytest.raises(UserError, match="--device cpu tries a small shape"):
         gpu_report.prepare(gpu_report.options([]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--batch", "a"], "--batch: 'a' is no number of users"),
+        (["--answers", "nowhere.csv"], "--answers nowhere.csv: cannot be read (No such file or directory)"),
+        (["--answers", __file__], "is no table of uid,d,t,x,y"),
+        (["--history-days", "61"], "--history-days 61: must be from 1 to 60"),
+        (["--horizon-days", "0"], "--horizon-days 0: must be from 1 to 15"),
+        (["--shape", "smal"], "shape 'smal' is not known"),
+    ],
+)
+def test_what_cannot_be_reported_is_one_line(
+    wrong: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        gpu_report.main([*ARGUMENTS, "--to", str(tmp_path / "g.md"), *wrong])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert error.count("\n") == 1
