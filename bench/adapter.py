@@ -140,7 +140,7 @@ class Adapter(ABC):
         return "float32"
 
     def skip(self, split: Split) -> str | None:
-        """Return why this model cannot take part in this split, or None. The reason reaches the table."""
+        """Return why this model cannot take part in this split, on ``self.device``, or None; the reason is shown."""
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:  # noqa: B027
