@@ -44,7 +44,7 @@ def shape(tokens: Tokens) -> LlamaConfig:
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=HEAD,
-        max_position_embeddings=16384,
+        max_position_embeddings=32768,
         rope_parameters={"rope_type": "default", "rope_theta": THETA},
         tie_word_embeddings=False,
         bos_token_id=tokens.begin,
