@@ -113,6 +113,19 @@ class Lax(Good):
         model_config = pydantic.ConfigDict(extra="allow")
 
 
+class Fussy(Good):
+    """Refuses its own settings once they are written out in full."""
+
+    class Settings(adapter.Settings):
+        k: int = Field(3, description="how many")
+
+        @pydantic.model_validator(mode="after")
+        def _unset(self) -> Fussy.Settings:
+            if "k" in self.model_fields_set:
+                raise ValueError("k must not be set")
+            return self
+
+
 class Silent(Good):
     """Does not say what its setting does."""
 

@@ -103,6 +103,13 @@ def unknown_settings_are_refused(subject: Subject) -> None:
         subject.adapter.Settings(**subject.settings, no_such_setting=1)
 
 
+def settings_can_be_handed_on(subject: Subject) -> None:
+    """Settings that are written out in full, as a worker is given them, are accepted and the same."""
+    settings = subject.new().settings
+    again = subject.adapter.Settings(**settings.model_dump(mode="json"))
+    assert again == settings, f"written out and read again the settings are {again}"
+
+
 def importing_is_light(subject: Subject) -> None:
     """Importing the module loads no heavy library: ``bench list`` and ``--help`` stay instant."""
     code = f"import sys, {subject.adapter.__module__}; print(*(set({HEAVY}) & set(sys.modules)))"
@@ -224,6 +231,7 @@ Check = Callable[[Subject], None]
 CHECKS: tuple[Check, ...] = (
     the_class_is_described,
     unknown_settings_are_refused,
+    settings_can_be_handed_on,
     importing_is_light,
     skip_gives_a_reason_or_none,
     every_query_is_answered,

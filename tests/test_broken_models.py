@@ -27,6 +27,7 @@ CAUGHT = [
     (models.Short, conform.every_query_is_answered),
     (models.NeedsHistory, conform.nobody_is_too_little),
     (models.Lax, conform.unknown_settings_are_refused),
+    (models.Fussy, conform.settings_can_be_handed_on),
     (models.Silent, conform.the_class_is_described),
     (models.Sworn, conform.the_class_is_described),
     (models.Talks, conform.facts_are_scalars),

@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from bench import adapter
 from models.llama_mob import LlamaMob
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import Decoding, LlamaMobSettings
 
 
 class LlamaMobParallelSettings(LlamaMobSettings):
@@ -25,8 +25,8 @@ class LlamaMobParallelSettings(LlamaMobSettings):
     def _can_be_asked_so(self) -> LlamaMobParallelSettings:
         if not self.instruction.listed:
             raise ValueError("instruction.listed must be true: cells are predicted at their places in the question")
-        written = {"misread", "filler"} & self.model_fields_set or self.decoding.model_fields_set - {"batch"}
-        if written and self.preset is None:
+        decoding, unset = self.decoding.model_copy(update={"batch": None}), Decoding()
+        if (self.misread, self.filler, decoding) != (0.0, 1.0, unset) and self.preset is None:
             raise ValueError("decoding (all but batch), misread and filler are of llama_mob; nothing is written here")
         return self
 
