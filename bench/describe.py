@@ -56,7 +56,7 @@ class Description:
 def describe(table: Trajectories, world: World, baselines: Sequence[str] = BASELINES) -> Description:
     """Describe one city's table; baselines are asked for the last 15 of 75 days."""
     frame = people(table, world.grid)
-    quartiles = {name: [float(v) for v in frame[name].quantile(QUARTILES)] for name in frame}
+    quartiles = {name: np.quantile(frame[name].to_numpy(float), QUARTILES).tolist() for name in map(str, frame)}
     per_user = {name: baseline_scores(table, name, world) for name in baselines}
     return Description(
         users=len(table.users),
@@ -64,7 +64,7 @@ def describe(table: Trajectories, world: World, baselines: Sequence[str] = BASEL
         people=quartiles,
         moves=moves(table, world.grid),
         scores={name: {m: float(scored[m].mean()) for m in METRICS} for name, scored in per_user.items()},
-        errors={name: {m: float(scored[m].sem()) for m in METRICS} for name, scored in per_user.items()},
+        errors={name: {m: _standard_error(scored[m]) for m in METRICS} for name, scored in per_user.items()},
         clear={metric: _clear_pairs(metric, per_user) for metric in METRICS},
     )
 
@@ -77,9 +77,15 @@ def _clear_pairs(metric: str, per_user: Mapping[str, pd.DataFrame]) -> list[list
     pairs = []
     for better, worse in permutations(per_user, 2):
         ahead = sign * (per_user[better][metric] - per_user[worse][metric])
-        if ahead.mean() > 2 * ahead.sem():
+        if ahead.mean() > 2 * _standard_error(ahead):
             pairs.append([better, worse])
     return pairs
+
+
+def _standard_error(values: pd.Series[float]) -> float:
+    """Return the standard error of a mean."""
+    numbers = values.to_numpy(float)
+    return float(np.std(numbers, ddof=1) / np.sqrt(len(numbers)))
 
 
 def people(table: Trajectories, grid: Grid) -> pd.DataFrame:

@@ -72,7 +72,7 @@ class Queries:
         import pandas as pd
 
         data: dict[str, object] = {name: getattr(self, name) for name in self.columns()}
-        data["city"] = pd.Categorical.from_codes(self.city, categories=list(self.cities))
+        data["city"] = pd.Categorical.from_codes(self.city, categories=pd.Index(self.cities))
         return pd.DataFrame(data)
 
     def __len__(self) -> int:

@@ -184,6 +184,7 @@ class _Builder:
         self.met.add(id(node))
         if isinstance(node, yaml.ScalarNode):
             return Node(self.scalar(node), place)
+        assert isinstance(node, (yaml.SequenceNode, yaml.MappingNode)), "PyYAML has no other nodes"
         if node.tag != _CONTAINERS[type(node)]:
             self.fault(node.start_mark, f"the tag {_short(node.tag)} is refused; leave it out")
         if isinstance(node, yaml.SequenceNode):

@@ -26,7 +26,7 @@ def user_groups(history: Trajectories, grid: Grid | None = None) -> pd.DataFrame
     rows = history.to_frame()
     seen = rows.groupby([np.repeat(np.arange(len(users)), np.diff(history.starts))])
     users["activity"] = (seen.size() / seen["d"].nunique()).to_numpy(float)
-    users["gyration"] = (np.sqrt(seen["x"].var(ddof=0) + seen["y"].var(ddof=0)) * cell_km).to_numpy(float)
+    users["gyration"] = np.sqrt((seen["x"].var(ddof=0) + seen["y"].var(ddof=0)).to_numpy(float)) * cell_km
     for kind in KINDS:
         share = users.groupby("city")[kind].rank(method="average", pct=True)
         users[f"{kind}_q"] = np.ceil(share.to_numpy(float) * 4).clip(1, 4).astype(int)
