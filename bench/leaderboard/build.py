@@ -16,6 +16,7 @@ from bench.leaderboard.board import Board, Figure, Metric, Row
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
 from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
+from bench.leaderboard.seeds import SeedRow, seed_rows
 from bench.leaderboard.spending import SpentRow, spent_rows
 from bench.record import Record
 
@@ -28,7 +29,7 @@ class Leaderboard:
     """All that a report prints.
 
     main: the metric that ranks. reference: the model that win rates are against, if there is one. overall: None where
-    there is one test city only. gaps: failed and skipped cases.
+    there is one test city only. seeds: of rows with several. gaps: failed and skipped cases.
     """
 
     main: str
@@ -36,6 +37,7 @@ class Leaderboard:
     reference: str | None
     overall: Board | None
     cities: tuple[Board, ...]
+    seeds: tuple[SeedRow, ...]
     costs: tuple[CostRow, ...]
     spent: tuple[SpentRow, ...]
     trainings: tuple[TrainingRow, ...]
@@ -82,6 +84,7 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         reference=against,
         overall=headline(by_city, gaps, metrics, main) if len(by_city) > 1 else None,
         cities=tuple(board.make((city,), rows, metrics, main) for city, rows in by_city.items()),
+        seeds=seed_rows(lines),
         costs=cost_rows(records, named),
         spent=spent_rows(records, named),
         trainings=training_rows(records, named),

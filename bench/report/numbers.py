@@ -22,6 +22,11 @@ def amount(value: float | None, unit: str) -> str:
     return f"{value:.{decimals(unit)}f}"
 
 
+def spread(value: float | None, unit: str) -> str:
+    """Format a standard deviation or error: a decimal more than the score itself."""
+    return NONE if value is None or value != value else f"{value:.{decimals(unit) + 1}f}"
+
+
 def decimals(unit: str) -> int:
     """How many decimals a unit is shown with: what some hundred users can tell apart, and one more."""
     return 1 if unit == "km" else 3

@@ -171,6 +171,29 @@ def typical(found: Leaderboard, board: Board) -> Table:
     return make_table("Medians and win rates", columns, rows, notes)
 
 
+def seeds(found: Leaderboard) -> Table | None:
+    """How far seeds lie apart, beside what users leave open within one; None where no row has several."""
+    if not found.seeds:
+        return None
+    versions = [found.metrics[name] for name in found.versions]
+    columns = [*NAMES, ("city", False), ("seeds", True)]
+    for metric in versions:
+        columns += [(f"{heading(metric).rpartition(' ')[0]}\nbetween", True), ("\nwithin", True)]
+    rows = []
+    for row in found.seeds:
+        cells = [*name(row), row.city, str(row.seeds)]
+        for metric in versions:
+            spread = row.metrics.get(metric.name)
+            pair = (spread.between, spread.within) if spread else (None, None)
+            cells += [numbers.spread(value, metric.unit) for value in pair]
+        rows.append(cells)
+    notes = [
+        "Between: standard deviation of the seeds' means. Within: standard error of one seed's mean over its users. "
+        "Seeds that lie far closer together than users leave open say little of a model; more users would."
+    ]
+    return make_table("Seeds", columns, rows, notes)
+
+
 def further(found: Leaderboard, board: Board, at_once: int = 5) -> list[Table]:
     """The means of the other metrics, a few a table."""
     tables = []

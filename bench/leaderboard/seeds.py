@@ -1,0 +1,60 @@
+"""How far the seeds of one model lie apart, beside what the users leave open within a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.leaderboard.facts import seen_by
+from bench.leaderboard.panel import Line
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One metric over the seeds of a line.
+
+    between: standard deviation of the seeds' means; within: standard error of one seed's mean over its users, the
+    mean over seeds.
+    """
+
+    between: float
+    within: float
+
+
+@dataclass(frozen=True)
+class SeedRow:
+    """The spread of one model and training in one test city; metrics: by name."""
+
+    model: str
+    training: str
+    learns_from: str
+    seen: tuple[str, ...]
+    city: str
+    seeds: int
+    metrics: Mapping[str, Spread]
+
+
+def seed_rows(lines: Iterable[Line]) -> tuple[SeedRow, ...]:
+    """Describe the lines that have several seeds."""
+    return tuple(
+        SeedRow(
+            model=line.model,
+            training=line.training,
+            learns_from=line.learns_from,
+            seen=seen_by(line.records),
+            city=line.city,
+            seeds=len(line.records),
+            metrics={metric: _spread(scores) for metric, scores in line.scores.items()},
+        )
+        for line in lines
+        if len(line.records) > 1
+    )
+
+
+def _spread(scores: np.ndarray) -> Spread:
+    """Return the spread of scores (seeds, users); users without a score are left out."""
+    users = np.isfinite(scores).sum(axis=1)
+    means, deviations = np.nanmean(scores, axis=1), np.nanstd(scores, axis=1)
+    return Spread(float(means.std(ddof=1)), float((deviations / np.sqrt(np.maximum(users - 1, 1))).mean()))
