@@ -68,8 +68,9 @@ def rests_on(found: Leaderboard) -> list[str]:
     """Say what the figures rest on: data, users, windows, seeds, code."""
     facts = found.facts
     users = [f"{city} {_any(facts.users[city])} ({_any(facts.points[city])} points)" for city in facts.users]
+    data = f"{'; '.join(facts.sources)}{' (synthetic)' if facts.synthetic else ''}. Test users: {', '.join(users)}"
     lines = [
-        f"Data: {'; '.join(facts.sources)}{' (synthetic)' if facts.synthetic else ''}. Test users: {', '.join(users)}.",
+        f"Data: {data if facts.sources else 'none, since no case has scores'}.",
         f"Windows: {'; '.join(facts.windows)}. Seeds: {', '.join(map(str, facts.seeds))}.",
         f"Code: {'; '.join(facts.code)}.",
     ]
