@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,7 +160,7 @@ def test_bad_run_folders_are_one_line_each(tmp_path: Path) -> None:
 
 def test_all_cases_failed_still_makes_a_report(tmp_path: Path) -> None:
     for record in make_run(tmp_path, [Model("broken", 0.1, 1, fails={"C": "boom", "D": "boom"})], SPLITS[:1]):
-        write_case(tmp_path, replace(record, data=None), None)
+        write_case(tmp_path, record.model_copy(update={"data": None}), None)
     text = report(tmp_path, tmp_path)
     assert "boom" in text
     assert "Data: none" in text
