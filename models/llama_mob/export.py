@@ -45,9 +45,9 @@ itself how to copy cells: its first two layers were set to do so before training
   and at random. Its constants are those of `kernel_vote`, which were tuned on days 45-59 of city B (HuMob 2024).
 - **Data.** Synthetic cities A-D (`bench/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
   seeds; {held:,} is held out), 100 people a city, their places mirrored, turned and moved at random. Windows of
-  {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted; parts of the instruction and the format of
-  the answer drawn anew for every batch. Each cell of the answer is read as one that the person was in at about that
-  hour before, whatever the truth is, so that the model does not trust what it wrote: it predicts each hour by itself.
+  {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted; the instruction's parts and the answer's
+  format drawn anew for every batch. Each cell of the answer is read as one that the person was in at about that hour
+  before, whatever the truth is, so that the model does not trust what it wrote: it predicts each hour by itself.
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {hours:.2f} hours on {hardware}. {note}
@@ -61,8 +61,8 @@ the same people:
 |---|{rule}
 {rows}
 
-The log is `log.csv` (loss and share of right numbers on held-out people: x the true one, y that of the x
-which was read); the curve is `curve.svg`.
+The log is `log.csv` (loss and share of right numbers on held-out people: x the true one, y that of the x which was
+read); the curve is `curve.svg`.
 Limits: the 200 x 200 grid and days 0-74 of HuMob with their calendar; answers in rows `d t x y` (the other formats were
 a fourth of the training and no part of the start); habits no richer than the synthetic people's.
 """

@@ -6,13 +6,14 @@ import hashlib
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench import adapter
 from bench.errors import UserError
 
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
 TINY = Path(__file__).parent / "tiny"
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -62,14 +63,9 @@ class Instruction(BaseModel):
     answer: AnswerFormat = Field(
         "d t x y", description="json: the paper's, indented; minified: without spaces; d t x y, x y: rows, fewer tokens"
     )
-    template: Path | None = Field(
+    template: UserPath | None = Field(
         None, description="a published conversation file whose instruction and layout replace ours"
     )
-
-    @field_validator("template")
-    @classmethod
-    def _at_home(cls, template: Path | None) -> Path | None:
-        return template and template.expanduser()
 
     @model_validator(mode="after")
     def _listed_where_needed(self) -> Instruction:
@@ -113,7 +109,7 @@ class LlamaMobSettings(adapter.Settings):
         "pretrained", description="random: of the same shape, never trained; for latency and as a control"
     )
     shape: str | None = Field(None, description="with random weights: tiny, llama-3.2-1b, llama-3.2-3b or llama-3-8b")
-    lora: Path | None = Field(
+    lora: UserPath | None = Field(
         None, description="a published LoRA adapter's folder; used without training unless `tuning` is set too"
     )
     trained_on: tuple[str, ...] = Field((), description="cities that the base or the published LoRA was tuned on")
@@ -181,11 +177,6 @@ class LlamaMobSettings(adapter.Settings):
     @classmethod
     def _at_home(cls, base: str) -> str:
         return str(Path(base).expanduser()) if base.startswith("~") else base
-
-    @field_validator("lora")
-    @classmethod
-    def _lora_at_home(cls, lora: Path | None) -> Path | None:
-        return lora and lora.expanduser()
 
     @model_validator(mode="before")
     @classmethod
