@@ -45,10 +45,10 @@ def lay_out(content: RunContent, found: Leaderboard, published: Published) -> Re
     gaps = fact_tables.gaps(found)
     others = reported(published, found)
     facts = [Section(t.title, (), (t,)) for t in (fact_tables.costs(found), fact_tables.trainings(found), gaps) if t]
+    if work := spent_tables.spent(found):
+        facts.insert(1, Section(work[0].title, (), tuple(work)))
     if apart := tables.seeds(found):
         facts.insert(0, Section(apart.title, (), (apart,)))
-    if work := spent_tables.spent(found):
-        facts.insert(1 + bool(found.seeds), Section(work[0].title, (), tuple(work)))
     if others:
         facts.append(Section(OTHERS, (), tuple(others)))
     elif found.facts.synthetic:
