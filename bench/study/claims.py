@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 WORKER, BEAT, VOID, REASON, SCORED = "worker", "beat", "void", "reason", "scored"  # attributes of trials
 BEAT_S = 10.0
 LOST_AFTER_S = 60.0  # a worker on another machine that gave no sign for so long is gone
+NAMELESS_S = 10.0  # so is one that did not even write down who it is
 POLL_S = 0.5
 RANDOM = Named.model_validate("RandomSampler")  # never proposes where points are taken from the grid
 REPEATS = 20  # proposals of known points in a row after which a finite space is searched for a free one
@@ -54,6 +55,8 @@ class Claims:
 
     def next(self, deadline: float | None = None) -> Trial | None:
         """Return a trial to run, or None where the total is reached, nothing is free, or time is up."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
         repeats = 0
         while deadline is None or time.monotonic() < deadline:
             trials = self.standing()
@@ -66,7 +69,10 @@ class Claims:
                 continue
             if free and (self.study.in_order or repeats >= REPEATS):
                 self.opened.enqueue_trial(free[self.number % len(free)])
-            trial = self._ask(len(trials), repeats)
+            try:
+                trial = self._ask(len(trials), repeats)
+            except UpdateFinishedTrialError:  # this worker stood still so long that others took it for lost
+                continue
             clash = self._clash(trial.number)
             if clash is None:
                 return trial
@@ -157,19 +163,19 @@ class Claims:
             time.sleep(POLL_S / 10)
 
     def _is_lost(self, trial: FrozenTrial) -> bool:
-        """Is the worker of a running trial gone? At once on this machine, after a silence on others."""
+        """Is the worker of a running trial gone? On this machine that is seen, elsewhere a silence tells it."""
         worker = str(trial.user_attrs.get(WORKER, ""))
         if worker == self.me:
             return False
         machine, _, process = worker.partition(" ")
-        if machine == _machine() and not _runs(process):
-            return True
+        if machine == _machine():
+            return not _runs(process)
         shows = f"{worker} {trial.user_attrs.get(BEAT)} {len(trial.params)}"
         before, since = self._seen.get(trial.number, ("", 0.0))
         if shows != before:
             self._seen[trial.number] = shows, time.monotonic()
             return False
-        return time.monotonic() - since > LOST_AFTER_S
+        return time.monotonic() - since > (LOST_AFTER_S if worker else NAMELESS_S)
 
     def _give_up(self, number: int, trial_id: int, why: str) -> None:
         """Void a trial, unless it has ended meanwhile."""

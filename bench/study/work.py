@@ -65,7 +65,7 @@ def _run(study: Study, opened: optuna.Study, evaluator: Evaluator, trial: Trial)
             return ", ".join(f"{name} {scored.value(name):.4g}" for name in study.spec.objectives)
         trial.set_user_attr(REASON, said)
         opened.tell(trial, state=state)
-    except UpdateFinishedTrialError:
+    except (UpdateFinishedTrialError, ValueError):  # the latter is what tell says of an ended trial
         return "dropped: it was given to another worker meanwhile"
     return said
 

@@ -62,7 +62,7 @@ def test_workers_share_the_points_and_a_killed_one_loses_none(tmp_path: Path, sp
     killed.kill()
     killed.wait()
     for worker in workers:
-        assert worker.wait(timeout=60) == 0
+        assert worker.wait(timeout=200) == 0
     done = [trial for trial in opened(study, spec).get_trials() if trial.state == TrialState.COMPLETE]
     points = Counter(tuple(sorted(trial.params.items())) for trial in done)
     assert len(points) == study.total == 6
