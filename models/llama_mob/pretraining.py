@@ -9,7 +9,7 @@ small network that reads true answers learns to repeat the last one, and writing
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -25,12 +25,14 @@ from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import misread, placeholders
 
 FIRST_SEED, HELD_OUT_SEED = 1000, 999_000
-POOL, CITY_USERS, CITY_BATCHES = 3000, 100, 40  # users held at a time, drawn from one city, batches until the next
+POOL, CITY_USERS, CITY_TOKENS = 3000, 100, 400_000  # users held at a time, drawn from one city, read until the next
+AHEAD = 4  # batches whose examples are drawn together and sorted by length, so that little is padding
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.76, 0.08, 0.08, 0.08)
 LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of listed cells, of known answer tokens
-DAYS_SEEN, DAYS_ASKED = (5, 60), (1, 15)  # fewest and most of an example; long ones are rarer
+DAYS_SEEN, DAYS_ASKED = (5, 60), (1, 15)  # fewest and most of an example; between them long ones are rarer
+WHOLE_SHARE = 0.3  # of the draws with as many days as there are
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Batch:
     targets: Tensor
     weights: Tensor
 
+    def to(self, device: str | torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
 
 def batches(tokens: Tokens, rng: np.random.Generator, size: int) -> Iterator[Batch]:
     """Yield batches of about ``size`` tokens, without end."""
@@ -62,22 +68,39 @@ def batches(tokens: Tokens, rng: np.random.Generator, size: int) -> Iterator[Bat
         for city in "ABCD":
             table = Synthetic(seed=seed, users=CITY_USERS).load(city)
             pool = [table.of(user) for user in table.users] + pool[: POOL - CITY_USERS]
-            for _ in range(CITY_BATCHES):
-                yield _draw(pool, tokens, rng, size)
+            for _ in range(max(1, CITY_TOKENS // (AHEAD * size))):
+                drawn = _draw(pool, tokens, rng, AHEAD * size)
+                sorted_ones = list(_cut(sorted(drawn, key=lambda one: len(one.read)), size))
+                for i in rng.permutation(len(sorted_ones)):
+                    yield pack(sorted_ones[i])
 
 
-def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, size: int) -> Batch:
+def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, size: int) -> list[Example]:
+    """Draw examples of one kind, ``size`` tokens in all: the same window's length, prompt and format."""
     days, horizon = _log_uniform(rng, *DAYS_SEEN), _log_uniform(rng, *DAYS_ASKED)
+    if rng.random() < WHOLE_SHARE:
+        days, horizon = DAYS_SEEN[1], DAYS_ASKED[1]
     template = Template.build(parts(rng), Grid(), Calendar())
     examples: list[Example] = []
-    while not examples or (len(examples) + 1) * max(len(one.read) for one in examples) <= size:
+    while sum(len(one.read) for one in examples) < size:
         person = moved(pool[int(rng.integers(len(pool)))], rng)
         first = int(rng.integers(0, LAST_DAY + 1 - days - horizon + 1))
         history = person.days(first, first + days - 1)
         truth = person.days(first + days, first + days + horizon - 1)
         if len(history) and len(truth):
             examples.append(example(template, tokens, history, truth, misread(history, truth, 1.0, rng)))
-    return pack(examples)
+    return examples
+
+
+def _cut(examples: list[Example], size: int) -> Iterator[list[Example]]:
+    """Cut examples, short ones first, into lists of at most ``size`` tokens with their padding, or of one."""
+    now: list[Example] = []
+    for one in examples:
+        if now and (len(now) + 1) * len(one.read) > size:
+            yield now
+            now = []
+        now.append(one)
+    yield now
 
 
 def _log_uniform(rng: np.random.Generator, least: int, most: int) -> int:

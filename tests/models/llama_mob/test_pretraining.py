@@ -10,12 +10,13 @@ import pytest
 import torch
 import yaml
 from small_world import SmallWorld
+from torch.utils.data import DataLoader
 
 from bench.errors import UserError
 from bench.trajectories import Trajectories
 from bench.world import Calendar, Grid
 from models.llama_mob.export import export
-from models.llama_mob.pretrain import begin, train
+from models.llama_mob.pretrain import Drawn, begin, train
 from models.llama_mob.pretraining import (
     DAYS_ASKED,
     DAYS_SEEN,
@@ -82,12 +83,20 @@ def test_moving_keeps_distances_and_the_grid(halves: tuple[Trajectories, Traject
         assert np.array_equal(*steps)
 
 
-def test_batches_keep_to_their_size_and_differ_in_length() -> None:
-    drawn = list(islice(batches(TOKENS, np.random.default_rng(3), 2500), 12))
-    assert all(batch.ids.numel() < 5000 or len(batch.ids) == 1 for batch in drawn)
+def test_batches_keep_to_their_size_differ_in_length_and_are_hardly_padded() -> None:
+    drawn = list(islice(batches(TOKENS, np.random.default_rng(3), 2500), 40))
+    assert all(batch.ids.numel() <= 2500 or len(batch.ids) == 1 for batch in drawn)
     lengths = [batch.ids.shape[1] for batch in drawn]
     assert max(lengths) > 3 * min(lengths)
+    padding = sum(int((batch.ids == 0).sum()) for batch in drawn) / sum(batch.ids.numel() for batch in drawn)
+    assert padding < 0.3
     assert DAYS_SEEN[1] + DAYS_ASKED[1] == 75
+
+
+def test_every_process_draws_other_batches() -> None:
+    loader = DataLoader(Drawn(TOKENS, 0, 1500), batch_size=None, num_workers=2)
+    first, second = islice(loader, 2)
+    assert first.ids.shape != second.ids.shape or not torch.equal(first.ids, second.ids)
 
 
 def test_protocols_use_none_of_its_seeds() -> None:
@@ -107,7 +116,7 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path) -
     assert not again.load(tmp_path / "elsewhere")
     assert again.load(tmp_path)
     assert again.done == run.done
-    assert again.step(batch, 1.0) == pytest.approx(run.step(batch, 1.0), rel=1e-3)
+    torch.testing.assert_close(again.step(batch, 1.0), run.step(batch, 1.0), rtol=1e-3, atol=0)
     for one, other in zip(again.average.parameters(), run.average.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
 
@@ -125,7 +134,7 @@ def test_packing_pads_and_keeps_places(halves: tuple[Trajectories, Trajectories]
 
 @pytest.mark.slow
 def test_a_short_run_leaves_a_log_and_a_state(tmp_path: Path) -> None:
-    train(tmp_path, minutes=0.3, size=2000, every=0.1, threads=1)
+    train(tmp_path, minutes=0.3, size=2000, every=0.1, threads=1, workers=1)
     assert len((tmp_path / "log.csv").read_text().splitlines()) >= 3
     assert (tmp_path / "state.safetensors").exists()
 
