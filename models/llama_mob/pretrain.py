@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import LlamaForCausalLM
@@ -116,7 +116,7 @@ def begin(tokens: Tokens, device: str = "cpu") -> Run:
     model, average = (LlamaForCausalLM(start.shape(tokens)) for _ in range(2))
     start.vote(model, tokens)
     average.load_state_dict(model.state_dict())
-    return Run(model.to(device), average.to(device))
+    return Run(*(nn.Module.to(network, device) for network in (model, average)))
 
 
 def held_out(tokens: Tokens) -> dict[str, list[Example]]:
