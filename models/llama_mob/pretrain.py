@@ -52,11 +52,14 @@ class Run:
     done: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0, "step": 0, "tokens": 0})
 
     def __post_init__(self) -> None:
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        )
 
     def step(self, batch: Batch, share: float) -> Tensor:
         """Learn from one batch at ``share`` of the learning rate; return the loss, that nobody waits for."""
         self.optimiser.param_groups[0]["lr"] = RATE * share
+        batch = batch.to(self.model.device)
         losses, _right = forward(self.model, batch)
         loss = (losses * batch.weights).sum() / batch.weights.sum()
         self.model.zero_grad(set_to_none=True)
@@ -92,7 +95,6 @@ class Run:
 
 def forward(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the loss of each learned token and whether it is the most probable one."""
-    batch = batch.to(model.device)
     with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
         hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
         logits = model.lm_head(hidden[batch.rows, batch.columns]).float()
@@ -137,8 +139,8 @@ def watch(model: LlamaForCausalLM, examples: list[Example]) -> tuple[float, floa
     losses, right = [], []
     with torch.inference_mode():
         for one in examples:
-            batch = pack([one])
-            loss, hit = (figures.cpu() for figures in forward(model, batch))
+            batch = pack([one]).to(model.device)
+            loss, hit = forward(model, batch)
             cells = batch.weights == 1.0
             losses.append(loss[cells].mean())
             right.append(hit[cells].float().mean())
