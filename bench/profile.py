@@ -15,7 +15,7 @@ from bench.adapter import Adapter, Context, Settings
 from bench.floor import Floor, Rates
 from bench.trajectories import Queries, Trajectories
 
-WARM_UP_QUERIES = 8
+WARM_UP_QUERIES, WARM_UP_USERS = 8, 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
     """Time a variant on up to ``users`` users, and on one batch at least, after a warm-up with few queries."""
     adapter.settings = variant.settings
     groups = _groups(asked.queries.users, variant.batch, users)
-    _warm_up(adapter, asked, groups[0], ctx)
+    _warm_up(adapter, asked, groups[0][:WARM_UP_USERS], ctx)
     _forget_peak()
     seconds, spent = [], []
     for group in groups:
@@ -103,7 +103,7 @@ def _groups(users: Sequence[tuple[str, int]], batch: int, most: int) -> list[lis
 
 
 def _warm_up(adapter: Adapter, asked: People, group: list[tuple[str, int]], ctx: Context) -> None:
-    """Ask for the first few queries of each user of the first batch."""
+    """Ask for the first few queries of some users."""
     parts = [asked.queries.of(user).take(slice(0, WARM_UP_QUERIES)) for user in group]
     adapter.predict(asked.history.only(group), Queries.concat(parts), ctx)
 

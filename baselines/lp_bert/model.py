@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 DAYS, SLOTS, PLACES, GAPS = 76, 49, 202, 48  # sizes of the embeddings; 0 pads
 MASK = 201  # stands for a hidden x or y
 CELLS = 200
+# Not cuDNN's attention, which plans anew for every length, tens of milliseconds each time.
+KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, asks: Sequence[int], lengths: Sequen
     if q.device.type == "cpu":  # its kernel's backward pass is seven times slower in bfloat16
         q, k, v = q.float(), k.float(), v.float()
     rows = zip(q.split(list(asks)), k.split(list(lengths)), v.split(list(lengths)), strict=True)
-    with torch.autocast(q.device.type, enabled=False):
+    with torch.autocast(q.device.type, enabled=False), sdpa_kernel(KERNELS):
         mixed = [F.scaled_dot_product_attention(split(a), split(b), split(c)).transpose(1, 2) for a, b, c in rows]
     return torch.cat([part.reshape(-1, heads * size) for part in mixed])
 

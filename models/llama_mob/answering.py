@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -67,6 +68,7 @@ class Answering:
         asked = (seed, grid, self.ctx.calendar, decoding)
         if asked not in self.engines:
             self.engines.clear()
+            gc.collect()  # an engine refers to itself, and its cache may take most of the memory
             off_days, width, height = self.ctx.calendar.is_off, grid.width, grid.height
             self.engines[asked] = self.engine(
                 self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=width, height=height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     Raises UserError, before anything is loaded, where the base is missing, broken, of another tokenizer, larger than
     the free memory, or the LoRA of another base.
     """
+    gc.collect()  # a model before this one, held by engines that refer to themselves, may take most of the memory
     found = survey(settings, ctx.device)
     tokens = stand_in() if found.folder is None else Tokens.load(found.folder)
     if tokens.size > int(found.config["vocab_size"]):

@@ -113,11 +113,12 @@ def _check_room(settings: LlamaMobSettings, needed: int, device: str) -> None:
 
 
 def free_bytes(device: str) -> int:
-    """Return the bytes that are free on a device."""
+    """Return the bytes that are free on a device, those that torch holds unused among them."""
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0])
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + unused)
     import psutil
 
     return int(psutil.virtual_memory().available)

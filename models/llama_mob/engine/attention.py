@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 NAME = "rows"
+# Not cuDNN's, which plans anew for every length of the keys, tens of milliseconds each time.
+KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+ALIGNED = 8  # numbers: CUDA's kernels copy a mask, in every layer, whose rows do not begin at a multiple of this
 
 
 def attend(
@@ -48,14 +52,14 @@ def mask(
     at: int64 (rows, tokens), places of the tokens; begins: (rows, 1), where each row's begin, all places before being
     seen; sees: bool (rows, tokens, tokens), which of them each token sees, or None: itself and those before it.
     """
-    every = torch.arange(places, device=at.device)
+    every = torch.arange(-(-places // ALIGNED) * ALIGNED, device=at.device)
     if sees is None:
         seen = every <= at[:, :, None]
     else:
         seen = (every < begins)[:, None].repeat(1, at.shape[1], 1)
         seen.scatter_(2, at[:, None].expand(-1, at.shape[1], -1), sees)
     added = torch.zeros((), device=at.device, dtype=dtype).where(seen, -torch.inf)
-    return added[:, None].repeat(1, 1, group, 1)
+    return added[:, None].repeat(1, 1, group, 1)[..., :places]
 
 
 @contextmanager
@@ -66,6 +70,7 @@ def attending(model: PreTrainedModel) -> Iterator[None]:
     before = config._attn_implementation
     config._attn_implementation = NAME
     try:
-        yield
+        with sdpa_kernel(KERNELS):
+            yield
     finally:
         config._attn_implementation = before

@@ -1,12 +1,15 @@
 """Forward passes recorded as CUDA graphs, so that a pass costs its work and not its hundreds of launches.
 
-Used on CUDA alone. A recording has fixed shapes: passes are filled up to few sizes, and each size is recorded at its
-second use. Where recording fails, passes go on as they were.
+Used on CUDA alone. A recording has fixed shapes: passes are filled up to few sizes, and each size is recorded once it
+has been used some times. Large passes take longer than their launches; they, and all where recording fails, are done
+as they are.
 """
 
 from __future__ import annotations
 
 import warnings
+import weakref
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,7 +20,10 @@ from models.llama_mob.engine.cache import KeyValueCache
 from models.llama_mob.engine.passes import Forward, Packed
 from models.llama_mob.engine.sizes import ran_out
 
-PLACES = 1024  # places attended to are filled up to a multiple of this
+PLACES = 2048  # places attended to are filled up to a multiple of this
+ROOM = 1024  # the same of the places that a row has
+USES = 4  # recording a size takes as long as it saves in about so many passes
+LARGEST = 2048  # tokens of a pass, over all rows, up to which it is launched slower than it is done
 
 Run = Callable[[], torch.Tensor]
 Recorder = Callable[[Run], tuple[Callable[[], object], torch.Tensor]]
@@ -33,21 +39,23 @@ class Graphs:
 
     def __init__(self, forward: Forward, record: Recorder) -> None:
         self._forward, self._record = forward, record
-        self._cache: KeyValueCache | None = None
-        self._met: set[Key] = set()
+        self._cache: Callable[[], KeyValueCache | None] = lambda: None  # weak: one that is dropped must free its memory
+        self._met: Counter[Key] = Counter()
         self._recorded: dict[Key, tuple[Packed, Callable[[], object], torch.Tensor]] = {}
         self._failed = False
 
     def __call__(self, cache: KeyValueCache, first: int, packed: Packed) -> torch.Tensor:
         """Do a pass; the result holds until the next one."""
-        if cache is not self._cache:
-            self._cache = cache
+        if cache is not self._cache():
+            self._cache = weakref.ref(cache)
             self._met.clear()
             self._recorded.clear()
         rows, tokens = packed.ids.shape
+        if self._failed or rows * tokens > LARGEST:
+            return self._forward(cache, first, packed)
         filled = fill_up(packed, cache.rows - first, cache.room)
         key = (*filled.ids.shape, filled.places, first, filled.sees is not None)
-        if self._failed or not self._known(key, cache, first, filled):
+        if not self._known(key, cache, first, filled):
             return self._forward(cache, first, packed)
         held, replay, hidden = self._recorded[key]
         _copy(filled, held)
@@ -55,11 +63,11 @@ class Graphs:
         return hidden[:rows, :tokens]
 
     def _known(self, key: Key, cache: KeyValueCache, first: int, filled: Packed) -> bool:
-        """Return whether a size is recorded; it is from its second use on."""
+        """Return whether a size is recorded; it is from a certain use on."""
         if key in self._recorded:
             return True
-        if key not in self._met:
-            self._met.add(key)
+        self._met[key] += 1
+        if self._met[key] < USES:
             return False
         held = filled.map(torch.clone)
         try:
@@ -75,16 +83,23 @@ class Graphs:
 def on_cuda() -> Recorder:
     """Return a recorder of CUDA graphs that share their memory; they are replayed one at a time."""
     pool = torch.cuda.graph_pool_handle()
+    kept: list[torch.cuda.CUDAGraph] = []
+
+    def capture(run: Run) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            result = run()
+        return graph, result
 
     def record(run: Run) -> tuple[Callable[[], object], torch.Tensor]:
+        if not kept:  # a pool that all its graphs have left cannot be joined again: this one stays
+            kept.append(capture(lambda: torch.zeros(1, device="cuda"))[0])
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):  # a first run outside of the graph lets libraries allocate what they need
             run()
         torch.cuda.current_stream().wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            hidden = run()
+        graph, hidden = capture(run)
         return graph.replay, hidden
 
     return record
@@ -98,7 +113,7 @@ def size_of_feed(tokens: int) -> int:
 
 def room_for(length: int, feed: int) -> int:
     """Return the places that rows of ``length`` tokens need, fed ``feed`` tokens a pass, filled up."""
-    return -(-(length + size_of_feed(feed)) // PLACES) * PLACES
+    return -(-(length + size_of_feed(feed)) // ROOM) * ROOM
 
 
 def fill_up(packed: Packed, rows: int, room: int) -> Packed:

@@ -13,13 +13,13 @@ from models.llama_mob.engine.passes import Passes
 SPARED = 0.85  # share of the free memory that is used; the rest is for what this does not count
 MOST = {"cuda": 64, "cpu": 16}  # more users at a time are no faster
 READ = {"cuda": 64, "cpu": 1}  # the same where prompts are read whole: on a CPU one stays in its cache
-CHUNK = {"cuda": 4096, "cpu": 512}  # tokens of a prompt read at a time
+CHUNK = {"cuda": 16384, "cpu": 512}  # tokens of a prompt read at a time; one that is read whole needs no mask
 
 
 def users_at_a_time(passes: Passes, room: int, feed: int) -> int:
     """Return how many rows of ``room`` tokens, fed ``feed`` tokens a pass, fit into free memory; at least 1."""
     kind, size = passes.device.type, passes.dtype.itemsize
-    reading = pass_bytes(passes.config, size, min(CHUNK[kind], room), room)
+    reading = pass_bytes(passes.config, size, min(CHUNK[kind], room), room if room > CHUNK[kind] else 0)
     row = row_bytes(passes.config, size, room) + pass_bytes(passes.config, size, feed, room)
     return int(max(1, min(MOST[kind], (free_bytes(passes.device) * SPARED - reading) // row)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 import torch
 from small_model import Knowing, cells, engine, small_model, tasks
 
-from models.llama_mob.engine.graphs import PLACES, Run, fill_up, room_for, size_of_feed
-from models.llama_mob.engine.passes import Feed, pack
+from models.llama_mob.engine import graphs
+from models.llama_mob.engine.attention import attending
+from models.llama_mob.engine.graphs import LARGEST, PLACES, Graphs, Run, fill_up, room_for, size_of_feed
+from models.llama_mob.engine.passes import Feed, Passes, pack
 
 MODEL = small_model()
 WAYS = [
@@ -19,6 +22,11 @@ WAYS = [
     {"mode": "draft", "draft": "chain", "draft_tokens": 5},
     {"mode": "draft", "draft": "tree", "nodes": 9},
 ]
+
+
+@pytest.fixture(autouse=True)
+def _recorded_at_the_second_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "USES", 2)
 
 
 class Tape:
@@ -77,6 +85,28 @@ def test_memory_that_runs_out_while_recording_halves_the_batch() -> None:
     with pytest.raises(Exception, match="one user of"):
         made.predict(tasks(2, 6))
     assert users == [4, 2, 1]
+
+
+def test_large_passes_are_done_as_they_are() -> None:
+    passes = Passes(MODEL, np.arange(2))
+    cache, tape = passes.cache(2, LARGEST), Tape()
+    done = Graphs(passes.forward, tape)
+    for tokens, recorded in ((LARGEST // 2 + 1, 0), (4, 1)):
+        packed = pack([Feed(np.zeros(tokens, np.int64), np.array([0]))] * 2, np.zeros(2, np.int64))
+        with torch.inference_mode(), attending(MODEL):
+            for _use in range(3):
+                assert done(cache, 0, packed).shape[:2] == (2, tokens)
+        assert tape.recorded == recorded
+
+
+def test_a_cache_that_is_dropped_is_not_held() -> None:
+    passes = Passes(MODEL, np.arange(2))
+    done, cache = Graphs(passes.forward, Tape()), passes.cache(1, 64)
+    with torch.inference_mode(), attending(MODEL):
+        done(cache, 0, pack([Feed(np.zeros(2, np.int64), np.array([0]))], np.zeros(1, np.int64)))
+    dropped = weakref.ref(cache)
+    del cache
+    assert dropped() is None
 
 
 def test_sizes_are_few_and_large_enough() -> None:
