@@ -23,7 +23,7 @@ from bench.registry import make
 from bench.sources.synthetic import Synthetic
 from bench.trajectories import Trajectories
 from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
-from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED
+from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
 from models.llama_mob.settings import TINY
 from models.llama_mob.tokens import Tokens
 
@@ -45,9 +45,10 @@ itself how to copy cells: its first two layers were set to do so before training
   and at random. Its constants are those of `kernel_vote`, which were tuned on days 45-59 of city B (HuMob 2024).
 - **Data.** Synthetic cities A-D (`bench/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
   seeds; {held:,} is held out), 100 people a city, their places mirrored, turned and moved at random. Windows of
-  {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted; the instruction's parts and the answer's
-  format drawn anew for every batch. Each cell of the answer is read as one that the person was in at about that hour
-  before, whatever the truth is, so that the model does not trust what it wrote: it predicts each hour by itself.
+  {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted, {whole:.0%} of them of the most of both; the
+  instruction's parts and the answer's format drawn anew for every few batches. Each cell of the answer is read as one
+  that the person was in at about that hour before, whatever the truth is, so that the model does not trust what it
+  wrote: it predicts each hour by itself.
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {hours:.2f} hours on {hardware}. {note}
@@ -113,6 +114,7 @@ def _card(run: Run, made: Path, start: Path, hardware: str, note: str) -> str:
         held=HELD_OUT_SEED,
         days=DAYS_SEEN,
         asked=DAYS_ASKED,
+        whole=WHOLE_SHARE,
         step=run.done["step"],
         tokens=run.done["tokens"],
         hours=run.done["seconds"] / 3600,

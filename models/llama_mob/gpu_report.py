@@ -39,10 +39,12 @@ from bench.world import Window
 from models.llama_mob import base, shapes
 from models.llama_mob.answering import Answering
 from models.llama_mob.given import GivenMob
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import Decoding, LlamaMobSettings
 
-MODES = ("draft-tree", "draft-chain", "jump", "forced")  # the slow ones last: what the time does not allow is left out
-COMPARED = 4  # users whose answers are compared between number formats
+FIRST, LAST = ("draft-chain", "jump"), ("draft-tree", "forced")  # what the time does not allow is left out
+ALONE = 4  # users that are asked for one at a time
+WIDE, WIDE_STOP = 16, 0.5  # in batches of so many a guess must be likelier: wrong ones cost as much as right ones there
+COMPARED = 2  # users whose answers are compared between number formats
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Report:
     def settings(self, name: str, batch: int | None = None, **more: Any) -> LlamaMobSettings:
         """Return the paper's settings with random weights and one way of decoding."""
         decoding = {**DECODINGS[name], "temperature": 0.0, "top_p": 1.0, "batch": batch}
+        if batch and batch >= WIDE:
+            decoding["stop"] = WIDE_STOP
         chosen = {"preset": "paper", "base": "tiny", "weights": "random", "shape": self.shape, "tuning": "none"}
         return LlamaMobSettings(**{**chosen, "history_days": self.history_days, "decoding": decoding, **more})
 
@@ -78,16 +82,24 @@ def lp_bert(report: Report) -> Iterator[Line]:
 
 
 def llama(report: Report, modes: Sequence[str]) -> Iterator[Line]:
-    """Measure each mode in each batch; one user where it is one at a time and every token has its pass."""
+    """Measure each mode in each batch, ``forced`` in the smallest alone.
+
+    Where users are asked for one at a time their passes are recorded in a first round, as they are for those who come
+    first of many.
+    """
     model = GivenMob(report.settings(modes[0], 1), report.given)
-    for mode in modes:
-        for batch in report.batches:
-            if not report.late():
-                yield _measured(model, Variant(mode, batch, report.settings(mode, batch)), report)
+    for batch in report.batches:
+        for mode in modes:
+            if report.late() or (mode == "forced" and batch > min(report.batches)):
+                continue
+            variant = Variant(mode, batch, report.settings(mode, batch))
+            if batch == 1 and mode != "forced":
+                _measured(model, variant, report)
+            yield _measured(model, variant, report)
 
 
 def _measured(model: Any, variant: Variant, report: Report) -> Line:
-    users = 1 if variant.name == "forced" else max(2, variant.batch)
+    users = 1 if variant.name == "forced" else max(ALONE, variant.batch)
     return profile.measure(model, report.people, variant, users, report.ctx, report.rates)
 
 
@@ -159,7 +171,7 @@ def prepare(given: argparse.Namespace) -> Report:
     if given.answers:
         said = _answers(given.answers, city)
         table = table.only([user for user in table.users if user in set(said.users)])
-    people = profile.people(table, ctx, max(2, *batches), 20)
+    people = profile.people(table, ctx, max(ALONE, *batches), 20)
     said = (table if said is None else said).only(people.queries.users).days(*window.horizon)
     if said.queries().fingerprint() != people.queries.fingerprint():
         raise UserError(
@@ -199,12 +211,12 @@ def write(report: Report, given: argparse.Namespace) -> None:
         tables = [table_of(f"llama_mob of shape {report.shape}, and lp_bert", lines, _notes(report, given)), *equal]
         write_text(given.to, "\n".join(markdown.render_table(table) for table in tables))
 
-    for line in chain(lp_bert(report), llama(report, MODES[:-1])):
+    for line in chain(lp_bert(report), llama(report, FIRST)):
         save(line)
     if not report.late():
         equal.append(equal_answers(report))
         save()
-    for line in llama(report, MODES[-1:]):
+    for line in llama(report, LAST):
         save(line)
 
 
@@ -215,6 +227,7 @@ def _notes(report: Report, given: argparse.Namespace) -> list[str]:
     return [
         f"Hardware: {here.gpu or here.cpu}, {here.cores} cores. Data: {given.data}, {rows:,.0f} rows a history.",
         f"Random weights with the paper's prompt and answer; drafts are verified against {answers}.",
+        f"Guesses have a joint probability of {Decoding().stop} or more, {WIDE_STOP} in batches of {WIDE} and larger.",
         f"Least time: of the passes and tokens taken, over {rates.bytes / 1e9:,.0f} GB/s or "
         f"{rates.operations / 1e12:,.2g} TFLOP/s ({rates.source}).",
     ]

@@ -13,8 +13,10 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 NAME = "rows"
-# Not cuDNN's, which plans anew for every length of the keys, tens of milliseconds each time.
-KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+# For prompts not cuDNN's kernel, which plans anew for every length of the keys, tens of milliseconds each time. With a
+# mask it is the fastest by far (H200), and the engine keeps to few lengths there.
+UNPLANNED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+FEW = 128  # queries of one row up to which plain products, that spread the keys over the whole GPU, are faster
 ALIGNED = 8  # numbers: CUDA's kernels copy a mask, in every layer, whose rows do not begin at a multiple of this
 
 
@@ -37,11 +39,24 @@ def attend(
     rows, heads, tokens, width = query.shape
     if attention_mask is None and tokens > 1:
         grouped = heads != key.shape[1]
-        mixed = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=grouped)
+        with sdpa_kernel(UNPLANNED):
+            mixed = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=grouped)
     else:
         packed = query.reshape(rows, key.shape[1], -1, width)
-        mixed = scaled_dot_product_attention(packed, key, value, attn_mask=attention_mask, scale=scaling)
+        few = rows == 1 and packed.shape[2] <= FEW and key.is_cuda and key.dtype != torch.float32
+        if few and attention_mask is not None:
+            mixed = _few(packed[0], key[0], value[0], attention_mask[0], scaling or width**-0.5)
+        else:
+            mixed = scaled_dot_product_attention(packed, key, value, attn_mask=attention_mask, scale=scaling)
     return mixed.reshape(rows, heads, tokens, width).transpose(1, 2), None
+
+
+def _few(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, added: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """Attend for one row, (kv heads, queries or places, head dim), by two products with scores in float32 between."""
+    scores = torch.bmm(query, key.transpose(1, 2), out_dtype=torch.float32).mul_(scaling).add_(added)
+    return torch.bmm(scores.softmax(dim=-1).to(value.dtype), value)
 
 
 def mask(
@@ -70,7 +85,6 @@ def attending(model: PreTrainedModel) -> Iterator[None]:
     before = config._attn_implementation
     config._attn_implementation = NAME
     try:
-        with sdpa_kernel(KERNELS):
-            yield
+        yield
     finally:
         config._attn_implementation = before

@@ -2,7 +2,7 @@
 
 Used on CUDA alone. A recording has fixed shapes: passes are filled up to few sizes, and each size is recorded once it
 has been used some times. Large passes take longer than their launches; they, and all where recording fails, are done
-as they are.
+without one, but filled up all the same: attention kernels plan anew for every size they meet.
 """
 
 from __future__ import annotations
@@ -51,12 +51,10 @@ class Graphs:
             self._met.clear()
             self._recorded.clear()
         rows, tokens = packed.ids.shape
-        if self._failed or rows * tokens > LARGEST:
-            return self._forward(cache, first, packed)
         filled = fill_up(packed, cache.rows - first, cache.room)
         key = (*filled.ids.shape, filled.places, first, filled.sees is not None)
-        if not self._known(key, cache, first, filled):
-            return self._forward(cache, first, packed)
+        if self._failed or rows * tokens > LARGEST or not self._known(key, cache, first, filled):
+            return self._forward(cache, first, filled)[:rows, :tokens]
         held, replay, hidden = self._recorded[key]
         _copy(filled, held)
         replay()
@@ -106,7 +104,9 @@ def on_cuda() -> Recorder:
 
 
 def size_of_feed(tokens: int) -> int:
-    """Return the next of 1, 2, 3, 4, 6, 8, 12, 16, 24, ...: powers of two, and one and a half of each."""
+    """Return the next of 1, 2, 3, 4, 6, 8, 12, ..., 64: powers of two, one and a half of each; then of 96, 128, ..."""
+    if tokens > 64:
+        return -(-tokens // 32) * 32
     power = 1 << (tokens - 1).bit_length()
     return power * 3 // 4 if power >= 4 and tokens <= power * 3 // 4 else power
 
@@ -117,13 +117,14 @@ def room_for(length: int, feed: int) -> int:
 
 
 def fill_up(packed: Packed, rows: int, room: int) -> Packed:
-    """Return a pass of one of the sizes that are recorded, with at most so many rows and places.
+    """Return a pass of one of few sizes, with at most so many rows and places.
 
     Added tokens and rows are written where nothing is held, and nobody reads what becomes of them.
     """
     had_rows, had_tokens = packed.ids.shape
     tokens = size_of_feed(had_tokens)
-    more, below = tokens - had_tokens, min(1 << (had_rows - 1).bit_length(), rows) - had_rows
+    few_rows = 1 << (had_rows - 1).bit_length() if had_rows <= 8 else -(-had_rows // 8) * 8
+    more, below = tokens - had_tokens, min(few_rows, rows) - had_rows
     sees = packed.sees
     if sees is not None:
         own = torch.eye(tokens, dtype=torch.bool, device=sees.device)

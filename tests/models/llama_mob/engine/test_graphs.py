@@ -87,7 +87,7 @@ def test_memory_that_runs_out_while_recording_halves_the_batch() -> None:
     assert users == [4, 2, 1]
 
 
-def test_large_passes_are_done_as_they_are() -> None:
+def test_large_passes_are_not_recorded() -> None:
     passes = Passes(MODEL, np.arange(2))
     cache, tape = passes.cache(2, LARGEST), Tape()
     done = Graphs(passes.forward, tape)
@@ -112,7 +112,7 @@ def test_a_cache_that_is_dropped_is_not_held() -> None:
 def test_sizes_are_few_and_large_enough() -> None:
     found = [size_of_feed(tokens) for tokens in range(1, 200)]
     assert all(tokens <= size <= max(1, 1.5 * tokens) for tokens, size in zip(range(1, 200), found, strict=True))
-    assert len(set(found)) <= 16
+    assert len(set(found)) <= 18
     assert room_for(1000, 30) == 2048
 
 
