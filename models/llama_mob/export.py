@@ -51,7 +51,7 @@ itself how to copy cells: its first two layers were set to do so before training
   wrote: it predicts each hour by itself.
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
-  {step:,.0f} steps, {tokens:,.0f} tokens, {hours:.2f} hours on {hardware}. {note}
+  {step:,.0f} steps, {tokens:,.0f} tokens, {minutes:.0f} minutes on {hardware}. {note}
 - **Made again by** `python -m models.llama_mob.make_tokenizer`, `python -m models.llama_mob.pretrain --out DIR` and
   `python -m models.llama_mob.export --run DIR --hardware '...'`.
 
@@ -117,7 +117,7 @@ def _card(run: Run, made: Path, start: Path, hardware: str, note: str) -> str:
         whole=WHOLE_SHARE,
         step=run.done["step"],
         tokens=run.done["tokens"],
-        hours=run.done["seconds"] / 3600,
+        minutes=run.done["seconds"] / 60,
         hardware=hardware,
         note=note,
         names=" | ".join(models),

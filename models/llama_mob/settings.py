@@ -42,7 +42,7 @@ PAPER: dict[str, Any] = {
     "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1},
 }
 # A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
-TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
+TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02, "decoding": {"choose": "nearest"}}
 
 
 class Instruction(BaseModel):
@@ -92,6 +92,11 @@ class Decoding(BaseModel):
     )
     temperature: float = Field(0.0, ge=0, description="0: the most probable number; higher: sampled, more varied")
     top_p: float = Field(1.0, gt=0, le=1, description="sample from the most probable numbers of this share only")
+    choose: Literal["likeliest", "nearest"] = Field(
+        "likeliest",
+        description="at temperature 0 and but for `free`: the most probable number, or the one of highest expected "
+        "GEO-BLEU proximity exp(-0.5 * distance); unset: nearest with the tiny base",
+    )
     batch: int | None = Field(None, ge=1, description="users at a time; none: as memory allows")
 
 
@@ -186,7 +191,7 @@ class LlamaMobSettings(adapter.Settings):
         if isinstance(given, dict) and given.get("preset") == "paper":
             given = _over(PAPER, given)
         if isinstance(given, dict) and given.get("base", "tiny") == "tiny" and not cls.one_pass:
-            given = {**TINY_DEFAULTS, **given}
+            given = _over(TINY_DEFAULTS, given)
         return given
 
     def scale(self) -> float:

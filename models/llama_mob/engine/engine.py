@@ -102,7 +102,9 @@ class Engine:
     def _start(self, task: Task) -> Writing:
         """Return a task's answer with nothing found yet."""
         slots, widest = len(task.compiled.slots), max(self.width, self.height)
-        choice = Choice(self.seed, task.key, slots, widest, self.decoding.temperature, self.decoding.top_p)
+        asked = self.decoding
+        nearest = asked.choose == "nearest"
+        choice = Choice(self.seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
         drafter = self._drafter(task) if self.decoding.mode == "draft" else None
         return Writing(task, self.decoding, choice, drafter, self.width)
 

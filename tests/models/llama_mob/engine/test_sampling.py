@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TopPLogitsWarper
 
-from models.llama_mob.engine.sampling import Choice, nucleus
+from models.llama_mob.engine.sampling import Choice, expected_proximity, nucleus
 
 SCORES = np.array([0.0, 2.0, 1.0, -3.0], np.float32)
 
@@ -21,6 +21,25 @@ def choice(slots: int = 1, seed: int = 0, temperature: float = 1.0, top_p: float
 def test_greedy_takes_the_best_and_tells_its_lead() -> None:
     assert choice(temperature=0).pick(0, SCORES) == (1, 1.0)
     assert choice(temperature=0).pick(0, SCORES[:1]) == (0, float("inf"))
+
+
+def test_nearest_takes_the_number_of_highest_expected_proximity() -> None:
+    shares = np.array([0.3, 0.0, 0.0, 0.25, 0.0, 0.24, 0.21])  # the likeliest stands apart, the others together
+    with np.errstate(divide="ignore"):
+        scores = np.log(shares).astype(np.float32)
+    expected = [sum(share * np.exp(-0.5 * abs(i - j)) for j, share in enumerate(shares)) for i in range(7)]
+    np.testing.assert_allclose(expected_proximity(scores), expected, rtol=1e-6)
+    assert Choice(0, ("B", 0), 1, 7, 0.0, 1.0).pick(0, scores)[0] == 0
+    chosen, lead = Choice(0, ("B", 0), 1, 7, 0.0, 1.0, nearest=True).pick(0, scores)
+    assert chosen == int(np.argmax(expected)) == 5
+    assert lead == pytest.approx(np.diff(np.sort(expected))[-1], rel=1e-6)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=40))
+def test_a_sure_number_is_the_nearest_too(scores: list[float]) -> None:
+    sure = np.array(scores)
+    sure[len(sure) // 2] += 40
+    assert expected_proximity(sure).argmax() == len(sure) // 2
 
 
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 2.0])
