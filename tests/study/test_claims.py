@@ -205,6 +205,45 @@ def test_a_worker_that_shows_itself_is_not_lost(tmp_path: Path, monkeypatch: pyt
             time.sleep(0.05)
 
 
+def test_a_worker_of_this_machine_is_not_lost_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "LOST_AFTER_S", 0.0)
+    _, study = study_of(tmp_path)
+    spec = f"sqlite:///{tmp_path}/study.db"
+    other, view = Claims(study, opened(study, spec)), Claims(study, opened(study, spec))
+    trial = other.next()
+    assert trial is not None
+    view.me = "this one, so that the other is another"
+    for _ in range(3):
+        assert [t.number for t in view.standing()] == [trial.number]
+        time.sleep(0.01)
+
+
+def test_a_trial_whose_worker_wrote_no_name_is_given_up_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "NAMELESS_S", 0.05)
+    _, study = study_of(tmp_path)
+    view = Claims(study, opened(study, f"sqlite:///{tmp_path}/study.db"))
+    view.opened.ask(view.distributions)  # killed before it said who it was
+    assert len(view.standing()) == 1
+    time.sleep(0.1)
+    assert view.standing() == []
+
+
+def test_a_transaction_on_sqlite_keeps_others_out_from_its_first_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import OperationalError
+
+    monkeypatch.setattr(storage, "LOCKED_AFTER_S", 0.1)
+    one, two = (storage.open_storage(f"sqlite:///{tmp_path}/study.db") for _ in range(2))
+    with one.engine.begin() as first:
+        first.execute(text("SELECT count(*) FROM trials"))
+        with pytest.raises(OperationalError, match="locked"), two.engine.begin():
+            pass
+    with two.engine.begin() as second:
+        assert second.execute(text("SELECT count(*) FROM trials")).scalar() == 0
+
+
 def test_what_was_given_to_another_is_dropped(tmp_path: Path) -> None:
     from bench.study import work
     from bench.study.evaluate import Scored
