@@ -70,7 +70,10 @@ def people(table: Trajectories, ctx: Context, users: int, trainers: int) -> Peop
 
 
 def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: Context, rates: Rates) -> Line:
-    """Time a variant on up to ``users`` users, and on one batch at least, after a warm-up with few queries."""
+    """Time a variant on up to ``users`` users, and on one batch at least, after a warm-up with few queries.
+
+    What a model sets up for a size of batch it sets up within the time: in long use it costs less than here.
+    """
     adapter.settings = variant.settings
     groups = _groups(asked.queries.users, variant.batch, users)
     _warm_up(adapter, asked, groups[0][:WARM_UP_USERS], ctx)

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 WORKER, BEAT, VOID, REASON, SCORED = "worker", "beat", "void", "reason", "scored"  # attributes of trials
 BEAT_S = 10.0
-LOST_AFTER_S = 60.0  # a worker on another machine that gave no sign for so long is gone
-NAMELESS_S = 10.0  # so is one that did not even write down who it is
+LOST_AFTER_S = 60.0  # a worker on another machine, or one without a name, that gave no sign for so long is gone
 POLL_S = 0.5
 RANDOM = Named.model_validate("RandomSampler")  # never proposes where points are taken from the grid
 REPEATS = 20  # proposals of known points in a row after which a finite space is searched for a free one
@@ -129,8 +128,10 @@ class Claims:
         drawn = {"seed": given.options.get("seed", 0), "trials": count, "worker": self.number, "repeats": repeats}
         seed = int(digest(drawn)[:8], 16)
         self.opened.sampler = make("sampler", RANDOM if self.study.in_order else given, seed=seed)
-        trial = self.opened.ask(self.distributions)
-        trial.set_user_attr(WORKER, self.me)
+        trial = self.opened.ask()
+        trial.set_user_attr(WORKER, self.me)  # at once: a nameless trial is waited for
+        for name, distribution in self.distributions.items():
+            trial._suggest(name, distribution)  # as ask does with distributions
         return trial
 
     def _free(self, trials: list[FrozenTrial]) -> list[Point] | None:
@@ -163,7 +164,11 @@ class Claims:
             time.sleep(POLL_S / 10)
 
     def _is_lost(self, trial: FrozenTrial) -> bool:
-        """Is the worker of a running trial gone? On this machine that is seen, elsewhere a silence tells it."""
+        """Is the worker of a running trial gone? On this machine its process is looked for, elsewhere silence tells it.
+
+        So one that stands still on this machine keeps its trial, and containers that share a machine's name and network
+        address must share its processes too.
+        """
         worker = str(trial.user_attrs.get(WORKER, ""))
         if worker == self.me:
             return False
@@ -175,7 +180,7 @@ class Claims:
         if shows != before:
             self._seen[trial.number] = shows, time.monotonic()
             return False
-        return time.monotonic() - since > (LOST_AFTER_S if worker else NAMELESS_S)
+        return time.monotonic() - since > LOST_AFTER_S
 
     def _give_up(self, number: int, trial_id: int, why: str) -> None:
         """Void a trial, unless it has ended meanwhile."""

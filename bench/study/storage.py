@@ -47,15 +47,17 @@ def _connect(spec: str) -> BaseStorage:
     from filelock import FileLock
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
+    from sqlalchemy import make_url
     from sqlalchemy.event import listen
 
     if spec.startswith(JOURNAL):
         path = spec.removeprefix(JOURNAL)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        ends_with_its_holder: Any = FileLock(f"{path}.lock")  # Optuna's own locks outlive a killed worker by 30 s
+        ends_with_its_holder: Any = FileLock(f"{path}.flock")  # Optuna's own outlive a killed worker by 30 s
         return JournalStorage(JournalFileBackend(path, lock_obj=ends_with_its_holder))
-    if spec.startswith("sqlite:///"):
-        Path(spec.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    url = make_url(spec)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         autocommit = {"timeout": LOCKED_AFTER_S, "isolation_level": None}  # sqlite3 itself begins no transaction
         storage = RDBStorage(spec, engine_kwargs={"connect_args": autocommit})
         listen(storage.engine, "begin", _begin_for_writing)

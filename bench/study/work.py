@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError
-from bench.study.claims import REASON, SCORED, Claims
+from bench.study.claims import REASON, SCORED, Claims, is_void
 from bench.study.evaluate import TEST, Evaluator, Failed, Scored
 from bench.study.placing import VALIDATION, place, protocol_at
 from bench.study.reading import make
@@ -61,13 +61,16 @@ def _run(study: Study, opened: optuna.Study, evaluator: Evaluator, trial: Trial)
     try:
         if scored:
             trial.set_user_attr(SCORED, scored.to_plain())
-            opened.tell(trial, [scored.value(name) for name in study.spec.objectives])
-            return ", ".join(f"{name} {scored.value(name):.4g}" for name in study.spec.objectives)
-        trial.set_user_attr(REASON, said)
-        opened.tell(trial, state=state)
-    except (UpdateFinishedTrialError, ValueError):  # the latter is what tell says of an ended trial
-        return "dropped: it was given to another worker meanwhile"
-    return said
+            said = ", ".join(f"{name} {scored.value(name):.4g}" for name in study.spec.objectives)
+            values = [scored.value(name) for name in study.spec.objectives]
+            told = opened.tell(trial, values, skip_if_finished=True)
+        else:
+            trial.set_user_attr(REASON, said)
+            told = opened.tell(trial, state=state, skip_if_finished=True)
+        dropped = is_void(told)
+    except UpdateFinishedTrialError:
+        dropped = True
+    return "dropped: it was given to another worker meanwhile" if dropped else said
 
 
 def score_point(

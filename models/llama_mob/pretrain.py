@@ -118,7 +118,7 @@ def begin(tokens: Tokens, device: str = "cpu") -> Run:
     model, average = (LlamaForCausalLM(start.shape(tokens)) for _ in range(2))
     start.vote(model, tokens)
     average.load_state_dict(model.state_dict())
-    return Run(nn.Module.to(model, device), nn.Module.to(average, device))
+    return Run(nn.Module.to(model, device), nn.Module.to(average, device))  # transformers' own `to` has no types
 
 
 def held_out(tokens: Tokens) -> dict[str, list[Example]]:

@@ -42,7 +42,7 @@ PAPER: dict[str, Any] = {
     "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1},
 }
 # A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
-TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02, "decoding": {"choose": "nearest"}}
+TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
 
 
 class Instruction(BaseModel):
@@ -94,10 +94,16 @@ class Decoding(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1, description="sample from the most probable numbers of this share only")
     choose: Literal["likeliest", "nearest"] = Field(
         "likeliest",
-        description="at temperature 0 and but for `free`: the most probable number, or the one of highest expected "
-        "GEO-BLEU proximity exp(-0.5 * distance); unset: nearest with the tiny base",
+        description="the most probable number; or, at temperature 0 and not for `free`, the one of highest expected "
+        "GEO-BLEU proximity exp(-0.5 * distance); unset: nearest with the tiny base where it can be, else likeliest",
     )
     batch: int | None = Field(None, ge=1, description="users at a time; none: as memory allows")
+
+    @model_validator(mode="after")
+    def _nearest_is_no_sample(self) -> Decoding:
+        if self.choose == "nearest" and (self.mode == "free" or self.temperature):
+            raise ValueError("choose: nearest needs temperature 0 and another mode than free")
+        return self
 
 
 class LlamaMobSettings(adapter.Settings):
@@ -191,7 +197,7 @@ class LlamaMobSettings(adapter.Settings):
         if isinstance(given, dict) and given.get("preset") == "paper":
             given = _over(PAPER, given)
         if isinstance(given, dict) and given.get("base", "tiny") == "tiny" and not cls.one_pass:
-            given = _over(TINY_DEFAULTS, given)
+            given = {**TINY_DEFAULTS, **given, "decoding": _nearest_where_it_can_be(given.get("decoding", {}))}
         return given
 
     def scale(self) -> float:
@@ -215,6 +221,14 @@ class LlamaMobSettings(adapter.Settings):
         elif self.base == "tiny":
             plain["base"] = f"tiny {_hashed('base', TINY)}"
         return plain
+
+
+def _nearest_where_it_can_be(decoding: Any) -> Any:
+    """Let the tiny base choose the nearest number, unless a way of decoding is given that says or needs otherwise."""
+    given = decoding.model_dump(exclude_unset=True) if isinstance(decoding, Decoding) else decoding
+    if not isinstance(given, dict) or given.get("mode") == "free" or given.get("temperature"):
+        return decoding
+    return {"choose": "nearest", **given}
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def test_workers_share_the_points_and_a_killed_one_loses_none(tmp_path: Path, sp
     killed.kill()
     killed.wait()
     for worker in workers:
-        assert worker.wait(timeout=200) == 0
+        assert worker.wait(timeout=200) == 0  # one killed before it wrote its name is waited for
     done = [trial for trial in opened(study, spec).get_trials() if trial.state == TrialState.COMPLETE]
     points = Counter(tuple(sorted(trial.params.items())) for trial in done)
     assert len(points) == study.total == 6
@@ -218,8 +218,8 @@ def test_a_worker_of_this_machine_is_not_lost_while_it_runs(tmp_path: Path, monk
         time.sleep(0.01)
 
 
-def test_a_trial_whose_worker_wrote_no_name_is_given_up_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "NAMELESS_S", 0.05)
+def test_a_trial_whose_worker_wrote_no_name_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "LOST_AFTER_S", 0.05)
     _, study = study_of(tmp_path)
     view = Claims(study, opened(study, f"sqlite:///{tmp_path}/study.db"))
     view.opened.ask(view.distributions)  # killed before it said who it was

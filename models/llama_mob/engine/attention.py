@@ -14,7 +14,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 NAME = "rows"
 # For prompts not cuDNN's kernel, which plans anew for every length of the keys, tens of milliseconds each time. With a
-# mask it is the fastest by far (H200), and the engine keeps to few lengths there.
+# mask cuDNN's is the fastest by far (H200), and the engine keeps to few lengths there.
 UNPLANNED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 FEW = 128  # queries of one row up to which plain products, that spread the keys over the whole GPU, are faster
 ALIGNED = 8  # numbers: CUDA's kernels copy a mask, in every layer, whose rows do not begin at a multiple of this
@@ -39,6 +39,9 @@ def attend(
     rows, heads, tokens, width = query.shape
     if attention_mask is None and tokens > 1:
         grouped = heads != key.shape[1]
+        if grouped and key.is_cuda and key.dtype == torch.float32:  # of its kernels only the one that keeps all scores
+            key, value = (part.repeat_interleave(heads // part.shape[1], dim=1) for part in (key, value))
+            grouped = False
         with sdpa_kernel(UNPLANNED):
             mixed = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=grouped)
     else:

@@ -81,7 +81,7 @@ class FreeWriter:
         size, read = self.model.dtype.itemsize, len(longest.compiled.prompt)
         room = read + _most(longest)
         row = sizes.row_bytes(self.model.config, size, room) + sizes.pass_bytes(self.model.config, size, read, room)
-        fit = sizes.free_bytes(self.model.device) * sizes.SPARED // row
+        fit = sizes.free_bytes(str(self.model.device)) * sizes.SPARED // row
         return int(max(1, min(sizes.MOST[self.model.device.type], fit)))
 
     def _write(self, tasks: Sequence[Task]) -> list[FreeResult]:

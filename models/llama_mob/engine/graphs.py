@@ -47,7 +47,7 @@ class Graphs:
     def __call__(self, cache: KeyValueCache, first: int, packed: Packed) -> torch.Tensor:
         """Do a pass; the result holds until the next one."""
         if cache is not self._cache():
-            self._cache = weakref.ref(cache)
+            self._cache = weakref.ref(cache, lambda _gone: self._recorded.clear())
             self._met.clear()
             self._recorded.clear()
         rows, tokens = packed.ids.shape
@@ -61,7 +61,7 @@ class Graphs:
         return hidden[:rows, :tokens]
 
     def _known(self, key: Key, cache: KeyValueCache, first: int, filled: Packed) -> bool:
-        """Return whether a size is recorded; it is from a certain use on."""
+        """Return whether a size is recorded; it is from its ``USES``-th use on."""
         if key in self._recorded:
             return True
         self._met[key] += 1

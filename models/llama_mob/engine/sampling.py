@@ -36,7 +36,10 @@ class Choice:
         self._noise = _gumbel(seed, key, slots, width) if temperature > 0 else None
 
     def pick(self, slot: int, scores: FloatArray) -> tuple[int, float]:
-        """Return which of the ``scores`` (n,) is chosen at a slot, and by how much it leads the second."""
+        """Return which of the ``scores`` (n,) is chosen at a slot, and by how much it leads the second.
+
+        The lead is one of what is compared: scores, scaled ones with noise, or expected proximities.
+        """
         if self._noise is not None:
             scaled = scores.astype(np.float64) / self._temperature
             if self._top_p < 1:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import psutil
 import torch
 
 from models.llama_mob.engine.cache import shape
 from models.llama_mob.engine.passes import Passes
+from models.llama_mob.survey import free_bytes
 
 SPARED = 0.85  # share of the free memory that is used; the rest is for what this does not count
 MOST = {"cuda": 64, "cpu": 16}  # more users at a time are no faster
@@ -21,13 +21,13 @@ def users_at_a_time(passes: Passes, room: int, feed: int) -> int:
     kind, size = passes.device.type, passes.dtype.itemsize
     reading = pass_bytes(passes.config, size, min(CHUNK[kind], room), room if room > CHUNK[kind] else 0)
     row = row_bytes(passes.config, size, room) + pass_bytes(passes.config, size, feed, room)
-    return int(max(1, min(MOST[kind], (free_bytes(passes.device) * SPARED - reading) // row)))
+    return int(max(1, min(MOST[kind], (free_bytes(str(passes.device)) * SPARED - reading) // row)))
 
 
 def users_a_pass(passes: Passes, length: int) -> int:
     """Return how many prompts of ``length`` tokens can be read whole, without a cache, in one pass; at least 1."""
     row = pass_bytes(passes.config, passes.dtype.itemsize, length, 0)
-    return int(max(1, min(READ[passes.device.type], free_bytes(passes.device) * SPARED // row)))
+    return int(max(1, min(READ[passes.device.type], free_bytes(str(passes.device)) * SPARED // row)))
 
 
 def row_bytes(config: Any, size: int, room: int) -> int:
@@ -42,14 +42,6 @@ def pass_bytes(config: Any, size: int, tokens: int, room: int) -> int:
     group = config.num_attention_heads // heads
     states = tokens * (8 * config.hidden_size + 3 * config.intermediate_size) * size
     return int(states + group * tokens * room * (size + 2))
-
-
-def free_bytes(device: torch.device) -> int:
-    """Return the bytes that can still be taken on a device, those that torch holds unused among them."""
-    if device.type == "cuda":
-        free, _total = torch.cuda.mem_get_info(device)
-        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
-    return int(psutil.virtual_memory().available)
 
 
 def ran_out(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,17 +67,17 @@ def test_bfloat16_keeps_to_the_template_too() -> None:
     count=st.integers(1, 5),
     batch=st.integers(1, 4),
     right=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
-    temperature=st.sampled_from([0.0, 0.7]),
-    top_p=st.sampled_from([1.0, 0.8]),
+    choosing=st.sampled_from(
+        [{}, {"choose": "nearest"}, {"temperature": 0.7, "top_p": 1.0}, {"temperature": 0.7, "top_p": 0.8}]
+    ),
     kv_heads=st.sampled_from([1, 2, 4]),
     nodes=st.integers(1, 12),
 )
 def test_all_modes_answer_alike(
-    seed: int, count: int, batch: int, right: float, temperature: float, top_p: float, kv_heads: int, nodes: int
+    seed: int, count: int, batch: int, right: float, choosing: dict[str, Any], kv_heads: int, nodes: int
 ) -> None:
     asked, model = tasks(seed, count), small_model(seed % 5, kv_heads)
-    sampling = {"temperature": temperature, "top_p": top_p}
-    forced = engine(model, mode="forced", batch=1, **sampling).predict(asked)
+    forced = engine(model, mode="forced", batch=1, **choosing).predict(asked)
     answers = {one.key: result.cells.ravel() for one, result in zip(asked, forced, strict=True)}
     ways = [
         {"mode": "forced", "batch": batch},
@@ -86,7 +87,7 @@ def test_all_modes_answer_alike(
         {"mode": "draft", "draft": "tree", "nodes": nodes, "batch": 1},
     ]
     for way in ways:
-        found = engine(model, lambda one: Knowing(answers[one.key], right, seed), **way, **sampling).predict(asked)
+        found = engine(model, lambda one: Knowing(answers[one.key], right, seed), **way, **choosing).predict(asked)
         assert cells(found) == cells(forced), way
         assert [result.text for result in found] == [result.text for result in forced]
         np.testing.assert_allclose(

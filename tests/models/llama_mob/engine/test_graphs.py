@@ -11,7 +11,7 @@ import torch
 from small_model import Knowing, cells, engine, small_model, tasks
 
 from models.llama_mob.engine import graphs
-from models.llama_mob.engine.attention import attending
+from models.llama_mob.engine.attention import attend, attending, mask
 from models.llama_mob.engine.graphs import LARGEST, PLACES, Graphs, Run, fill_up, room_for, size_of_feed
 from models.llama_mob.engine.passes import Feed, Passes, pack
 
@@ -127,6 +127,21 @@ def test_filled_up_trees_leave_no_token_that_sees_nothing() -> None:
     assert filled.sees.any(-1).all()
     torch.testing.assert_close(filled.sees[:5], packed.sees)
     assert fill_up(packed, rows=6, room=4096).ids.shape == (6, 3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("tokens", [1, 3, 16, 33])
+def test_on_cuda_few_queries_are_answered_as_by_one_kernel(tokens: int) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    torch.manual_seed(0)
+    query = torch.randn(1, 8, tokens, 64, device="cuda")
+    key, value = torch.randn(2, 1, 2, 500, 64, device="cuda")
+    at, begins = torch.arange(400, 400 + tokens, device="cuda")[None], torch.tensor([[400]], device="cuda")
+    added = mask(at, begins, None, 500, 4, torch.float32)
+    exact, _ = attend(torch.nn.Module(), query, key, value, added)
+    half, _ = attend(torch.nn.Module(), *(part.bfloat16() for part in (query, key, value, added)))
+    torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.gpu

@@ -25,7 +25,7 @@ from bench.trajectories import Trajectories
 from bench.world import Calendar, Window
 from models.llama_mob.permutation import Permutation
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import Decoding, LlamaMobSettings
 from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning import checkpoint, examples, lora
 from models.llama_mob.tuning.loop import AnswerLoss, Data, Fit, share
@@ -152,6 +152,28 @@ def test_the_tiny_base_reads_misread_answers_unless_told_otherwise() -> None:
         "paper": (0.0, 1.0),
         "paper with tiny": (0.0, 1.0),
     }
+    assert [name for name, one in settings.items() if one.decoding.choose == "nearest"] == ["tiny", "told"]
+
+
+@pytest.mark.parametrize(
+    ("decoding", "chosen"),
+    [
+        ({"mode": "jump"}, "nearest"),
+        (Decoding(mode="jump"), "nearest"),
+        ({"choose": "likeliest"}, "likeliest"),
+        (Decoding(choose="likeliest"), "likeliest"),
+        ({"temperature": 0.6}, "likeliest"),
+        ({"mode": "free"}, "likeliest"),
+    ],
+)
+def test_the_tiny_base_chooses_the_nearest_number_where_it_can(decoding: Any, chosen: str) -> None:
+    assert LlamaMobSettings(decoding=decoding).decoding.choose == chosen
+
+
+@pytest.mark.parametrize("otherwise", [{"temperature": 0.6}, {"mode": "free"}])
+def test_the_nearest_number_is_neither_sampled_nor_written_freely(otherwise: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="nearest needs temperature 0"):
+        LlamaMobSettings(decoding={"choose": "nearest", **otherwise})
 
 
 BASES: dict[str, dict[str, Any]] = {
