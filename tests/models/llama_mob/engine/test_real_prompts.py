@@ -50,10 +50,12 @@ def ask(base: Loaded, tasks: list[Task], **decoding: Any) -> list[Result]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampling", [{}, {"temperature": 0.6, "top_p": 0.9}], ids=["greedy", "sampled"])
-def test_every_mode_and_batch_answers_as_token_by_token(
-    base: Loaded, humob100: Path, sampling: dict[str, float]
-) -> None:
+@pytest.mark.parametrize(
+    "sampling",
+    [{"choose": "nearest"}, {"choose": "likeliest"}, {"temperature": 0.6, "top_p": 0.9}],
+    ids=["nearest", "likeliest", "sampled"],
+)
+def test_every_mode_and_batch_answers_as_token_by_token(base: Loaded, humob100: Path, sampling: dict[str, Any]) -> None:
     tasks = tasks_of(base, humob100, users=2, seen=(46, 59), asked=(60, 62))
     assert len(tasks) == 4
     forced = ask(base, tasks, mode="forced", batch=1, **sampling)
