@@ -66,10 +66,11 @@ class Claims:
                     return None
                 time.sleep(POLL_S)  # a worker may be lost, and its point free again
                 continue
-            if free and (self.study.in_order or repeats >= REPEATS):
-                self.opened.enqueue_trial(free[self.number % len(free)])
+            listed = bool(free) and (self.study.in_order or repeats >= REPEATS)
             try:
-                trial = self._ask(len(trials), repeats)
+                trial = (
+                    self._begin(free[self.number % len(free)]) if free and listed else self._ask(len(trials), repeats)
+                )
             except UpdateFinishedTrialError:  # this worker stood still so long that others took it for lost
                 continue
             clash = self._clash(trial.number)
@@ -118,6 +119,19 @@ class Claims:
         if not self.study.in_order:
             self.opened.enqueue_trial(trial.params)
         self._give_up(trial.number, trial._trial_id, "interrupted")
+
+    def _begin(self, point: Point) -> Trial:
+        """Make a trial of a point; its choices and its worker's name are written at once."""
+        from optuna.trial import Trial, TrialState, create_trial
+
+        made = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(point),
+            distributions=self.distributions,
+            user_attrs={WORKER: self.me},
+        )
+        self.opened.sampler = make("sampler", RANDOM, seed=0)
+        return Trial(self.opened, self.opened._storage.create_new_trial(self.opened._study_id, template_trial=made))
 
     def _ask(self, count: int, repeats: int = 0) -> Trial:
         """Let the sampler propose; its randomness hangs on how many trials stand, so a resumed study goes on alike.
