@@ -66,11 +66,11 @@ class Claims:
                     return None
                 time.sleep(POLL_S)  # a worker may be lost, and its point free again
                 continue
-            listed = bool(free) and (self.study.in_order or repeats >= REPEATS)
             try:
-                trial = (
-                    self._begin(free[self.number % len(free)]) if free and listed else self._ask(len(trials), repeats)
-                )
+                if free and (self.study.in_order or repeats >= REPEATS):
+                    trial = self._begin(free[self.number % len(free)])
+                else:
+                    trial = self._ask(len(trials), repeats)
             except UpdateFinishedTrialError:  # this worker stood still so long that others took it for lost
                 continue
             clash = self._clash(trial.number)
@@ -130,7 +130,7 @@ class Claims:
             distributions=self.distributions,
             user_attrs={WORKER: self.me},
         )
-        self.opened.sampler = make("sampler", RANDOM, seed=0)
+        self.opened.sampler = make("sampler", RANDOM, seed=0)  # asked for nothing
         return Trial(self.opened, self.opened._storage.create_new_trial(self.opened._study_id, template_trial=made))
 
     def _ask(self, count: int, repeats: int = 0) -> Trial:
