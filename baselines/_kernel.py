@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from baselines._votes import Places
-from bench.trajectories import Queries, Trajectories
-from bench.world import Calendar
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Calendar
 
 WEEK = 7
 FAR = 1e-9  # least slot weight: points of other hours decide where the hour has none

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from baselines._votes import Places
 from bench.adapter import Context, PerUser, Settings
+from bench.data.trajectories import Answers, Queries, Trajectories
+from bench.data.world import Calendar
 from bench.files import write_text
-from bench.trajectories import Answers, Queries, Trajectories
-from bench.world import Calendar
 
 FILE = "off_days.json"
 WORKING, NIGHT = (3 / 8, 3 / 4), (7 / 24, 21 / 24)  # from 9 to 18 h; before 7 h and after 21 h

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from bench.adapter import Settings
-from bench.trajectories import Trajectories
+from bench.data.trajectories import Trajectories
 
 Level = tuple[np.ndarray, np.ndarray]
 Ties = Literal["first", "recent", "frequent"]

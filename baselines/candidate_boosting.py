@@ -12,8 +12,8 @@ from baselines._candidates import Candidates
 from baselines._trees import Trees
 from bench import adapter
 from bench.adapter import Adapter, Context, LearnsFrom, Needs, Split
-from bench.trajectories import MISSING, Answers, Queries, Trajectories, by_user
-from bench.world import Window
+from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
+from bench.data.world import Window
 
 Span = tuple[int, int]
 

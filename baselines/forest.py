@@ -12,7 +12,7 @@ from baselines._kernel import proximity, smoothed, winners
 from baselines._votes import Places
 from bench import adapter
 from bench.adapter import Context, Needs, PerUser
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class Forest(PerUser):

@@ -11,7 +11,7 @@ from baselines._kernel import Kernel, Votes, proximity, smoothed, winners
 from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import Places
 from bench.adapter import Context
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class KernelVote(KnowsOffDays):

@@ -10,7 +10,7 @@ from pydantic import Field
 from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import ModeSettings, Places, Ties, most_frequent, slots_around
 from bench.adapter import Context
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class OffdaySlotMode(KnowsOffDays):

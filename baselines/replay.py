@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from bench import adapter
 from bench.adapter import Adapter, Context, LearnsFrom, Split
-from bench.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
+from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
 
 MASK = 999
 
@@ -96,7 +96,7 @@ class Replay(Adapter):
 
     def _table(self, city: str, ctx: Context) -> tuple[Trajectories, Queries]:
         """Read a city's file once."""
-        from bench.sources.csvfiles import read_points
+        from bench.data.files.csvfiles import read_points
 
         if city not in self._tables:
             path = self._path(city)

@@ -8,7 +8,7 @@ import numpy as np
 
 from baselines._votes import ModeSettings, Places, most_frequent, slots_around
 from bench.adapter import Context, PerUser
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class SlotMode(PerUser):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bench import adapter
 from bench.adapter import Context, Needs, PerUser
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class Svr(PerUser):

@@ -10,7 +10,7 @@ from pydantic import Field
 from baselines._votes import Places
 from bench import adapter
 from bench.adapter import Context, PerUser
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class TimeKnn(PerUser):

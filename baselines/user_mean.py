@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapter import Context, PerUser
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 
 class UserMean(PerUser):

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from bench.trajectories import MISSING, Answers, Queries, Trajectories, by_user
-from bench.world import Calendar, Grid, Window
+from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
+from bench.data.world import Calendar, Grid, Window
 
 LearnsFrom = Literal["nothing", "train users", "test histories"]
 

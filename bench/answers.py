@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from bench.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
-from bench.world import Grid
+from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
+from bench.data.world import Grid
 
 Fallback = Literal["last_cell", "user_mode"]
 
@@ -34,7 +34,7 @@ def check(answers: object, queries: Queries, grid: Grid) -> Answers:
     Raises WrongAnswers if it is no Answers object, or has not one row per query, naming the first bad thing.
     """
     if not isinstance(answers, Answers):
-        raise WrongAnswers(f"predict returned {type(answers).__name__}, not bench.trajectories.Answers")
+        raise WrongAnswers(f"predict returned {type(answers).__name__}, not bench.data.trajectories.Answers")
     for name in ("x", "y", "status"):
         column = np.asarray(getattr(answers, name))
         if column.shape != (len(queries),):

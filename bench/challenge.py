@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from bench import metrics, resample
+from bench.data.files.csvfiles import read_points
+from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
-from bench.sources.csvfiles import read_points
-from bench.trajectories import Queries, Trajectories
 
 Table = TypeVar("Table", bound=Queries)
 

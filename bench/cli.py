@@ -204,7 +204,7 @@ def convert(
     if to == "rows":
         convert_command(source, target, from_day, to_day)
     else:
-        from bench.world import Window
+        from bench.data.world import Window
 
         converse_command(source, target, from_day, Window(history, horizon), ask=ask, template=template)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import spending
 from bench.adapter import Adapter, Context
-from bench.trajectories import Queries, Trajectories
+from bench.data.trajectories import Queries, Trajectories
 
 LATENCY_USERS = 20
 WARM_UP_USERS = 2

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.data.trajectories import Trajectories
+from bench.data.world import World
 from bench.place import Place
 from bench.plan import Planned
 from bench.schema import Protocol
 from bench.store import Store
 from bench.tables import write_table
-from bench.trajectories import Trajectories
-from bench.world import World
 
 
 def write_job(

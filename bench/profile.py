@@ -12,8 +12,8 @@ import numpy as np
 
 from bench import cost, floor, spending
 from bench.adapter import Adapter, Context, Settings
+from bench.data.trajectories import Queries, Trajectories
 from bench.floor import Floor, Rates
-from bench.trajectories import Queries, Trajectories
 
 WARM_UP_QUERIES, WARM_UP_USERS = 8, 2
 

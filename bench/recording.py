@@ -7,11 +7,11 @@ from typing import Literal
 
 from bench import registry
 from bench.adapter import Adapter
+from bench.data.world import Window
 from bench.plan import Planned, digest
 from bench.provenance import machine, provenance
 from bench.record import Case, Identity, Record
 from bench.schema import ModelSpec, Protocol, SplitSpec
-from bench.world import Window
 
 Reason = Literal["failed", "skipped"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bench import metrics
+from bench.data.files.csvfiles import read_points
+from bench.data.files.fetch import RECORDS, ZENODO, Progress, download, record_files
+from bench.data.sources.challenges import get_challenge
+from bench.data.sources.humob import Humob
 from bench.errors import UserError, nearest
-from bench.sources.challenges import get_challenge
-from bench.sources.csvfiles import read_points
-from bench.sources.fetch import RECORDS, ZENODO, Progress, download, record_files
-from bench.sources.humob import Humob
 from bench.submission import check_submission
 
 

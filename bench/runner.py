@@ -16,6 +16,7 @@ from typing import Any
 
 from bench import executor, registry
 from bench.adapter import Adapter
+from bench.data.sources import Source
 from bench.files import sweep
 from bench.jobs import write_job
 from bench.place import Place
@@ -26,7 +27,6 @@ from bench.record import Record
 from bench.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.schema import ModelSpec, Protocol, SplitSpec
 from bench.scoring import ScoringContext, done_record
-from bench.sources import Source
 from bench.splits import Prepared, Skip, make_split
 from bench.store import Run, Store
 

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_
 
 from bench import registry
 from bench.answers import Fallback
+from bench.data.sources import KINDS
+from bench.data.world import Window
 from bench.errors import nearest
 from bench.selection import Part, Selection, refuse_overlap
-from bench.sources import KINDS
-from bench.world import Window
 
 SCHEMA = 1
 

@@ -11,6 +11,9 @@ import pandas as pd
 
 from bench import answers as checks
 from bench import metrics, resample
+from bench.data.sources import Source
+from bench.data.trajectories import Trajectories
+from bench.data.world import World
 from bench.files import write_with
 from bench.metrics import groups
 from bench.place import Place
@@ -19,11 +22,8 @@ from bench.provenance import machine, provenance
 from bench.record import AnswerCounts, Cost, Data, Record, Score, Spent
 from bench.recording import describe_planned
 from bench.schema import Protocol
-from bench.sources import Source
 from bench.splits import Prepared
 from bench.store import Run, Store, read_answers, read_json
-from bench.trajectories import Trajectories
-from bench.world import World
 
 MISSES = "|misses_as_zero"
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.adapter import Split
+from bench.data.sources import Source
+from bench.data.trajectories import Trajectories
 from bench.schema import Protocol, Selection, SplitSpec, UsersSpec
-from bench.sources import Source
-from bench.trajectories import Trajectories
 
 TEST_SHARE, VALIDATE_SHARE = 0.2, 0.1
 ROLES = ("train", "validate", "test")

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from bench import record as records
+from bench.data.trajectories import Answers, Queries
 from bench.files import write_text, write_with
 from bench.record import Record
-from bench.trajectories import Answers, Queries
 
 
 class Store:

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.challenge import spans
+from bench.data.files.rows import COLUMNS, Rules
+from bench.data.sources.challenges import Challenge, get_challenge
+from bench.data.trajectories import Queries
 from bench.errors import UserError, nearest
-from bench.sources.challenges import Challenge, get_challenge
-from bench.sources.rows import COLUMNS, Rules
-from bench.trajectories import Queries
 
 _NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
 _HEADER = ",".join(COLUMNS)
@@ -49,7 +49,7 @@ def asked_points(challenge: str, city: str, data: str) -> Queries:
 
     data: the folder with the challenge's files, also as ``humob:FOLDER``. Raises UserError.
     """
-    from bench.sources.humob import Humob
+    from bench.data.sources.humob import Humob
 
     rules = get_challenge(challenge)
     source = Humob(data.removeprefix("humob:"))

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from bench.data.trajectories import Queries
 from bench.files import write_with
-from bench.trajectories import Queries
 
 Table = TypeVar("Table", bound=Queries)
 

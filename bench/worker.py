@@ -24,10 +24,10 @@ import numpy as np
 from bench import answers as checks
 from bench import cost, registry, spending
 from bench.adapter import Adapter, Context
+from bench.data.trajectories import Answers, Queries, Trajectories
+from bench.data.world import Calendar, Grid, Window
 from bench.store import Store, read_json, write_answers, write_json
 from bench.tables import read_table
-from bench.trajectories import Answers, Queries, Trajectories
-from bench.world import Calendar, Grid, Window
 
 PROGRESS_EVERY_S = 0.2
 

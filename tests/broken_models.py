@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bench import adapter
 from bench.adapter import Adapter, Context, LearnsFrom
-from bench.trajectories import Answers, Queries, Trajectories
+from bench.data.trajectories import Answers, Queries, Trajectories
 
 
 class Good(Adapter):

@@ -22,7 +22,7 @@ from small_world import SmallWorld, locked
 
 from bench import answers as checks
 from bench.adapter import Adapter, Context, LearnsFrom
-from bench.trajectories import OK, Answers, Queries, Trajectories
+from bench.data.trajectories import OK, Answers, Queries, Trajectories
 
 HEAVY = ("torch", "sklearn", "numba", "transformers", "matplotlib")
 SAFE_FILES = (".json", ".npy", ".npz", ".parquet", ".safetensors", ".csv", ".txt", ".yaml")

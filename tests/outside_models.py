@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapter import Adapter, Context, Settings, Split
+from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.store import read_json, write_json
-from bench.trajectories import Answers, Queries, Trajectories
 
 
 class Home(Adapter):

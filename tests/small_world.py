@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from bench.adapter import Context, Split
-from bench.trajectories import Queries, Trajectories
-from bench.world import Grid, Window
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Grid, Window
 
 Table = TypeVar("Table", bound=Queries)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.answers import WrongAnswers, check, fill
-from bench.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
-from bench.world import Grid
+from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
+from bench.data.world import Grid
 
 GRID = Grid()
 

@@ -13,9 +13,9 @@ from walks import noisy, walks
 
 from bench.challenge import score_files, spans, summary
 from bench.commands.challenge import score_command
+from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.metrics import MAIN, score_users
-from bench.trajectories import Trajectories
 
 TRUTH = walks(6, seed=3, city="B")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.describe import METRICS, baseline_scores, describe, moves, people, real_cities
-from bench.trajectories import Trajectories
-from bench.world import Grid, World
+from bench.data.describe import METRICS, baseline_scores, describe, moves, people, real_cities
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid, World
 
 
 def table(*rows: tuple[int, int, int, int, int]) -> Trajectories:

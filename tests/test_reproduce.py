@@ -16,10 +16,10 @@ import pytest
 
 from bench import reproduce as module
 from bench.commands.challenge import reproduce_command
+from bench.data.files.fetch import RECORDS
+from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
 from bench.reproduce import PUBLISHED, reproduce
-from bench.sources.challenges import CHALLENGES
-from bench.sources.fetch import RECORDS
 
 RULES = CHALLENGES["humob2024"]
 ORIGINAL = PUBLISHED["humob2024"]

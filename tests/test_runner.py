@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench import place, protocol, registry, runner
+from bench.data.sources import open_source
 from bench.plan import identity_of
 from bench.progress import Lines
 from bench.record import Record
 from bench.record import read as read_record
-from bench.sources import open_source
 from bench.store import Run, read_json
 
 TEXT = """\

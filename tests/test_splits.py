@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import splits
+from bench.data.sources import Source
+from bench.data.sources.humob import Humob
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Window, World
 from bench.schema import Protocol, SplitSpec, TrainSpec, UsersSpec
-from bench.sources import Source
-from bench.sources.humob import Humob
 from bench.splits import Prepared, RolesOverlap, Skip, hashes, make_split, prove_disjoint, roles
-from bench.trajectories import Queries, Trajectories
-from bench.world import Window, World
 
 WINDOW = Window((0, 3), (4, 5))
 DAYS = 6

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.commands.challenge import MOST_LINES, check_submission_command
+from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
-from bench.sources.challenges import CHALLENGES
 from bench.submission import asked_points, check_submission
 
 CASES = [(name, city) for name, rules in CHALLENGES.items() for city in rules.targets]

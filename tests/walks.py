@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.trajectories import Trajectories
+from bench.data.trajectories import Trajectories
 
 
 def walks(

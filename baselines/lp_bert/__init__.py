@@ -17,9 +17,9 @@ from pydantic import Field
 
 from bench import adapter
 from bench.adapter import Adapter, Context, Needs, Split
+from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_text
-from bench.trajectories import MISSING, OK, Answers, Queries, Trajectories
 
 if TYPE_CHECKING:
     from baselines.lp_bert.fitting import Task

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from baselines.lp_bert.model import GAPS, MASK, Batch
-from bench.trajectories import Queries, Trajectories, by_user
+from bench.data.trajectories import Queries, Trajectories, by_user
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from baselines.lp_bert.data import Example, pack
 from baselines.lp_bert.model import LPBert
 from baselines.lp_bert.train import autocast
-from bench.world import Grid
+from bench.data.world import Grid
 
 Discount = Literal["probability", "logit"]
 

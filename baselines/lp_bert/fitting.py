@@ -17,9 +17,9 @@ from baselines.lp_bert.model import LPBert
 from baselines.lp_bert.store import load_state, peek, save_state
 from baselines.lp_bert.train import Trainer, cosine
 from bench.adapter import Context
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Window
 from bench.metrics import score_users
-from bench.trajectories import Queries, Trajectories
-from bench.world import Window
 
 if TYPE_CHECKING:
     from baselines.lp_bert import LpBertSettings

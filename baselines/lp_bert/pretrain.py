@@ -26,7 +26,7 @@ from baselines.lp_bert.model import Batch, LPBert, Shape
 from baselines.lp_bert.start import vote
 from baselines.lp_bert.store import load_state, peek, save_state
 from baselines.lp_bert.train import Trainer
-from bench.sources.synthetic import Synthetic
+from bench.data.sources.synthetic import Synthetic
 
 FIRST_SEED = 1000
 POOL, CITY_USERS = 4000, 100  # users held at a time, and drawn from one city

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.lp_bert.model import CELLS, MASK, Head, Layer, LPBert
-from bench.world import Calendar
+from bench.data.world import Calendar
 
 PERIODS = (420.0, 201.0, 95.8, 45.8, 21.9, 10.4, 4.99, 2.38)  # of the waves that write a place, in cells
 VOTE, OWN, SLOT, WEEK, OFF, AGE, SEEN, FREE = 0, 32, 64, 88, 94, 95, 99, 100  # where each part of the width begins

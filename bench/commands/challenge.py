@@ -42,7 +42,7 @@ def score_command(
 
 def check_submission_command(file: Path, challenge: str | None, city: str | None, data: str | None) -> int:
     """Check a submission against a challenge's rules and print its faults; return 0 if there are none, else 2."""
-    from bench.sources.challenges import CHALLENGES
+    from bench.data.sources.challenges import CHALLENGES
     from bench.submission import asked_points, check_submission
 
     if challenge is None or city is None:

@@ -59,7 +59,7 @@ def counts(protocol: Protocol) -> tuple[int, int]:
 
 def _cities(protocol: Protocol, *, given: bool) -> tuple[str, ...] | None:
     """Return the cities that the data have; None where a folder that only the file names is absent."""
-    from bench.sources import open_source
+    from bench.data.sources import open_source
 
     try:
         wanted = protocol.data

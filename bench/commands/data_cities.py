@@ -12,7 +12,7 @@ from rich.table import Table
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.describe import Description
+    from bench.data.describe import Description
 
 MOST_USERS = 400  # of each city are described: enough for means within a few per cent, and done in seconds
 PER_PERSON = {"radius of gyration": "radius of gyration, km"}
@@ -20,8 +20,8 @@ PER_PERSON = {"radius of gyration": "radius of gyration, km"}
 
 def make_command(folder: Path, seed: int = 0, users: int = 1000) -> None:
     """Write the synthetic cities as ``city_X.csv.gz``. Raises UserError."""
-    from bench.sources.convert import write_points
-    from bench.sources.synthetic import Synthetic
+    from bench.data.convert import write_points
+    from bench.data.sources.synthetic import Synthetic
 
     source = Synthetic(seed=seed, users=users)
     console = Console()
@@ -43,7 +43,7 @@ def describe_command(specs: Sequence[str], seed: int = 1) -> None:
 
     seed: of the synthetic cities; 1 as in the protocols.
     """
-    from bench.describe import real_cities
+    from bench.data.describe import real_cities
 
     columns = {f"real {city}": figures for city, figures in real_cities().items()}
     for spec in specs:
@@ -60,9 +60,9 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
     """Describe all cities of one source, with progress on standard error."""
     from rich.progress import Progress
 
-    from bench.describe import BASELINES, describe
+    from bench.data.describe import BASELINES, describe
+    from bench.data.sources import open_source
     from bench.registry import names
-    from bench.sources import open_source
 
     source = open_source(spec, seed=seed, options={"users": MOST_USERS} if spec == "synthetic" else None)
     baselines = [name for name in BASELINES if name in names()]

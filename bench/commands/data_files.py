@@ -10,15 +10,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.data.world import Window
 from bench.errors import UserError
-from bench.world import Window
 
 LINE_EVERY_S = 15.0
 
 
 def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
     """Download a challenge's files and say where they are. Raises UserError."""
-    from bench.sources.fetch import fetch
+    from bench.data.files.fetch import fetch
 
     console = Console(stderr=True)
     with Bar(console) as bar:
@@ -31,7 +31,7 @@ def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
 
 def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int = 0) -> None:
     """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
-    from bench.sources.convert import convert
+    from bench.data.convert import convert
 
     rows = convert(source, target, from_day=from_day, to_day=to_day)
     days = "" if from_day == to_day else f"; days count from {to_day} now"
@@ -42,7 +42,7 @@ def converse_command(
     source: Path, target: Path, from_day: int, window: Window, *, ask: bool, template: Path | None
 ) -> None:
     """Convert a file of rows to conversations, with answers or to ask; say how many there are. Raises UserError."""
-    from bench.sources.convert import read_source
+    from bench.data.convert import read_source
     from models.llama_mob.prompts.conversations import conversations_of, paper_template, write_conversations
 
     if target.suffix != ".json":

@@ -62,6 +62,6 @@ def _metrics() -> list[tuple[str, str]]:
 
 
 def _sources() -> list[tuple[str, str]]:
-    from bench.sources import KINDS as SOURCES
+    from bench.data.sources import KINDS as SOURCES
 
     return list(SOURCES.items())

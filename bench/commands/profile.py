@@ -62,10 +62,10 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     """Return the lines of the table, and what stands below it."""
     from bench import floor, profile, registry
     from bench.adapter import Context
+    from bench.data.sources import open_source
     from bench.place import place
     from bench.provenance import machine
     from bench.runner import lacking
-    from bench.sources import open_source
 
     where = place(1, order.device)
     if where.device == "cuda" and not machine().gpu:

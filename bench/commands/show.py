@@ -57,8 +57,8 @@ def show_trajectory(
     spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; the last three weeks where None. Raises
     UserError.
     """
+    from bench.data.sources import open_source
     from bench.report.trajectory import view
-    from bench.sources import open_source
 
     kind, _, rest = spec.partition(":")
     seeded = kind == "synthetic" and rest.isdecimal()
@@ -91,8 +91,8 @@ def _answers(path: Path, city: str, uid: int) -> Said:
     """Read one user's answers. Raises UserError if the file has none, or is no file of answers."""
     import pandas as pd
 
+    from bench.data.trajectories import Trajectories
     from bench.report.trajectory import Said
-    from bench.trajectories import Trajectories
 
     try:
         frame = pd.read_parquet(path, columns=["city", "uid", "d", "t", "x", "y", "status"])

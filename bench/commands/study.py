@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from rich.console import Console
 
-    from bench.sources import Source
+    from bench.data.sources import Source
     from bench.study.evaluate import Evaluator
     from bench.study.outcome import Outcome
     from bench.study.schema import Study
@@ -107,7 +107,7 @@ def _check_data(order: Order, studies: Sequence[Study]) -> None:
 
 
 def _source(study: Study) -> Source:
-    from bench.sources import open_source
+    from bench.data.sources import open_source
 
     data = study.protocol.data
     return open_source(data.source, seed=data.seed, options=dict(data.options))

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from bench.data.trajectories import Trajectories
+    from bench.data.world import World
     from bench.metrics.pairs import Pairs
-    from bench.trajectories import Trajectories
-    from bench.world import World
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bench.trajectories import Trajectories
-from bench.world import Grid
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid
 
 KINDS = ("activity", "gyration")
 

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.data.trajectories import Trajectories
+from bench.data.world import World
 from bench.errors import UserError
-from bench.trajectories import Trajectories
-from bench.world import World
 
 
 @dataclass(frozen=True, eq=False)

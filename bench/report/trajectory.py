@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from rich.text import Text
 
-from bench.trajectories import INVALID, OK, Trajectories
-from bench.world import World
+from bench.data.trajectories import INVALID, OK, Trajectories
+from bench.data.world import World
 
 LETTERS = "H2abcdefghijklmnopqrstuvwxyz"
 RARE, UNKNOWN, NOWHERE, WRONG_FORM, SILENT = "*", "?", "·", "!", "_"
@@ -22,7 +22,7 @@ Cell = tuple[int, int]
 
 @dataclass(frozen=True)
 class Said:
-    """Answers for one user: a table of their points, with the status of each (bench.trajectories)."""
+    """Answers for one user: a table of their points, with the status of each (bench.data.trajectories)."""
 
     points: Trajectories
     status: np.ndarray

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.sources import Source
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import World
 from bench.place import Place
 from bench.record import Record
 from bench.runner import Runner
 from bench.schema import Protocol
-from bench.sources import Source
 from bench.store import Run
 from bench.study.placing import VALIDATION
 from bench.study.schema import COSTS, TRAJECTORIES
-from bench.trajectories import Queries, Trajectories
-from bench.world import World
 
 TEST = "test"  # folder of the records of test users, beside that of VALIDATION
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapter import Adapter, Context, LearnsFrom
-from bench.trajectories import MISSING, Answers, Queries, Trajectories
+from bench.data.trajectories import MISSING, Answers, Queries, Trajectories
 
 
 class Fallback(Adapter):

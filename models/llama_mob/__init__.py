@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from bench import adapter
 from bench.adapter import Adapter, Context, Needs, Split
+from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_text
-from bench.trajectories import Answers, Queries, Trajectories
 from models.llama_mob.settings import LlamaMobSettings
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import torch
 from transformers import PreTrainedModel
 
 from bench.adapter import Context
+from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
+from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
-from bench.world import Calendar, Grid
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
 from models.llama_mob.engine.onepass import OnePassReader

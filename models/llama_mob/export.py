@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
 from bench.adapter import Adapter, Context
+from bench.data.sources.synthetic import Synthetic
+from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.files import write_text, write_with
 from bench.metrics import score_users
 from bench.registry import make
-from bench.sources.synthetic import Synthetic
-from bench.trajectories import Trajectories
 from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
 from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
 from models.llama_mob.settings import TINY
@@ -43,7 +43,7 @@ itself how to copy cells: its first two layers were set to do so before training
 - **Start.** `start.py`: the first layer's heads look one to three tokens back, the second layer's attend to records at
   a near timeslot, on the same kind of day and weekday, recent ones first, and bring their cells; the rest begins small
   and at random. Its constants are those of `kernel_vote`, which were tuned on days 45-59 of city B (HuMob 2024).
-- **Data.** Synthetic cities A-D (`bench/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
+- **Data.** Synthetic cities A-D (`bench/data/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
   seeds; {held:,} is held out), 100 people a city, their places mirrored, turned and moved at random. Windows of
   {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted, {whole:.0%} of them of the most of both; the
   instruction's parts and the answer's format drawn anew for every few batches. Each cell of the answer is read as one

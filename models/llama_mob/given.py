@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapter import Context
-from bench.trajectories import Answers, Queries, Trajectories
+from bench.data.trajectories import Answers, Queries, Trajectories
 from models.llama_mob import LlamaMob
 from models.llama_mob.answering import Answering
 from models.llama_mob.engine import Engine, Task

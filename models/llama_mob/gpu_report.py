@@ -26,6 +26,9 @@ import torch
 from bench import floor, profile, registry
 from bench.adapter import Context, Settings
 from bench.commands.profile import DECODINGS, number, table_of
+from bench.data.sources import open_source
+from bench.data.trajectories import Trajectories
+from bench.data.world import Window
 from bench.errors import UserError
 from bench.files import write_text
 from bench.place import place
@@ -33,9 +36,6 @@ from bench.profile import Line, People, Variant
 from bench.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
-from bench.sources import open_source
-from bench.trajectories import Trajectories
-from bench.world import Window
 from models.llama_mob import base, shapes
 from models.llama_mob.answering import Answering
 from models.llama_mob.given import GivenMob

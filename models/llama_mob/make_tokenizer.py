@@ -11,9 +11,9 @@ import itertools
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Calendar, Grid
 from bench.files import write_text
-from bench.trajectories import Queries, Trajectories
-from bench.world import Calendar, Grid
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, NUMBERS, TURN_END

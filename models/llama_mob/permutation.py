@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.trajectories import Trajectories
-from bench.world import Grid
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid
 
 SEED = 20241  # the same renaming in every fit: a base meets it in training and in the test
 

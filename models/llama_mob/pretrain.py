@@ -24,9 +24,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import LlamaForCausalLM
 
+from bench.data.sources.synthetic import Synthetic
+from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.sources.synthetic import Synthetic
-from bench.world import Calendar, Grid
 from models.llama_mob import start
 from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, batches, example, pack
 from models.llama_mob.prompts.template import Template

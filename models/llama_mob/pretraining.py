@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.sources.synthetic import Synthetic
-from bench.trajectories import Trajectories
-from bench.world import Calendar, Grid
+from bench.data.sources.synthetic import Synthetic
+from bench.data.trajectories import Trajectories
+from bench.data.world import Calendar, Grid
 from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction

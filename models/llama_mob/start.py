@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.world import Calendar
+from bench.data.world import Calendar
 from models.llama_mob.prompts.template import MASK
 from models.llama_mob.tokens import Tokens
 

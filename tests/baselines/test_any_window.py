@@ -10,8 +10,8 @@ from small_world import SmallWorld
 
 from bench import registry
 from bench.adapter import Context
-from bench.trajectories import OK, Queries, Trajectories
-from bench.world import Grid, Window
+from bench.data.trajectories import OK, Queries, Trajectories
+from bench.data.world import Grid, Window
 
 OWN_CELLS = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote", "bigram", "tt_knn")
 GRIDS = st.builds(Grid, width=st.integers(1, 300), height=st.integers(1, 300), slots=st.sampled_from([1, 24, 48, 144]))
@@ -63,7 +63,7 @@ def test_the_same_weeks_later_give_the_same_answers(
     name: str, case: tuple[Grid, Window, Trajectories, Queries], shift: int
 ) -> None:
     """Statistics know days by weekday, day type and distance alone (holidays aside)."""
-    from bench.world import Calendar
+    from bench.data.world import Calendar
 
     grid, window, history, queries = case
     calendar = Calendar(holidays=frozenset())

@@ -17,8 +17,8 @@ from baselines._trees import Trees
 from baselines.candidate_boosting import _windows
 from bench import registry
 from bench.adapter import Context
-from bench.trajectories import OK, Trajectories
-from bench.world import Window
+from bench.data.trajectories import OK, Trajectories
+from bench.data.world import Window
 
 
 @pytest.mark.parametrize("depth", [1, None])

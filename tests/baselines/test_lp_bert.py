@@ -21,8 +21,8 @@ from baselines.lp_bert.start import vote
 from baselines.lp_bert.store import load_weights, save_weights
 from baselines.lp_bert.train import Trainer, cosine
 from bench.adapter import Context
+from bench.data.trajectories import OK, Trajectories
 from bench.errors import UserError
-from bench.trajectories import OK, Trajectories
 
 TINY = Shape(width=32, layers=2, heads=2, hidden=64)
 
@@ -305,8 +305,8 @@ def test_the_shipped_weights_are_small_and_of_the_published_size(shipped: LpBert
 
 def test_the_shipped_weights_beat_the_slot_mode_on_new_synthetic_people(shipped: LpBert) -> None:
     from baselines.slot_mode import SlotMode
+    from bench.data.sources.synthetic import Synthetic
     from bench.metrics import score_users
-    from bench.sources.synthetic import Synthetic
 
     table = Synthetic(seed=77, users=60).load("B").days(39, 62)
     history, truth = table.days(39, 59), table.days(60, 62)

@@ -11,9 +11,9 @@ from small_world import people
 from baselines._offdays import find_off_days
 from bench import registry
 from bench.adapter import Context
-from bench.sources.csvfiles import read_points
-from bench.trajectories import Trajectories
-from bench.world import Calendar
+from bench.data.files.csvfiles import read_points
+from bench.data.trajectories import Trajectories
+from bench.data.world import Calendar
 
 
 @pytest.fixture(scope="module")

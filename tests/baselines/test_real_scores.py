@@ -12,9 +12,9 @@ import pytest
 
 from bench import registry
 from bench.adapter import Context
+from bench.data.files.csvfiles import read_points
+from bench.data.trajectories import Trajectories
 from bench.metrics import score_users
-from bench.sources.csvfiles import read_points
-from bench.trajectories import Trajectories
 
 FIGURES = ("geobleu@humob24", "geobleu@giscup25", "dtw@fixed")
 EXACT = {

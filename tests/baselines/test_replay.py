@@ -10,8 +10,8 @@ from small_world import SmallWorld
 
 from bench import registry
 from bench.adapter import Context
+from bench.data.trajectories import INVALID, MISSING, OK, Queries
 from bench.errors import UserError
-from bench.trajectories import INVALID, MISSING, OK, Queries
 
 ROWS = "uid,d,t,x,y\n7,60,3,10,20\n7,60,4,999,999\n8,61,0,30,40\n"
 

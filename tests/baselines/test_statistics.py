@@ -7,8 +7,8 @@ import pytest
 
 from bench import registry
 from bench.adapter import Context
-from bench.trajectories import MISSING, Answers, Queries, Trajectories
-from bench.world import Calendar, Grid
+from bench.data.trajectories import MISSING, Answers, Queries, Trajectories
+from bench.data.world import Calendar, Grid
 
 HOME, WORK, PARK, SHOP = (10, 10), (50, 50), (90, 20), (91, 20)
 Row = tuple[int, int, tuple[int, int]]

@@ -7,8 +7,8 @@ from small_world import people
 
 from bench import registry
 from bench.adapter import Context
-from bench.trajectories import Trajectories
-from bench.world import Grid
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid
 
 FAST = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote", "bigram", "tt_knn")
 

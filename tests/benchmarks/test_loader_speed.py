@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
 
-from bench.sources.csvfiles import read_points
-from bench.trajectories import DTYPES, Trajectories
+from bench.data.files.csvfiles import read_points
+from bench.data.trajectories import DTYPES, Trajectories
 
 ROWS = 10_000_000
 COMPACT_BYTES = sum(np.dtype(DTYPES[name]).itemsize for name in Trajectories.columns())
@@ -30,7 +30,7 @@ MEASURE = """
 import sys, threading, psutil
 from pathlib import Path
 import numpy, pandas, pyarrow, pyarrow.csv
-from bench.sources.csvfiles import read_points
+from bench.data.files.csvfiles import read_points
 small = Path(sys.argv[1]).with_name("small.csv")
 small.write_text("1,0,0,1,1\\n")
 read_points(small, city="A")

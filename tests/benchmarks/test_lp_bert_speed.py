@@ -18,7 +18,7 @@ from baselines.lp_bert.data import Person, hide_days, pack, people
 from baselines.lp_bert.decode import predict
 from baselines.lp_bert.model import LPBert
 from baselines.lp_bert.train import Trainer
-from bench.sources.synthetic import Synthetic
+from bench.data.sources.synthetic import Synthetic
 
 USERS, BATCH = 64, 16
 PRECISIONS = ("float32", "bfloat16")

@@ -6,8 +6,8 @@ import pytest
 
 from bench.cli import app
 from bench.commands.data_files import convert_command, fetch_command
+from bench.data.files import fetch
 from bench.errors import UserError
-from bench.sources import fetch
 from models.llama_mob.prompts.conversations import read_conversations
 
 ROWS = "uid,d,t,x,y\n1,0,3,5,6\n1,59,3,5,7\n1,60,3,5,8\n1,60,4,999,999\n2,0,3,5,6\n"

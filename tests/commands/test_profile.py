@@ -15,11 +15,11 @@ from bench import profile
 from bench.adapter import Context, Settings
 from bench.cli import app
 from bench.commands.profile import Order, as_csv, measure, settings_of, show
+from bench.data.sources.synthetic import Synthetic
+from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.floor import Rates
 from bench.profile import Line, Variant
-from bench.sources.synthetic import Synthetic
-from bench.trajectories import Answers, Queries, Trajectories
 from tests.outside_models import Counts
 
 

@@ -12,10 +12,10 @@ from mock_run import TYPICAL, make_run
 from rich.console import Console
 
 from bench.commands import show
+from bench.data.trajectories import INVALID, MISSING, OK, Trajectories
+from bench.data.world import World
 from bench.errors import UserError
 from bench.report.trajectory import Said, view
-from bench.trajectories import INVALID, MISSING, OK, Trajectories
-from bench.world import World
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ class Small:
 def test_a_trajectory_is_shown_with_the_answers_of_a_file(
     user: Trajectories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.sources.open_source", lambda *_, **__: Small(user))
+    monkeypatch.setattr("bench.data.sources.open_source", lambda *_, **__: Small(user))
     answers = tmp_path / "answers.parquet"
     user.to_frame().assign(status=0).to_parquet(answers, index=False)
     console = Console(file=io.StringIO(), width=120)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from walks import walks
 
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid
 from bench.metrics.groups import group_means, user_groups
-from bench.trajectories import Trajectories
-from bench.world import Grid
 
 
 def people(radii: list[int], points: list[int]) -> Trajectories:

@@ -20,11 +20,11 @@ from walks import constant, noisy, walks
 from baselines.user_mode import UserMode
 from bench import resample
 from bench.adapter import Context
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid, World
 from bench.errors import UserError
 from bench.metrics import MAIN, geobleu, score_users
 from bench.metrics.make_proximity import has_avx512
-from bench.trajectories import Trajectories
-from bench.world import Grid, World
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "geobleu_dtw.json"
 # The last step, a geometric mean, takes numpy's own log and exp; without AVX-512 they may differ in their last bit.

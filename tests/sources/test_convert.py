@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.data.convert import convert, write_points
+from bench.data.files.blocks import Points
+from bench.data.files.csvfiles import read_points
+from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
-from bench.sources.blocks import Points
-from bench.sources.convert import convert, write_points
-from bench.sources.csvfiles import read_points
-from bench.trajectories import Queries, Trajectories
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 

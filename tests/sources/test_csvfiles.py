@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.data.files import csvfiles
+from bench.data.files.blocks import Points
+from bench.data.files.csvfiles import read_points
+from bench.data.files.rows import COLUMNS
 from bench.errors import UserError
-from bench.sources import csvfiles
-from bench.sources.blocks import Points
-from bench.sources.csvfiles import read_points
-from bench.sources.rows import COLUMNS
 
 HEAD = "uid,d,t,x,y\n"
 

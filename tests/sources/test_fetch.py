@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.data.files.fetch import CHUNK, RECORDS, download, fetch
 from bench.errors import UserError
-from bench.sources.fetch import CHUNK, RECORDS, download, fetch
 
 CONTENT = {
     name: bytes(i * 37 % 251 for i in range(size)) for name, size in (("a.csv.gz", 90_000), ("POI b.csv", 5_000))

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.data.convert import write_points
+from bench.data.sources import open_source
+from bench.data.sources.challenges import CHALLENGES, ENDINGS, find_files, get_challenge
+from bench.data.sources.humob import Humob, cache_folder
+from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from bench.sources import open_source
-from bench.sources.challenges import CHALLENGES, ENDINGS, find_files, get_challenge
-from bench.sources.convert import write_points
-from bench.sources.humob import Humob, cache_folder
-from bench.trajectories import Trajectories
 
 MASKED = {"x": 999, "y": 999}
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.data.sources import open_source
+from bench.data.sources.synthetic import CITIES, Synthetic
+from bench.data.sources.synthetic.randomness import uniforms
+from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from bench.sources import open_source
-from bench.sources._synthetic_random import uniforms
-from bench.sources.synthetic import CITIES, Synthetic
-from bench.trajectories import Trajectories
 
 
 def rows(table: Trajectories, users: int) -> list[np.ndarray]:

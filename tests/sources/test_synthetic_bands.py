@@ -6,8 +6,8 @@ from functools import cache
 
 import pytest
 
-from bench.describe import Description, describe, real_cities
-from bench.sources.synthetic import Synthetic
+from bench.data.describe import Description, describe, real_cities
+from bench.data.sources.synthetic import Synthetic
 
 QUICK = ("user_mode", "slot_mode", "offday_slot_mode")
 MAIN = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote", "tt_knn")

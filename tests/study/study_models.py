@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapter import Adapter, Context, Settings
+from bench.data.trajectories import Answers, Queries, Trajectories, by_user
 from bench.store import read_json, write_json
-from bench.trajectories import Answers, Queries, Trajectories, by_user
 
 
 class Moves(Adapter):

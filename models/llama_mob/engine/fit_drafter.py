@@ -20,9 +20,9 @@ import numpy as np
 from numba import njit
 from scipy.optimize import minimize
 
+from bench.data.sources import open_source
 from bench.errors import UserError
 from bench.files import write_text
-from bench.sources import open_source
 from models.llama_mob.engine.drafter import SHIPPED_FILE, Weights
 from models.llama_mob.engine.evidence import SIZE, TABLES, FloatArray, IntArray, depth_of, features, table_of
 from models.llama_mob.engine.logged import IsOff, Person, halves, people_of

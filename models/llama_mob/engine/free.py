@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from bench.data.world import Grid
 from bench.errors import UserError
-from bench.world import Grid
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.batch import Seconds
 from models.llama_mob.engine.decode import Counts, Result, Task

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.data.files.csvfiles import read_points
+from bench.data.sources import Source
+from bench.data.trajectories import Trajectories
+from bench.data.world import Window
 from bench.errors import UserError
-from bench.sources import Source
-from bench.sources.csvfiles import read_points
-from bench.trajectories import Trajectories
-from bench.world import Window
 from models.llama_mob.engine.evidence import IntArray
 
 IsOff = Callable[[IntArray], npt.NDArray[np.bool_]]

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from bench.data.sources import Source, open_source
 from bench.errors import UserError
-from bench.sources import Source, open_source
 from models.llama_mob.engine.drafter import SHIPPED_FILE, Drafter, Weights
 from models.llama_mob.engine.evidence import IntArray
 from models.llama_mob.engine.logged import IsOff, Person, halves, people_of

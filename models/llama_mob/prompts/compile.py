@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
-from bench.trajectories import Queries, Trajectories
 from models.llama_mob.prompts.formats import PLACEHOLDER
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.tokens import TURN_END, Tokens

@@ -15,12 +15,12 @@ from typing import Any, get_args
 
 import numpy as np
 
+from bench.data.files.blocks import Points
+from bench.data.files.rows import COLUMNS, MASK, Rules
+from bench.data.trajectories import OK, Queries, Trajectories
+from bench.data.world import Calendar, Grid, Window
 from bench.errors import UserError
 from bench.files import write_with
-from bench.sources.blocks import Points
-from bench.sources.rows import COLUMNS, MASK, Rules
-from bench.trajectories import OK, Queries, Trajectories
-from bench.world import Calendar, Grid, Window
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.prompts.parse import read_answer
 from models.llama_mob.prompts.template import Template

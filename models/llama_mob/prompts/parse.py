@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.trajectories import INVALID, MISSING, OK
-from bench.world import Grid
+from bench.data.trajectories import INVALID, MISSING, OK
+from bench.data.world import Grid
 
 PREDICTION = '"prediction"'
 POINT_CHARACTERS = 200  # the widest format takes 90 a point

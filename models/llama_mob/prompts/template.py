@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.trajectories import Queries, Trajectories
-from bench.world import Calendar, Grid
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Calendar, Grid
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.settings import Instruction
 from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, TURN_END

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from bench.adapter import Context
+from bench.data.trajectories import Trajectories
+from bench.data.world import Window
 from bench.errors import UserError
-from bench.trajectories import Trajectories
-from bench.world import Window
 from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import LlamaMobSettings

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from bench.adapter import Context
+from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from bench.trajectories import Trajectories
 from models.llama_mob import base
 from models.llama_mob.answering import check_context, readable, template_for
 from models.llama_mob.engine.sizes import ran_out

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import multiprocessing
 
 from bench.adapter import Context
+from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.files import write_text, write_with
-from bench.trajectories import Trajectories
 from models.llama_mob.settings import LlamaMobSettings
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from small_llama import small_base
 from small_world import SmallWorld
 
 from bench.adapter import Context, OutOfTime
+from bench.data.trajectories import MISSING, OK, Trajectories
+from bench.data.world import Grid, Window
 from bench.errors import UserError
-from bench.trajectories import MISSING, OK, Trajectories
-from bench.world import Grid, Window
 from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings, survey
 from models.llama_mob.prompts.conversations import Conversation, write_conversations
 from models.llama_mob.tuning import several

@@ -10,13 +10,13 @@ import pytest
 
 from bench import profile
 from bench.adapter import Context, Settings
+from bench.data.sources.synthetic import Synthetic
+from bench.data.trajectories import Trajectories
+from bench.data.world import Window
 from bench.errors import UserError
 from bench.floor import Rates
 from bench.place import Place
 from bench.profile import Line, Variant
-from bench.sources.synthetic import Synthetic
-from bench.trajectories import Trajectories
-from bench.world import Window
 from models.llama_mob import LlamaMob, gpu_report, shapes
 from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import LlamaMobSettings

@@ -12,9 +12,9 @@ import yaml
 from small_world import SmallWorld
 from torch.utils.data import DataLoader
 
+from bench.data.trajectories import Trajectories
+from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.trajectories import Trajectories
-from bench.world import Calendar, Grid
 from models.llama_mob.export import export
 from models.llama_mob.pretrain import Drawn, begin, train
 from models.llama_mob.pretraining import (

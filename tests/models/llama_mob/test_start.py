@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.trajectories import Trajectories
-from bench.world import Calendar, Grid
+from bench.data.trajectories import Trajectories
+from bench.data.world import Calendar, Grid
 from models.llama_mob.pretrain import Run, begin, forward
 from models.llama_mob.pretraining import LISTED_WEIGHT, example, pack
 from models.llama_mob.prompts.template import Template

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.data.files.csvfiles import read_points
+from bench.data.world import Window
 from bench.errors import UserError
-from bench.sources.csvfiles import read_points
-from bench.world import Window
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.conversations import paper_template
 from models.llama_mob.prompts.formats import layout

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.adapter import Context
+from bench.data.sources.synthetic import Synthetic
 from bench.metrics import score_users
 from bench.registry import make
-from bench.sources.synthetic import Synthetic
 from models.llama_mob.pretraining import HELD_OUT_SEED
 from models.llama_mob.settings import TINY
 

@@ -13,7 +13,7 @@ from small_world import SmallWorld
 
 from bench.adapter import Context
 from bench.commands.profile import Order, measure
-from bench.world import Calendar
+from bench.data.world import Calendar
 from models.llama_mob.engine import Result, Task
 from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.prompts.template import Template

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.sources import open_source
-from bench.world import Calendar
+from bench.data.sources import open_source
+from bench.data.world import Calendar
 from models.llama_mob.engine.drafter import Drafter, Weights, shipped
 from models.llama_mob.engine.evidence import SIZE, IntArray
 from models.llama_mob.engine.simulate import agreeing, count, judges, jump_passes, passes_of

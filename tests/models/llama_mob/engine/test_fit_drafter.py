@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.data.world import Calendar
 from bench.errors import UserError
-from bench.world import Calendar
 from models.llama_mob.engine import fit_drafter, simulate
 from models.llama_mob.engine.drafter import Drafter, Weights, shipped
 from models.llama_mob.engine.evidence import SIZE

@@ -11,9 +11,9 @@ import torch
 from small_world import people
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from bench.data.trajectories import INVALID, MISSING, OK
+from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.trajectories import INVALID, MISSING, OK
-from bench.world import Calendar, Grid
 from models.llama_mob.engine import Task
 from models.llama_mob.engine.free import SLACK, FreeWriter, draw, uniform
 from models.llama_mob.prompts.compile import compile_prompt

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from bench.adapter import Context
-from bench.sources import open_source
-from bench.trajectories import Trajectories
+from bench.data.sources import open_source
+from bench.data.trajectories import Trajectories
 from models.llama_mob import LlamaMobSettings
 from models.llama_mob.answering import Answering
 from models.llama_mob.base import Loaded, load

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import SmallWorld
 
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.trajectories import Queries, Trajectories
-from bench.world import Calendar, Grid
 from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, AnswerFormat, Instruction

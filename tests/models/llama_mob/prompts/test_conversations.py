@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.data.files.blocks import Points
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Calendar, Grid, Window
 from bench.errors import UserError
-from bench.sources.blocks import Points
-from bench.trajectories import Queries, Trajectories
-from bench.world import Calendar, Grid, Window
 from models.llama_mob.prompts.conversations import (
     Conversation,
     conversations_of,

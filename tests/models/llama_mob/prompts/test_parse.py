@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.trajectories import INVALID, MISSING, OK
-from bench.world import Grid
+from bench.data.trajectories import INVALID, MISSING, OK
+from bench.data.world import Grid
 from models.llama_mob.prompts.formats import REASON, layout
 from models.llama_mob.prompts.parse import Reading, read_answer
 from models.llama_mob.settings import AnswerFormat

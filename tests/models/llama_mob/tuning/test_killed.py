@@ -19,7 +19,7 @@ FIT = """
 import sys
 from pathlib import Path
 from small_world import SmallWorld
-from bench.world import Window
+from bench.data.world import Window
 from models.llama_mob import LlamaMob, LlamaMobSettings
 from models.llama_mob.tuning import loop
 import torch

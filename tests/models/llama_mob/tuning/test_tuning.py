@@ -20,9 +20,9 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from bench.adapter import Context, OutOfTime
+from bench.data.trajectories import Trajectories
+from bench.data.world import Calendar, Window
 from bench.errors import UserError
-from bench.trajectories import Trajectories
-from bench.world import Calendar, Window
 from models.llama_mob.permutation import Permutation
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings

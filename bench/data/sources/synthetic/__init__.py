@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from bench.data.sources import Source
+from bench.data.trajectories import Trajectories
+from bench.data.world import World
 from bench.errors import UserError, nearest
-from bench.sources import Source
-from bench.trajectories import Trajectories
-from bench.world import World
 
 if TYPE_CHECKING:
-    from bench.sources._synthetic_habits import Habits
+    from bench.data.sources.synthetic.habits import Habits
 
 CHUNK = 200  # users simulated at a time: bounds the memory of the dense days
 
@@ -106,15 +106,15 @@ class Synthetic(Source):
 
 def habits_of(city: City) -> Habits:
     """Return the city's habits: those of city B, and what differs."""
-    from bench.sources._synthetic_habits import Habits
+    from bench.data.sources.synthetic.habits import Habits
 
     return Habits(**city.habits)
 
 
 def simulate_city(seed: int, name: str, city: City, users: int, days: int = 75) -> Trajectories:
     """Simulate ``users`` people of one city for ``days`` days, on all cores."""
-    from bench.sources._synthetic_city import draw_maps
-    from bench.sources._synthetic_signal import simulate
+    from bench.data.sources.synthetic.city import draw_maps
+    from bench.data.sources.synthetic.signal import simulate
 
     world, number, habits = World(), ord(name[0]), habits_of(city)
     # a record goes to compiled code as one pointer; a tuple of 38 numbers costs seconds of compiling

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sources._synthetic_random import uniforms
-from bench.world import Grid
+from bench.data.sources.synthetic.randomness import uniforms
+from bench.data.world import Grid
 
 BLOCK = 5  # cells along a quarter of one land use
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.sources._synthetic_random import compiled, lognormal, normal, uniform
+from bench.data.sources.synthetic.randomness import compiled, lognormal, normal, uniform
 
 SLOTS = 48
 WORKER, SHIFTS, ROAMER, AT_HOME = 0, 1, 2, 3

@@ -20,12 +20,12 @@ import numpy as np
 from isal import igzip
 from isal.igzip_lib import IsalError
 
+from bench.data.files.blocks import Parsed, Points, Table
+from bench.data.files.parquetfiles import read_batches
+from bench.data.files.rows import COLUMNS, Rules, check_names
+from bench.data.trajectories import DTYPES
+from bench.data.world import Grid
 from bench.errors import UserError
-from bench.sources.blocks import Parsed, Points, Table
-from bench.sources.parquetfiles import read_batches
-from bench.sources.rows import COLUMNS, Rules, check_names
-from bench.trajectories import DTYPES
-from bench.world import Grid
 
 BLOCK = 1 << 20
 NEWLINE = ord("\n")

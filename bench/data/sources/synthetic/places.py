@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.sources._synthetic_habits import AT_HOME, SLOTS, Habits, Person
-from bench.sources._synthetic_random import compiled, direction, heavy_tail, lognormal, uniform
+from bench.data.sources.synthetic.habits import AT_HOME, SLOTS, Habits, Person
+from bench.data.sources.synthetic.randomness import compiled, direction, heavy_tail, lognormal, uniform
 
 MOST_PLACES = 256
 # typed: numba compiles anew for every literal int

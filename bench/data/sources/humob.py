@@ -13,14 +13,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from bench.data.convert import write_points
+from bench.data.files.blocks import Points
+from bench.data.files.csvfiles import read_points
+from bench.data.sources import Source
+from bench.data.sources.challenges import PLAIN_FILES, CityFiles, find_files
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Grid, World
 from bench.errors import UserError, nearest
-from bench.sources import Source
-from bench.sources.blocks import Points
-from bench.sources.challenges import PLAIN_FILES, CityFiles, find_files
-from bench.sources.convert import write_points
-from bench.sources.csvfiles import read_points
-from bench.trajectories import Queries, Trajectories
-from bench.world import Grid, World
 
 CACHE_VERSION = 1
 

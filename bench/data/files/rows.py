@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.data.world import Grid
 from bench.errors import UserError
-from bench.world import Grid
 
 COLUMNS = ("uid", "d", "t", "x", "y")
 MASK = 999

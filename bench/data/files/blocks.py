@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.data.files.rows import COLUMNS, MASK
+from bench.data.trajectories import DTYPES, Queries, Trajectories, is_sorted, sort_order
 from bench.errors import UserError
-from bench.sources.rows import COLUMNS, MASK
-from bench.trajectories import DTYPES, Queries, Trajectories, is_sorted, sort_order
 
 CHUNK = 1 << 18
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.data.world import Calendar
 from bench.errors import UserError, nearest
-from bench.world import Calendar
 
 ENDINGS = (".csv.gz", ".csv", ".parquet")
 PLAIN = re.compile(r"city_([A-Za-z0-9-]+)(\.csv\.gz|\.csv|\.parquet)")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.sources._synthetic_habits import ROAMER, SLOTS, Habits, Person
-from bench.sources._synthetic_places import BEND, HOME, OTHER, WORK, Life, X, Y, choose, distance
-from bench.sources._synthetic_random import compiled, lognormal, normal, uniform
+from bench.data.sources.synthetic.habits import ROAMER, SLOTS, Habits, Person
+from bench.data.sources.synthetic.places import BEND, HOME, OTHER, WORK, Life, X, Y, choose, distance
+from bench.data.sources.synthetic.randomness import compiled, lognormal, normal, uniform
 
 ON_THE_WAY = -1
 LATE = 42.0  # nobody sets out for another place after nine in the evening

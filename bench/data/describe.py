@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.trajectories import Trajectories
-from bench.world import Grid, Window, World
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid, Window, World
 
 REAL = Path(__file__).with_name("real_cities.json")
 BASELINES = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import World
 from bench.errors import UserError, nearest
-from bench.trajectories import Queries, Trajectories
-from bench.world import World
 
 KINDS = {
     "synthetic": "seeded cities A-D that behave like the real ones; needs no files",
@@ -52,11 +52,11 @@ def open_source(spec: str, *, seed: int = 0, options: dict[str, object] | None =
     """Open ``synthetic`` (seed and options count) or ``humob:FOLDER``. Raises UserError."""
     kind, _, rest = spec.partition(":")
     if kind == "synthetic":
-        from bench.sources.synthetic import Synthetic
+        from bench.data.sources.synthetic import Synthetic
 
         return Synthetic(seed=seed, **(options or {}))  # type: ignore[arg-type]
     if kind == "humob":
-        from bench.sources.humob import Humob
+        from bench.data.sources.humob import Humob
 
         return Humob(rest, **(options or {}))  # type: ignore[arg-type]
     raise UserError(f"data source '{spec}' is not known{nearest(kind, ['synthetic', 'humob:FOLDER'])}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.data.files.blocks import Points
+from bench.data.files.csvfiles import read_points
+from bench.data.files.rows import COLUMNS, MASK
+from bench.data.trajectories import DTYPES, Queries, Trajectories, sort_order
 from bench.errors import UserError
 from bench.files import write_with
-from bench.sources.blocks import Points
-from bench.sources.csvfiles import read_points
-from bench.sources.rows import COLUMNS, MASK
-from bench.trajectories import DTYPES, Queries, Trajectories, sort_order
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.sources._synthetic_days import free_day, working_day
-from bench.sources._synthetic_habits import SLOTS, Habits, Person, draw_person, has_work
-from bench.sources._synthetic_places import HOME, Life, X, Y, begin_life, forget, start_over
-from bench.sources._synthetic_random import cached_njit, compiled, direction, lognormal, normal, stream, uniform
+from bench.data.sources.synthetic.days import free_day, working_day
+from bench.data.sources.synthetic.habits import SLOTS, Habits, Person, draw_person, has_work
+from bench.data.sources.synthetic.places import HOME, Life, X, Y, begin_life, forget, start_over
+from bench.data.sources.synthetic.randomness import cached_njit, compiled, direction, lognormal, normal, stream, uniform
 
 # how much a phone at rest shows, by slot from midnight, relative to the day's mean
 NIGHT, DAY, EVENING = (

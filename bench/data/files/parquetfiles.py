@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.files.blocks import Parsed
+from bench.data.files.rows import COLUMNS, Rules, check_names
+from bench.data.trajectories import DTYPES
 from bench.errors import UserError
-from bench.sources.blocks import Parsed
-from bench.sources.rows import COLUMNS, Rules, check_names
-from bench.trajectories import DTYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa

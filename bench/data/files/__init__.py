@@ -1,0 +1,1 @@
+"""Reading and fetching of data files."""
