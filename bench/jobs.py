@@ -11,7 +11,7 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import World
 from bench.place import Place
 from bench.plan import Planned
-from bench.schema import Protocol
+from bench.protocol.schema import Protocol
 from bench.store import Store
 from bench.tables import write_table
 

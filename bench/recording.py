@@ -9,9 +9,9 @@ from bench import registry
 from bench.adapter import Adapter
 from bench.data.world import Window
 from bench.plan import Planned, digest
+from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
 from bench.provenance import machine, provenance
 from bench.record import Case, Identity, Record
-from bench.schema import ModelSpec, Protocol, SplitSpec
 
 Reason = Literal["failed", "skipped"]
 

@@ -18,10 +18,10 @@ from bench.files import write_with
 from bench.metrics import groups
 from bench.place import Place
 from bench.plan import Planned
+from bench.protocol.schema import Protocol
 from bench.provenance import machine, provenance
 from bench.record import AnswerCounts, Cost, Data, Record, Score, Spent
 from bench.recording import describe_planned
-from bench.schema import Protocol
 from bench.splits import Prepared
 from bench.store import Run, Store, read_answers, read_json
 

@@ -15,7 +15,7 @@ import numpy as np
 from bench.adapter import Split
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
-from bench.schema import Protocol, Selection, SplitSpec, UsersSpec
+from bench.protocol.schema import Protocol, Selection, SplitSpec, UsersSpec
 
 TEST_SHARE, VALIDATE_SHARE = 0.2, 0.1
 ROLES = ("train", "validate", "test")

@@ -8,12 +8,12 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from bench import protocol
 from bench.cli import app
 from bench.commands.check import counts
 from bench.data.world import Window
 from bench.errors import UserError
-from bench.schema import Protocol
+from bench.protocol import protocol
+from bench.protocol.schema import Protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("zero_shot", "single_city", "mixed_cities", "paper_table", "few_shot", "humob2024", "giscup2025")

@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import protocol
 from bench.errors import UserError
-from bench.schema import Protocol
+from bench.protocol import protocol
+from bench.protocol.schema import Protocol
 
 WHOLE: dict[str, Any] = {
     "schema": 1,

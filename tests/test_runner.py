@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench import place, protocol, registry, runner
+from bench import place, registry, runner
 from bench.data.sources import open_source
 from bench.plan import identity_of
 from bench.progress import Lines
+from bench.protocol import protocol
 from bench.record import Record
 from bench.record import read as read_record
 from bench.store import Run, read_json

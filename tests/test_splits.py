@@ -18,7 +18,7 @@ from bench.data.sources import Source
 from bench.data.sources.humob import Humob
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window, World
-from bench.schema import Protocol, SplitSpec, TrainSpec, UsersSpec
+from bench.protocol.schema import Protocol, SplitSpec, TrainSpec, UsersSpec
 from bench.splits import Prepared, RolesOverlap, Skip, hashes, make_split, prove_disjoint, roles
 
 WINDOW = Window((0, 3), (4, 5))

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import pytest
 
-from bench import protocol, registry
+from bench import registry
 from bench.adapter import PerUser, Settings
 from bench.errors import UserError
+from bench.protocol import protocol
 
 
 class _Knobs(Settings):

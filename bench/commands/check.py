@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.schema import Protocol, SplitSpec
+    from bench.protocol.schema import Protocol, SplitSpec
 
 
 def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
     """Print splits, models and the number of cases and fits. Raises UserError with all faults."""
-    from bench import protocol
+    from bench.protocol import protocol
 
     wanted = protocol.load(path, scale=scale, overrides=overrides, data=data)
     here = _cities(wanted, given=data is not None)

@@ -103,7 +103,8 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
 
 def settings_of(order: Order) -> dict[str, Any]:
     """Return the settings that --set, --weights and --shape give. Raises UserError with every fault."""
-    from bench import registry, yamlfile
+    from bench import registry
+    from bench.protocol import yamlfile
 
     known = registry.get(order.model).Settings.model_fields
     settings: dict[str, Any] = {}

@@ -20,9 +20,10 @@ def run_command(
     jobs: int,
 ) -> int:
     """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
-    from bench import place, progress, protocol, registry, runner
+    from bench import place, progress, registry, runner
     from bench.commands.report import make_report
     from bench.data.sources import open_source
+    from bench.protocol import protocol
 
     outside = [registry.add(target) for target in adapters]
     wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only, add=outside)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench import registry, sweep
+from bench import registry
 from bench.errors import UserError
-from bench.reader import Reader
-from bench.schema import ModelSpec, Protocol
+from bench.protocol import sweep
+from bench.protocol.reader import Reader
+from bench.protocol.schema import ModelSpec, Protocol
+from bench.protocol.yamlfile import Node
 from bench.study.schema import Axis, Point, Study
-from bench.yamlfile import Node
 
 TRAIN = ("splits", "0", "train")
 VALIDATION = "validation"

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import protocol as protocols
-from bench import sweep
 from bench.errors import UserError, nearest
-from bench.reader import Reader
-from bench.schema import ModelSpec, Protocol
+from bench.protocol import protocol as protocols
+from bench.protocol import sweep
+from bench.protocol.reader import Reader
+from bench.protocol.schema import ModelSpec, Protocol
+from bench.protocol.yamlfile import Node, describe
 from bench.study.placing import as_node, place
 from bench.study.schema import (
     COSTS,
@@ -28,7 +29,6 @@ from bench.study.schema import (
     choices,
     text_of,
 )
-from bench.yamlfile import Node, describe
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -51,7 +51,7 @@ def load(
     data: str | None = None,
     add: Sequence[str] = (),
 ) -> tuple[Study, ...]:
-    """Read a study file; return one study for each of its models. Arguments as those of bench.protocol.load.
+    """Read a study file; return one study for each of its models. Arguments as those of bench.protocol.protocol.load.
 
     Raises UserError with all faults.
     """

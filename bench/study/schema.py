@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
-from bench.schema import Part, Positive, Protocol
-from bench.yamlfile import Node, describe
+from bench.protocol.schema import Part, Positive, Protocol
+from bench.protocol.yamlfile import Node, describe
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from bench import registry, sweep
+from bench import registry
 from bench.errors import UserError
+from bench.protocol import sweep
+from bench.protocol.yamlfile import Key
 from bench.study.schema import Study
-from bench.yamlfile import Key
 
 if TYPE_CHECKING:
     import optuna

@@ -31,7 +31,7 @@ def faults(tmp_path: Path, *overrides: str, text: str = TEXT) -> list[str]:
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_shipped_studies_are_right_at_every_scale(path: Path) -> None:
-    from bench import protocol
+    from bench.protocol import protocol
 
     for scale in protocol.scales(path):
         for study in reading.load(path, scale=scale):

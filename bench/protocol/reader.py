@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictInt, TypeAdapter, ValidationError
 
-from bench import registry, sweep
+from bench import registry
 from bench.errors import UserError, nearest
-from bench.schema import (
+from bench.protocol import sweep
+from bench.protocol.schema import (
     SCHEMA,
     AnswersSpec,
     Cities,
@@ -29,7 +30,7 @@ from bench.schema import (
     WindowSpec,
     field_names,
 )
-from bench.yamlfile import Node, describe
+from bench.protocol.yamlfile import Node, describe
 
 REQUIRED = ("schema", "name", "version", "about", "data", "window", "splits", "users", "models", "metrics")
 OPTIONAL = ("sweep", "answers", "seeds", "limits", "scales", "study")  # bench/study/ reads the last

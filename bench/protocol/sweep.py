@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.errors import UserError, nearest
-from bench.yamlfile import Node, describe, merge
+from bench.protocol.yamlfile import Node, describe, merge
 
 SWEPT_PARTS = ("users", "window")
 SELECTIONS = ("train", "validate", "test")  # of users: {last: 9} is one value, not a mapping to merge into

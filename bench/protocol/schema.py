@@ -1,6 +1,6 @@
 """What a protocol is made of: frozen objects that refuse unknown keys and wrong types.
 
-bench/protocol.py reads them from YAML; the plan and the splits use them.
+bench/protocol/protocol.py reads them from YAML; the plan and the splits use them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.answers import Fallback
 from bench.data.sources import KINDS
 from bench.data.world import Window
 from bench.errors import nearest
-from bench.selection import Part, Selection, refuse_overlap
+from bench.protocol.selection import Part, Selection, refuse_overlap
 
 SCHEMA = 1
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import sweep, yamlfile
 from bench.errors import UserError, nearest
-from bench.reader import Reader
-from bench.schema import DataSpec, Protocol
-from bench.yamlfile import Node, describe
+from bench.protocol import sweep, yamlfile
+from bench.protocol.reader import Reader
+from bench.protocol.schema import DataSpec, Protocol
+from bench.protocol.yamlfile import Node, describe
 
 BASE = "default"  # the scale of a protocol as it stands
 

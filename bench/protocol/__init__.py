@@ -1,0 +1,1 @@
+"""Protocols: YAML to frozen objects."""
