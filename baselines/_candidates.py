@@ -8,7 +8,7 @@ import numpy as np
 
 from baselines._kernel import Kernel, Votes, proximity, smoothed, smoothed_at
 from baselines._votes import Places
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 
 LONG = 1e6

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from baselines._votes import Places
-from bench.adapter import Context, PerUser, Settings
+from bench.adapters.adapter import Context, PerUser, Settings
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar
 from bench.files import write_text

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from bench.adapter import Settings
+from bench.adapters.adapter import Settings
 from bench.data.trajectories import Trajectories
 
 Level = tuple[np.ndarray, np.ndarray]

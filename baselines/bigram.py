@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from baselines._votes import Places
-from bench import adapter
-from bench.adapter import Context, PerUser
+from bench.adapters import adapter
+from bench.adapters.adapter import Context, PerUser
 from bench.data.trajectories import Queries, Trajectories
 
 Counts = dict[int, int]  # place -> how often it followed

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from baselines._candidates import Candidates
 from baselines._trees import Trees
-from bench import adapter
-from bench.adapter import Adapter, Context, LearnsFrom, Needs, Split
+from bench.adapters import adapter
+from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.data.world import Window
 

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from baselines._kernel import proximity, smoothed, winners
 from baselines._votes import Places
-from bench import adapter
-from bench.adapter import Context, Needs, PerUser
+from bench.adapters import adapter
+from bench.adapters.adapter import Context, Needs, PerUser
 from bench.data.trajectories import Queries, Trajectories
 
 

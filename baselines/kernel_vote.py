@@ -10,7 +10,7 @@ from pydantic import Field
 from baselines._kernel import Kernel, Votes, proximity, smoothed, winners
 from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import Places
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from baselines._offdays import KnowsOffDays, OffDaySettings
 from baselines._votes import ModeSettings, Places, Ties, most_frequent, slots_around
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from bench import adapter
-from bench.adapter import Adapter, Context, LearnsFrom, Split
+from bench.adapters import adapter
+from bench.adapters.adapter import Adapter, Context, LearnsFrom, Split
 from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
 
 MASK = 999

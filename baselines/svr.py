@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from bench import adapter
-from bench.adapter import Context, Needs, PerUser
+from bench.adapters import adapter
+from bench.adapters.adapter import Context, Needs, PerUser
 from bench.data.trajectories import Queries, Trajectories
 
 

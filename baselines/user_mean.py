@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapter import Context, PerUser
+from bench.adapters.adapter import Context, PerUser
 from bench.data.trajectories import Queries, Trajectories
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bench import spending
-from bench.adapter import Adapter, Context
+from bench.adapters import usage
+from bench.adapters.adapter import Adapter, Context
 from bench.data.trajectories import Queries, Trajectories
 
 LATENCY_USERS = 20
@@ -36,7 +36,7 @@ def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Cont
         alone.append(dict(adapter.spent()))
     batch = users[: adapter.batch_users]
     together = _timed(adapter, history.only(batch), queries.only(batch), ctx)
-    spent = {"alone": spending.per_trajectory(alone), "batch": spending.per_trajectory([adapter.spent()])}
+    spent = {"alone": usage.per_trajectory(alone), "batch": usage.per_trajectory([adapter.spent()])}
     return {
         "latency_median_s": float(np.median(seconds)),
         "latency_p95_s": float(np.quantile(seconds, 0.95)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import registry
+from bench.adapters import registry
 from bench.data.trajectories import Trajectories
 from bench.data.world import World
 from bench.place import Place

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.adapter import Adapter
+from bench.adapters.adapter import Adapter
 from bench.record import Identity, Record
 from bench.splits import Prepared
 

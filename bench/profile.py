@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench import cost, floor, spending
-from bench.adapter import Adapter, Context, Settings
+from bench import cost, floor
+from bench.adapters import usage
+from bench.adapters.adapter import Adapter, Context, Settings
 from bench.data.trajectories import Queries, Trajectories
 from bench.floor import Floor, Rates
 
@@ -87,7 +88,7 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
         cost.synchronise(ctx.device)
         seconds.append(time.perf_counter() - started)
         spent.append(dict(adapter.spent()))
-    work = spending.per_trajectory(spent)
+    work = usage.per_trajectory(spent)
     return Line(
         variant,
         users=sum(map(len, groups)),

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import bench
-from bench.adapter import Adapter
+from bench.adapters.adapter import Adapter
 from bench.record import Machine, Provenance
 
 PACKAGES = ("numpy", "numba", "pandas", "scikit-learn", "torch", "transformers", "peft")

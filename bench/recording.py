@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from bench import registry
-from bench.adapter import Adapter
+from bench.adapters import registry
+from bench.adapters.adapter import Adapter
 from bench.data.world import Window
 from bench.plan import Planned, digest
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from bench import executor, registry
-from bench.adapter import Adapter
+from bench import executor
+from bench.adapters import registry
+from bench.adapters.adapter import Adapter
 from bench.data.sources import Source
 from bench.files import sweep
 from bench.jobs import write_job

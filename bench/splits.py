@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.adapter import Split
+from bench.adapters.adapter import Split
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
 from bench.protocol.schema import Protocol, Selection, SplitSpec, UsersSpec

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from bench import answers as checks
-from bench import cost, registry, spending
-from bench.adapter import Adapter, Context
+from bench import cost
+from bench.adapters import registry, usage
+from bench.adapters.adapter import Adapter, Context
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.store import Store, read_json, write_answers, write_json
@@ -150,7 +151,7 @@ def _predict(
         if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
             checks.check(parts[-1], chunk, context.grid)
     context.progress(f"{label}: predict", len(users), len(users))
-    return Answers.concat(parts), spending.total(spent)
+    return Answers.concat(parts), usage.total(spent)
 
 
 def _chunks(queries: Queries, size: int) -> Iterator[tuple[int, Queries]]:

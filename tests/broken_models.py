@@ -10,8 +10,8 @@ import numpy as np
 import pydantic
 from pydantic import Field
 
-from bench import adapter
-from bench.adapter import Adapter, Context, LearnsFrom
+from bench.adapters import adapter
+from bench.adapters.adapter import Adapter, Context, LearnsFrom
 from bench.data.trajectories import Answers, Queries, Trajectories
 
 

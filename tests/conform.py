@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from small_world import SmallWorld, locked
 
 from bench import answers as checks
-from bench.adapter import Adapter, Context, LearnsFrom
+from bench.adapters.adapter import Adapter, Context, LearnsFrom
 from bench.data.trajectories import OK, Answers, Queries, Trajectories
 
 HEAVY = ("torch", "sklearn", "numba", "transformers", "matplotlib")

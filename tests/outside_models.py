@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapter import Adapter, Context, Settings, Split
+from bench.adapters.adapter import Adapter, Context, Settings, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.store import read_json, write_json
 
@@ -164,7 +164,7 @@ class NeedsGpu(_Simple):
     """Cannot run here."""
 
     name: ClassVar[str] = "needs_gpu"
-    from bench.adapter import Needs
+    from bench.adapters.adapter import Needs
 
     needs = Needs(packages=("no_such_package_at_all",))
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.adapter import Context, Split
+from bench.adapters.adapter import Context, Split
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Grid, Window
 

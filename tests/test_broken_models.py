@@ -12,8 +12,8 @@ from conform import Subject
 from conform import conform as check_all
 from small_world import SmallWorld
 
-from bench import registry
-from bench.adapter import Adapter
+from bench.adapters import registry
+from bench.adapters.adapter import Adapter
 from bench.errors import UserError
 
 CAUGHT = [
@@ -38,7 +38,7 @@ CAUGHT = [
 OUTSIDER = '''
 """A model of somebody else: the user's first cell."""
 import numpy as np
-from bench.adapter import PerUser
+from bench.adapters.adapter import PerUser
 
 
 class FirstCell(PerUser):

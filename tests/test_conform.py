@@ -12,7 +12,7 @@ from conform import CHECKS, Subject
 from small_llama import small_base
 from small_world import SmallWorld
 
-from bench import registry
+from bench.adapters import registry
 
 
 def _replayed(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench import place, registry, runner
+from bench import place, runner
+from bench.adapters import registry
 from bench.data.sources import open_source
 from bench.plan import identity_of
 from bench.progress import Lines

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from bench import registry
-from bench.adapter import PerUser, Settings
+from bench.adapters import registry
+from bench.adapters.adapter import PerUser, Settings
 from bench.errors import UserError
 from bench.protocol import protocol
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from bench import adapter
-from bench.adapter import Adapter, Context, Needs, Split
+from bench.adapters import adapter
+from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_text

@@ -16,7 +16,7 @@ from baselines.lp_bert.decode import predict
 from baselines.lp_bert.model import LPBert
 from baselines.lp_bert.store import load_state, peek, save_state
 from baselines.lp_bert.train import Trainer, cosine
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window
 from bench.metrics import score_users
@@ -201,7 +201,7 @@ def examination(table: Trajectories, window: Window) -> tuple[Trajectories, Traj
 
 def most_frequent(history: Trajectories, truth: Trajectories) -> np.ndarray:
     """Return int64 (rows, 2): each user's most frequent cell, for every row of the truth."""
-    from bench.registry import make
+    from bench.adapters.registry import make
 
     answers = make("user_mode").predict(history, truth.queries(), Context())
     return np.stack([answers.x, answers.y], axis=1).astype(np.int64)

@@ -49,7 +49,7 @@ def _check_study(path: Path, scale: str | None, overrides: Sequence[str], data: 
 
 def counts(protocol: Protocol) -> tuple[int, int]:
     """Return how many cases and fits a protocol has at most: those that ask the same are done once."""
-    from bench import registry
+    from bench.adapters import registry
 
     tests = sum(len(split.test) for split in protocol.splits)
     per_model = {"nothing": 0, "train users": len(protocol.splits), "test histories": tests}

@@ -60,9 +60,9 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
     """Describe all cities of one source, with progress on standard error."""
     from rich.progress import Progress
 
+    from bench.adapters.registry import names
     from bench.data.describe import BASELINES, describe
     from bench.data.sources import open_source
-    from bench.registry import names
 
     source = open_source(spec, seed=seed, options={"users": MOST_USERS} if spec == "synthetic" else None)
     baselines = [name for name in BASELINES if name in names()]

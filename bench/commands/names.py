@@ -26,7 +26,7 @@ def list_command(what: str | None) -> None:
 
 def _models() -> list[tuple[str, str]]:
     """Names with the first line of each module's docstring, read without importing it."""
-    from bench.registry import names
+    from bench.adapters.registry import names
 
     rows = []
     for name, target in sorted(names().items()):

@@ -15,7 +15,7 @@ from bench.errors import UserError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.adapter import Adapter
+    from bench.adapters.adapter import Adapter
     from bench.floor import Rates
     from bench.profile import Line, Variant
     from bench.report.tables import Table
@@ -60,8 +60,9 @@ def profile_command(order: Order) -> None:
 
 def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     """Return the lines of the table, and what stands below it."""
-    from bench import floor, profile, registry
-    from bench.adapter import Context
+    from bench import floor, profile
+    from bench.adapters import registry
+    from bench.adapters.adapter import Context
     from bench.data.sources import open_source
     from bench.place import place
     from bench.provenance import machine
@@ -103,7 +104,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
 
 def settings_of(order: Order) -> dict[str, Any]:
     """Return the settings that --set, --weights and --shape give. Raises UserError with every fault."""
-    from bench import registry
+    from bench.adapters import registry
     from bench.protocol import yamlfile
 
     known = registry.get(order.model).Settings.model_fields
@@ -135,7 +136,7 @@ def settings_of(order: Order) -> dict[str, Any]:
 
 def _variants(order: Order, adapter: Adapter, given: dict[str, Any], batches: Sequence[int]) -> list[Variant]:
     """Return each way of decoding with each batch; a model that does not decode has one way."""
-    from bench import registry
+    from bench.adapters import registry
     from bench.profile import Variant
 
     names = order.decoding.split(",") if order.decoding else []

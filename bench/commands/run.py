@@ -20,7 +20,8 @@ def run_command(
     jobs: int,
 ) -> int:
     """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
-    from bench import place, progress, registry, runner
+    from bench import place, progress, runner
+    from bench.adapters import registry
     from bench.commands.report import make_report
     from bench.data.sources import open_source
     from bench.protocol import protocol

@@ -61,7 +61,7 @@ def study_command(order: Order) -> int:
 
 
 def _read(order: Order) -> tuple[Study, ...]:
-    from bench import registry
+    from bench.adapters import registry
     from bench.study import reading
 
     outside = [registry.add(target) for target in order.adapters]

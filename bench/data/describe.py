@@ -136,9 +136,9 @@ def moves(table: Trajectories, grid: Grid) -> dict[str, float]:
 
 def baseline_scores(table: Trajectories, name: str, world: World, window: Window | None = None) -> pd.DataFrame:
     """Ask one per-user statistic for the horizon of every user with a history; return the scores per user."""
-    from bench.adapter import Context
+    from bench.adapters.adapter import Context
+    from bench.adapters.registry import make
     from bench.metrics import score_users
-    from bench.registry import make
 
     window = window or Window()
     history, truth = table.days(*window.history), table.days(*window.horizon)

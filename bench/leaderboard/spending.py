@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import spending
+from bench.adapters import usage
 from bench.leaderboard.facts import hardware_of, seen_by
 from bench.leaderboard.panel import training_of
 from bench.record import Record, Spent
@@ -49,7 +49,7 @@ def _row(key: tuple[str, str, str], group: Sequence[tuple[Record, Spent]]) -> Sp
         learns_from=group[0][0].case.learns_from,
         seen=seen_by(record for record, _ in group),
         hardware=key[2],
-        alone=spending.mean(spent.alone for _, spent in group),
-        batch=spending.mean(spent.batch for _, spent in group),
-        answering=spending.total(answered.values()),
+        alone=usage.mean(spent.alone for _, spent in group),
+        batch=usage.mean(spent.batch for _, spent in group),
+        answering=usage.total(answered.values()),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictInt, TypeAdapter, ValidationError
 
-from bench import registry
+from bench.adapters import registry
 from bench.errors import UserError, nearest
 from bench.protocol import sweep
 from bench.protocol.schema import (

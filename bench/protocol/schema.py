@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
-from bench import registry
+from bench.adapters import registry
 from bench.answers import Fallback
 from bench.data.sources import KINDS
 from bench.data.world import Window

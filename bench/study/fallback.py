@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapter import Adapter, Context, LearnsFrom
+from bench.adapters.adapter import Adapter, Context, LearnsFrom
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories
 
 

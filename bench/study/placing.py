@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench import registry
+from bench.adapters import registry
 from bench.errors import UserError
 from bench.protocol import sweep
 from bench.protocol.reader import Reader

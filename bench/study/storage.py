@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from bench import registry
+from bench.adapters import registry
 from bench.errors import UserError
 from bench.protocol import sweep
 from bench.protocol.yamlfile import Key

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from bench import adapter
-from bench.adapter import Adapter, Context, Needs, Split
+from bench.adapters import adapter
+from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_text

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.errors import UserError
 from models.llama_mob import checkpoint, folders, shapes
 from models.llama_mob.settings import LlamaMobSettings

@@ -15,13 +15,13 @@ import numpy as np
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
-from bench.adapter import Adapter, Context
+from bench.adapters.adapter import Adapter, Context
+from bench.adapters.registry import make
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.files import write_text, write_with
 from bench.metrics import score_users
-from bench.registry import make
 from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
 from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
 from models.llama_mob.settings import TINY

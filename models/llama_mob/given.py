@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Answers, Queries, Trajectories
 from models.llama_mob import LlamaMob
 from models.llama_mob.answering import Answering

@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bench import floor, profile, registry
-from bench.adapter import Context, Settings
+from bench import floor, profile
+from bench.adapters import registry
+from bench.adapters.adapter import Context, Settings
 from bench.commands.profile import DECODINGS, number, table_of
 from bench.data.sources import open_source
 from bench.data.trajectories import Trajectories

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bench import adapter
+from bench.adapters import adapter
 from bench.errors import UserError
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pydantic import model_validator
 
-from bench import adapter
+from bench.adapters import adapter
 from models.llama_mob import LlamaMob
 from models.llama_mob.settings import Decoding, LlamaMobSettings
 

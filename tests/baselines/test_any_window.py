@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import SmallWorld
 
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.trajectories import OK, Queries, Trajectories
 from bench.data.world import Grid, Window
 

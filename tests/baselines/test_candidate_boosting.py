@@ -15,8 +15,8 @@ from small_world import SmallWorld, people
 from baselines._candidates import NAMES, Candidates
 from baselines._trees import Trees
 from baselines.candidate_boosting import _windows
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.trajectories import OK, Trajectories
 from bench.data.world import Window
 

@@ -20,7 +20,7 @@ from baselines.lp_bert.model import MASK, LPBert, Shape, kept
 from baselines.lp_bert.start import vote
 from baselines.lp_bert.store import load_weights, save_weights
 from baselines.lp_bert.train import Trainer, cosine
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import OK, Trajectories
 from bench.errors import UserError
 

@@ -9,8 +9,8 @@ import pytest
 from small_world import people
 
 from baselines._offdays import find_off_days
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.files.csvfiles import read_points
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar

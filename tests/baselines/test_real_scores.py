@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.files.csvfiles import read_points
 from bench.data.trajectories import Trajectories
 from bench.metrics import score_users

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from small_world import SmallWorld
 
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.trajectories import INVALID, MISSING, OK, Queries
 from bench.errors import UserError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid
 

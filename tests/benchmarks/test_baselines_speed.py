@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from small_world import people
 
-from bench import registry
-from bench.adapter import Context
+from bench.adapters import registry
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid
 

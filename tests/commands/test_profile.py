@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bench import profile
-from bench.adapter import Context, Settings
+from bench.adapters.adapter import Context, Settings
 from bench.cli import app
 from bench.commands.profile import Order, as_csv, measure, settings_of, show
 from bench.data.sources.synthetic import Synthetic

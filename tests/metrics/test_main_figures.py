@@ -19,7 +19,7 @@ from walks import constant, noisy, walks
 
 from baselines.user_mode import UserMode
 from bench import resample
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, World
 from bench.errors import UserError

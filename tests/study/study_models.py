@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapter import Adapter, Context, Settings
+from bench.adapters.adapter import Adapter, Context, Settings
 from bench.data.trajectories import Answers, Queries, Trajectories, by_user
 from bench.store import read_json, write_json
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from models.llama_mob import base

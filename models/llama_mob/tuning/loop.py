@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from models.llama_mob.engine.passes import causal_of
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tuning import checkpoint

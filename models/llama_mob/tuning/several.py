@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import multiprocessing
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.files import write_text, write_with

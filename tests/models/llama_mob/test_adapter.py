@@ -15,7 +15,7 @@ import torch
 from small_llama import small_base
 from small_world import SmallWorld
 
-from bench.adapter import Context, OutOfTime
+from bench.adapters.adapter import Context, OutOfTime
 from bench.data.trajectories import MISSING, OK, Trajectories
 from bench.data.world import Grid, Window
 from bench.errors import UserError

@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.errors import UserError
 from models.llama_mob import base, folders, shapes, survey
 from models.llama_mob.make_tokenizer import make

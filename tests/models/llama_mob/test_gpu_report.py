@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import profile
-from bench.adapter import Context, Settings
+from bench.adapters.adapter import Context, Settings
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
+from bench.adapters.registry import make
 from bench.data.sources.synthetic import Synthetic
 from bench.metrics import score_users
-from bench.registry import make
 from models.llama_mob.pretraining import HELD_OUT_SEED
 from models.llama_mob.settings import TINY
 

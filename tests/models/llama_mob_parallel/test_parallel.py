@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from small_world import SmallWorld
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.commands.profile import Order, measure
 from bench.data.world import Calendar
 from models.llama_mob.engine import Result, Task

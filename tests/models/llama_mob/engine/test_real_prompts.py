@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.adapter import Context
+from bench.adapters.adapter import Context
 from bench.data.sources import open_source
 from bench.data.trajectories import Trajectories
 from models.llama_mob import LlamaMobSettings

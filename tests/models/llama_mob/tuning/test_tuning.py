@@ -19,7 +19,7 @@ from small_world import GRID, WINDOW, people
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from bench.adapter import Context, OutOfTime
+from bench.adapters.adapter import Context, OutOfTime
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Window
 from bench.errors import UserError

@@ -14,7 +14,7 @@ from bench.errors import UserError, nearest
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-    from bench.adapter import Adapter
+    from bench.adapters.adapter import Adapter
 
 PACKAGES = ("baselines", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
@@ -107,6 +107,6 @@ def _resolve(target: str, name: str) -> type[Adapter]:
 
 
 def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:
-    from bench.adapter import Adapter
+    from bench.adapters.adapter import Adapter
 
     return inspect.isclass(thing) and issubclass(thing, Adapter) and not inspect.isabstract(thing)

@@ -1,0 +1,1 @@
+"""The contract with a model, and the names of models."""
