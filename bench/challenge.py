@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from bench import metrics, resample
 from bench.data.files.csvfiles import read_points
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
+from bench.evaluation import bootstrap, metrics
 
 Table = TypeVar("Table", bound=Queries)
 
@@ -77,7 +77,7 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> N
 def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str]]:
     """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction."""
     values = frame[list(metrics.MAIN)].to_numpy(float)
-    low, high = resample.interval(resample.over_users(values, str(frame["city"].iloc[0])))
+    low, high = bootstrap.interval(bootstrap.over_users(values, str(frame["city"].iloc[0])))
     return {
         name: {
             "mean": float(values[:, i].mean()),

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import answers as checks
-from bench import metrics, resample
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
 from bench.data.world import World
+from bench.evaluation import answers as checks
+from bench.evaluation import bootstrap, metrics
+from bench.evaluation.metrics import groups
 from bench.files import write_with
-from bench.metrics import groups
 from bench.place import Place
 from bench.plan import Planned
 from bench.protocol.schema import Protocol
@@ -92,7 +92,7 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
     """Return mean, 95 % interval over users, median, and means by group of users."""
     metric = metrics.get(name)
     values = frame[name].to_numpy(dtype=float)
-    low, high = resample.interval(resample.over_users(values[:, None], str(frame["city"].iloc[0])))
+    low, high = bootstrap.interval(bootstrap.over_users(values[:, None], str(frame["city"].iloc[0])))
     return Score(
         mean=float(np.nanmean(values)),
         low=float(low[0]),

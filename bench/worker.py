@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from bench import answers as checks
 from bench import cost
 from bench.adapters import registry, usage
 from bench.adapters.adapter import Adapter, Context
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
+from bench.evaluation import answers as checks
 from bench.store import Store, read_json, write_answers, write_json
 from bench.tables import read_table
 

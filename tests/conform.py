@@ -20,9 +20,9 @@ import pytest
 from pydantic import ValidationError
 from small_world import SmallWorld, locked
 
-from bench import answers as checks
 from bench.adapters.adapter import Adapter, Context, LearnsFrom
 from bench.data.trajectories import OK, Answers, Queries, Trajectories
+from bench.evaluation import answers as checks
 
 HEAVY = ("torch", "sklearn", "numba", "transformers", "matplotlib")
 SAFE_FILES = (".json", ".npy", ".npz", ".parquet", ".safetensors", ".csv", ".txt", ".yaml")
@@ -130,7 +130,7 @@ def skip_gives_a_reason_or_none(subject: Subject) -> None:
 
 
 def every_query_is_answered(subject: Subject) -> None:
-    """One answer a query (checked by bench.answers), and what counts as ok lies in the grid."""
+    """One answer a query (checked by bench.evaluation.answers), and what counts as ok lies in the grid."""
     given, history = subject.ask(subject.fitted), subject.world.split.history
     raw = subject.fitted.predict(history, subject.world.split.queries, subject.context())
     assert (raw.status[given.status != raw.status] != OK).all(), "a cell outside the grid was called ok"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.answers import WrongAnswers, check, fill
 from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
 from bench.data.world import Grid
+from bench.evaluation.answers import WrongAnswers, check, fill
 
 GRID = Grid()
 

@@ -15,7 +15,7 @@ from bench.challenge import score_files, spans, summary
 from bench.commands.challenge import score_command
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from bench.metrics import MAIN, score_users
+from bench.evaluation.metrics import MAIN, score_users
 
 TRUTH = walks(6, seed=3, city="B")
 

@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import resample
+from bench.evaluation import bootstrap
 
 
 @settings(max_examples=30, deadline=None)
 @given(users=st.integers(3, 60), seed=st.integers(0, 10_000), scale=st.sampled_from([1e-3, 1.0, 1e3]))
 def test_equal_models_tie_whatever_their_scores(users: int, seed: int, scale: float) -> None:
     scores = scale * np.random.default_rng(seed).normal(0, 1, (users, 1))
-    samples = resample.over_users(np.repeat(scores, 5, axis=1), "X", 500)
-    assert not resample.beats(samples).any()
-    assert resample.ranks(resample.beats(samples)).tolist() == [1] * 5
+    samples = bootstrap.over_users(np.repeat(scores, 5, axis=1), "X", 500)
+    assert not bootstrap.beats(samples).any()
+    assert bootstrap.ranks(bootstrap.beats(samples)).tolist() == [1] * 5
 
 
 @settings(max_examples=30, deadline=None)
 @given(users=st.integers(8, 60), seed=st.integers(0, 10_000), lead=st.floats(0.05, 10))
 def test_a_lead_on_every_user_is_seen_however_different_the_users(users: int, seed: int, lead: float) -> None:
     base = np.random.default_rng(seed).normal(0, 100, users)
-    won = resample.beats(resample.over_users(np.stack([base, base + lead], axis=1), "X", 500))
+    won = bootstrap.beats(bootstrap.over_users(np.stack([base, base + lead], axis=1), "X", 500))
     assert won.tolist() == [[False, False], [True, False]]
 
 
@@ -31,7 +31,7 @@ def test_a_lead_on_every_user_is_seen_however_different_the_users(users: int, se
 @given(seed=st.integers(0, 10_000), models=st.integers(2, 8))
 def test_nobody_beats_himself_and_no_two_beat_each_other(seed: int, models: int) -> None:
     scores = np.random.default_rng(seed).normal(0, 1, (25, models)) + np.linspace(0, 1, models)
-    won = resample.beats(resample.over_users(scores, "X", 400))
+    won = bootstrap.beats(bootstrap.over_users(scores, "X", 400))
     assert not (won & won.T).any()
 
 
@@ -39,7 +39,7 @@ def test_nobody_beats_himself_and_no_two_beat_each_other(seed: int, models: int)
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says(users: int) -> None:
     rng = np.random.default_rng(5)
     trials = rng.normal(3.0, 2.0, (users, 800))
-    low, high = resample.interval(resample.over_users(trials, "X", 1000))
+    low, high = bootstrap.interval(bootstrap.over_users(trials, "X", 1000))
     covered = float(((low <= 3.0) & (high >= 3.0)).mean())
     assert 0.93 <= covered <= 0.97
 
@@ -47,53 +47,53 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says(users: int)
 def test_models_without_a_true_difference_are_seldom_told_apart() -> None:
     rng = np.random.default_rng(6)
     pairs = rng.normal(0, 1, (60, 1)) + rng.normal(0, 0.5, (60, 400))
-    samples = resample.over_users(pairs, "X", 1000)
+    samples = bootstrap.over_users(pairs, "X", 1000)
     first, second = samples[:, 0::2], samples[:, 1::2]
-    wrong = [resample.beats(np.stack([a, b], axis=1)).any() for a, b in zip(first.T, second.T, strict=True)]
+    wrong = [bootstrap.beats(np.stack([a, b], axis=1)).any() for a, b in zip(first.T, second.T, strict=True)]
     assert float(np.mean(wrong)) < 0.10
 
 
 def test_a_difference_of_the_detectable_size_is_seen_in_about_four_of_five() -> None:
     rng = np.random.default_rng(7)
     noise = rng.normal(0, 1, (80, 300))
-    samples = resample.over_users(noise, "X", 1000)
-    size = float(np.median(resample.detectable(samples[:, :2])))
+    samples = bootstrap.over_users(noise, "X", 1000)
+    size = float(np.median(bootstrap.detectable(samples[:, :2])))
     expected = (1.96 + 0.84) * np.sqrt(2 / 80)
     assert size == pytest.approx(expected, rel=0.3)
-    shifted = resample.over_users(noise[:, 0::2] - noise[:, 1::2] + expected, "X", 1000)
-    assert 0.70 <= float((resample.interval(shifted)[0] > 0).mean()) <= 0.90
+    shifted = bootstrap.over_users(noise[:, 0::2] - noise[:, 1::2] + expected, "X", 1000)
+    assert 0.70 <= float((bootstrap.interval(shifted)[0] > 0).mean()) <= 0.90
 
 
 def test_a_column_does_not_change_when_others_come_and_go() -> None:
     scores = np.random.default_rng(8).normal(0, 1, (40, 6))
     np.testing.assert_allclose(
-        resample.over_users(scores, "C", 300)[:, 2], resample.over_users(scores[:, [2]], "C", 300)[:, 0], rtol=1e-12
+        bootstrap.over_users(scores, "C", 300)[:, 2], bootstrap.over_users(scores[:, [2]], "C", 300)[:, 0], rtol=1e-12
     )
 
 
 def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(9).normal(0, 1, (30, 2))
-    whole = resample.over_users(scores, "C", 500)
+    whole = bootstrap.over_users(scores, "C", 500)
     monkeypatch.setattr(resample, "_BLOCK", 30 * 7)
-    np.testing.assert_allclose(resample.over_users(scores, "C", 500), whole, rtol=1e-12)
+    np.testing.assert_allclose(bootstrap.over_users(scores, "C", 500), whole, rtol=1e-12)
 
 
 def test_users_without_a_score_are_left_out() -> None:
     scores = np.full((50, 1), 4.0)
     scores[::3] = np.nan
-    assert resample.over_users(scores, "C", 200) == pytest.approx(4.0)
+    assert bootstrap.over_users(scores, "C", 200) == pytest.approx(4.0)
 
 
 def test_seeds_widen_the_interval_and_one_seed_does_not() -> None:
     users = np.random.default_rng(10).normal(0, 0.1, (40, 1))
-    drawn = resample.over_users(np.hstack([users, users + 1, users - 1]), "C", 2000).T
-    one, three = resample.over_seeds(drawn[:1], "m"), resample.over_seeds(drawn, "m")
+    drawn = bootstrap.over_users(np.hstack([users, users + 1, users - 1]), "C", 2000).T
+    one, three = bootstrap.over_seeds(drawn[:1], "m"), bootstrap.over_seeds(drawn, "m")
     assert np.array_equal(one, drawn[0])
-    assert np.ptp(resample.interval(three)) > 5 * np.ptp(resample.interval(one))
+    assert np.ptp(bootstrap.interval(three)) > 5 * np.ptp(bootstrap.interval(one))
     assert three.mean() == pytest.approx(one.mean(), abs=0.1)
 
 
 def test_wins_count_draws_half_and_know_the_direction() -> None:
     mine, theirs = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 4.0, 5.0])
-    assert resample.win_share(mine, theirs, "higher") == 0.375
-    assert resample.win_share(mine, theirs, "lower") == 0.625
+    assert bootstrap.win_share(mine, theirs, "higher") == 0.375
+    assert bootstrap.win_share(mine, theirs, "lower") == 0.625

@@ -19,7 +19,7 @@ from baselines.lp_bert.train import Trainer, cosine
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window
-from bench.metrics import score_users
+from bench.evaluation.metrics import score_users
 
 if TYPE_CHECKING:
     from baselines.lp_bert import LpBertSettings

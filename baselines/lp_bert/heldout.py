@@ -13,7 +13,7 @@ from bench.adapters.adapter import Context
 from bench.adapters.registry import make
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
-from bench.metrics import score_users
+from bench.evaluation.metrics import score_users
 
 SEED, USERS = 999_000, 60
 WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and hidden, the last ones of 75

@@ -55,7 +55,7 @@ def _protocols() -> list[tuple[str, str]]:
 
 
 def _metrics() -> list[tuple[str, str]]:
-    from bench import metrics
+    from bench.evaluation import metrics
 
     found = [metrics.get(name) for name in metrics.names()]
     return [(m.name, f"{m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]

@@ -71,7 +71,7 @@ def describe(table: Trajectories, world: World, baselines: Sequence[str] = BASEL
 
 def _clear_pairs(metric: str, per_user: Mapping[str, pd.DataFrame]) -> list[list[str]]:
     """Return the pairs (better, worse) whose mean difference over users is beyond two standard errors."""
-    from bench.metrics import get
+    from bench.evaluation.metrics import get
 
     sign = 1.0 if get(metric).better == "higher" else -1.0
     pairs = []
@@ -138,7 +138,7 @@ def baseline_scores(table: Trajectories, name: str, world: World, window: Window
     """Ask one per-user statistic for the horizon of every user with a history; return the scores per user."""
     from bench.adapters.adapter import Context
     from bench.adapters.registry import make
-    from bench.metrics import score_users
+    from bench.evaluation.metrics import score_users
 
     window = window or Window()
     history, truth = table.days(*window.history), table.days(*window.horizon)

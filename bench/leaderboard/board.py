@@ -1,7 +1,7 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
 A rank is one more than the number of models that beat the row: the 95 % interval of the paired difference lies above
-zero (bench/resample.py). Comparisons are not corrected for their number.
+zero (bench/bootstrap.py). Comparisons are not corrected for their number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bench import resample
+from bench.evaluation import bootstrap
 
 VERSION_PAIRS = (("geobleu@humob24", "dtw@humob24"), ("geobleu@giscup25", "dtw@fixed"))
 
@@ -123,8 +123,8 @@ def make(
         able = [i for i, row in enumerate(rows) if _comparable(row, name)]
         if able:
             samples = metric.sign * np.stack([rows[i].samples[name] for i in able], axis=1)
-            rows = _with_ranks(rows, name, able, resample.beats(samples))
-            pairs = resample.detectable(samples)
+            rows = _with_ranks(rows, name, able, bootstrap.beats(samples))
+            pairs = bootstrap.detectable(samples)
             if len(pairs := pairs[pairs > 0]):
                 spread[name] = Detectable(float(np.median(pairs)), float(pairs.min()), float(pairs.max()))
     flagged = shapes_without_places(rows, metrics)
@@ -140,7 +140,7 @@ def make(
 
 def difference(row: Row, other: Row, metric: str) -> tuple[float, float, float]:
     """Return row minus other: the difference of the means and its paired 95 % interval."""
-    low, high = resample.interval(row.samples[metric] - other.samples[metric])
+    low, high = bootstrap.interval(row.samples[metric] - other.samples[metric])
     return row.figures[metric].mean - other.figures[metric].mean, float(low), float(high)
 
 
@@ -169,7 +169,7 @@ def _with_ranks(rows: Sequence[Row], metric: str, able: Sequence[int], won: np.n
     """Return the rows with the ranks of those that are able written into their figures."""
     changed = list(rows)
     level = ~won & ~won.T
-    for i, rank, others in zip(able, resample.ranks(won), level.sum(axis=0) - 1, strict=True):
+    for i, rank, others in zip(able, bootstrap.ranks(won), level.sum(axis=0) - 1, strict=True):
         figures = dict(rows[i].figures)
         figures[metric] = replace(figures[metric], rank=int(rank), tied=bool(others))
         changed[i] = replace(rows[i], figures=figures)

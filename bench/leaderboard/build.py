@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import resample
 from bench.errors import UserError
+from bench.evaluation import bootstrap
 from bench.leaderboard import board, panel
 from bench.leaderboard.board import Board, Figure, Metric, Row
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
@@ -154,9 +154,9 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
 
 def _figure(line: Line, metric: Metric, rival: Line | None) -> Figure:
     name = metric.name
-    low, high = resample.interval(line.samples[name])
+    low, high = bootstrap.interval(line.samples[name])
     wins = None
     if rival is not None and name in rival.scores:
-        wins = resample.win_share(line.per_user[name], rival.per_user[name], metric.better)
+        wins = bootstrap.win_share(line.per_user[name], rival.per_user[name], metric.better)
     zero = line.mean(name + MISSES) if name + MISSES in line.scores else None
     return Figure(line.mean(name), float(low), float(high), line.median(name), wins=wins, misses_as_zero=zero)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench import resample
+from bench.evaluation import bootstrap
 from bench.leaderboard import board
 from bench.leaderboard.board import Board, Figure, Metric, Row
 
@@ -105,7 +105,7 @@ def mean_by_key(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _mean_figure(parts: Sequence[Figure], samples: np.ndarray) -> Figure:
-    low, high = resample.interval(samples)
+    low, high = bootstrap.interval(samples)
     return Figure(
         mean=float(np.mean([figure.mean for figure in parts])),
         low=float(low),

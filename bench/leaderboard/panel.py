@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import resample
 from bench.errors import UserError
+from bench.evaluation import bootstrap
 from bench.record import Record
 
 MISSES = "|misses_as_zero"
@@ -159,13 +159,13 @@ def _resampled(lines: Iterable[Line], city: str) -> list[Line]:
     found = []
     for key, panel in panels.items():
         blocks = [line.scores[metric] for line in panel for metric in line.scores]
-        drawn = resample.over_users(np.concatenate(blocks).T, city)
+        drawn = bootstrap.over_users(np.concatenate(blocks).T, city)
         at = 0
         for line in panel:
             samples = {}
             for metric, values in line.scores.items():
                 seeds = drawn[:, at : at + len(values)].T
-                samples[metric] = resample.over_seeds(seeds, f"{line.model}\x00{line.training}")
+                samples[metric] = bootstrap.over_seeds(seeds, f"{line.model}\x00{line.training}")
                 at += len(values)
             found.append(replace(line, usual=key == usual, samples=samples))
     return found

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
 from bench.adapters import registry
-from bench.answers import Fallback
 from bench.data.sources import KINDS
 from bench.data.world import Window
 from bench.errors import nearest
+from bench.evaluation.answers import Fallback
 from bench.protocol.selection import Part, Selection, refuse_overlap
 
 SCHEMA = 1
@@ -34,7 +34,7 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _known_metric(name: str) -> str:
-    from bench import metrics
+    from bench.evaluation import metrics
 
     known = list(metrics.names())
     if name not in known:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench import metrics
+from bench.evaluation import metrics
 from bench.files import write_with
 from bench.report import numbers
 from bench.study import mixes

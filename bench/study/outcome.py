@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench import resample
+from bench.evaluation import bootstrap
 from bench.leaderboard.facts import Facts
 from bench.store import Run
 from bench.study.claims import REASON, SCORED, is_void
@@ -76,7 +76,7 @@ class Panel:
         if any((name, city) not in self.samples for name in weights):
             return Estimate(float(value), float("nan"), float("nan"))
         drawn = sum(weight * self.samples[name, city] for name, weight in weights.items())
-        low, high = resample.interval(np.asarray(drawn)[:, None])
+        low, high = bootstrap.interval(np.asarray(drawn)[:, None])
         return Estimate(float(value), float(low[0]), float(high[0]))
 
     def less(self, one: str, other: str) -> Estimate:
@@ -183,11 +183,11 @@ def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
 
 def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarray]:
     """Resample the users of a city once for all names, and each name's seeds: name -> (resamples,)."""
-    together = resample.over_users(np.concatenate(list(columns.values()), axis=1), city)
+    together = bootstrap.over_users(np.concatenate(list(columns.values()), axis=1), city)
     found, first = {}, 0
     for name, column in columns.items():
         seeds = together[:, first : first + column.shape[1]]
-        found[name] = resample.over_seeds(seeds.T, name)
+        found[name] = bootstrap.over_seeds(seeds.T, name)
         first += column.shape[1]
     return found
 
@@ -212,7 +212,7 @@ def _of_users(scored: Scored, metric: str, city: str, run: Run) -> tuple[tuple[i
 
 def best_of(outcome: Outcome, trials: Sequence[Trial]) -> Trial:
     """Return the trial with the best score of the study's first metric; the cheaper of equals, then the earlier."""
-    from bench import metrics
+    from bench.evaluation import metrics
 
     name = outcome.study.metrics[0]
     sign = 1.0 if metrics.get(name).better == "higher" else -1.0

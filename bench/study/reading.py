@@ -148,7 +148,7 @@ class _StudyReader(Reader):
 
     def check_objectives(self, spec: StudySpec, section: Node) -> None:
         """Note objectives that are not known, and directions that seek the worse."""
-        from bench import metrics
+        from bench.evaluation import metrics
 
         better: dict[str, str] = {name: metrics.get(name).better for name in metrics.names()}
         better |= dict.fromkeys((*COSTS, TRAJECTORIES), "lower") | {"throughput_per_s": "higher"}

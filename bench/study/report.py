@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench import metrics
+from bench.evaluation import metrics
 from bench.report import numbers
 from bench.report.layout import Report, Section
 from bench.report.numbers import NONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import metrics
+from bench.evaluation import metrics
 from bench.report import numbers
 from bench.study.outcome import ALL, Estimate, Panel
 

@@ -20,8 +20,8 @@ from bench.adapters.registry import make
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
+from bench.evaluation.metrics import score_users
 from bench.files import write_text, write_with
-from bench.metrics import score_users
 from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
 from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
 from models.llama_mob.settings import TINY

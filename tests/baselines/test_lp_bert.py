@@ -306,7 +306,7 @@ def test_the_shipped_weights_are_small_and_of_the_published_size(shipped: LpBert
 def test_the_shipped_weights_beat_the_slot_mode_on_new_synthetic_people(shipped: LpBert) -> None:
     from baselines.slot_mode import SlotMode
     from bench.data.sources.synthetic import Synthetic
-    from bench.metrics import score_users
+    from bench.evaluation.metrics import score_users
 
     table = Synthetic(seed=77, users=60).load("B").days(39, 62)
     history, truth = table.days(39, 59), table.days(60, 62)

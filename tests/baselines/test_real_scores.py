@@ -14,7 +14,7 @@ from bench.adapters import registry
 from bench.adapters.adapter import Context
 from bench.data.files.csvfiles import read_points
 from bench.data.trajectories import Trajectories
-from bench.metrics import score_users
+from bench.evaluation.metrics import score_users
 
 FIGURES = ("geobleu@humob24", "geobleu@giscup25", "dtw@fixed")
 EXACT = {

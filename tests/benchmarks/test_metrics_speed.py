@@ -17,7 +17,7 @@ from plain_metrics import user_scores
 from walks import noisy, walks
 
 from bench.data.trajectories import Trajectories
-from bench.metrics import MAIN, geobleu, score_users
+from bench.evaluation.metrics import MAIN, geobleu, score_users
 
 pytestmark = pytest.mark.bench
 REPEATS = 20  # of the same 100 users where two threads are compared: 100 alone are done before threads have started

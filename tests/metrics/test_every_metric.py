@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walks import constant, noisy, shuffled, walks
 
-from bench import metrics
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid, World
 from bench.errors import UserError
-from bench.metrics import score_users
+from bench.evaluation import metrics
+from bench.evaluation.metrics import score_users
 
 PERFECT = {name: 0.0 if metrics.get(name).better == "lower" else 1.0 for name in metrics.names()}
 VACUOUS = {"plausible_jumps@v1"}  # holds nothing against staying at one place, and says so

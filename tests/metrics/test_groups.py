@@ -8,7 +8,7 @@ from walks import walks
 
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid
-from bench.metrics.groups import group_means, user_groups
+from bench.evaluation.metrics.groups import group_means, user_groups
 
 
 def people(radii: list[int], points: list[int]) -> Trajectories:

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba.core import caching
 
-from bench.metrics.kernels import jit, mean_over_days, per_day
+from bench.evaluation.metrics.kernels import jit, mean_over_days, per_day
 
 MODULE = """
-from bench.metrics.kernels import jit
+from bench.evaluation.metrics.kernels import jit
 
 @jit("float64(float64)")
 def change(x):

@@ -18,13 +18,13 @@ from plain_metrics import user_scores
 from walks import constant, noisy, walks
 
 from baselines.user_mode import UserMode
-from bench import resample
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, World
 from bench.errors import UserError
-from bench.metrics import MAIN, geobleu, score_users
-from bench.metrics.make_proximity import has_avx512
+from bench.evaluation import bootstrap
+from bench.evaluation.metrics import MAIN, geobleu, score_users
+from bench.evaluation.metrics.make_proximity import has_avx512
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "geobleu_dtw.json"
 # The last step, a geometric mean, takes numpy's own log and exp; without AVX-512 they may differ in their last bit.
@@ -91,7 +91,7 @@ def test_old_dtw_cannot_tell_a_constant_from_the_language_model(
     mode = UserMode().predict(people.days(0, 59), truth.queries(), Context())
     names = ["dtw@humob24", "dtw@fixed"]
     difference = score_users(mode.x, mode.y, truth, names)[names] - score_users(said.x, said.y, truth, names)[names]
-    low, high = resample.interval(resample.over_users(difference.to_numpy(), city))
+    low, high = bootstrap.interval(bootstrap.over_users(difference.to_numpy(), city))
     mean = difference.mean().to_numpy()
     assert (mean[0], low[0], high[0]) == pytest.approx(old, abs=0.7)
     assert low[0] < 0 < high[0]  # level with the old DTW ...
@@ -109,7 +109,7 @@ def test_proximity_table_is_frozen() -> None:
 def test_scores_do_not_hang_on_the_processor() -> None:
     """With numpy's AVX-512 switched off only the last bit may move: never a match."""
     code = (
-        "from walks import noisy, walks; from bench.metrics import score_users; truth = walks(60)\n"
+        "from walks import noisy, walks; from bench.evaluation.metrics import score_users; truth = walks(60)\n"
         "frame = score_users(*noisy(truth), truth)\n"
         "print(*(value.hex() for value in frame.iloc[:, 4:].to_numpy().ravel().tolist()))"
     )

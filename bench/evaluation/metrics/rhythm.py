@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from bench.metrics.pairs import Pairs
+    from bench.evaluation.metrics.pairs import Pairs
 
 PLACES = 2  # home and the second place: the user's most frequent true cells
 HOURS = 24

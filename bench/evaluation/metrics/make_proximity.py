@@ -1,4 +1,4 @@
-"""Make proximity.npy, the frozen table behind GEO-BLEU: ``python -m bench.metrics.make_proximity``.
+"""Make proximity.npy, the frozen table behind GEO-BLEU: ``python -m bench.evaluation.metrics.make_proximity``.
 
 Of numpy's two implementations of ``exp`` the one with AVX-512 agrees with the reference values (120 made and 400 real
 trajectories, difference 0.0); without AVX-512, 3,662 of the 79,203 entries differ in the last bit. So this refuses to
@@ -12,8 +12,8 @@ import hashlib
 import numpy as np
 
 from bench.errors import UserError
+from bench.evaluation.metrics.geobleu import TABLE
 from bench.files import write_with
-from bench.metrics.geobleu import TABLE
 
 WIDEST = 199  # cells between the first and the last column of the HuMob grid
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bench.data.trajectories import Trajectories
     from bench.data.world import World
-    from bench.metrics.pairs import Pairs
+    from bench.evaluation.metrics.pairs import Pairs
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def score_users(
     """
     import pandas as pd
 
-    from bench.metrics.pairs import Pairs
+    from bench.evaluation.metrics.pairs import Pairs
 
     wanted = [get(name) for name in metrics]
     pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads)
@@ -102,5 +102,5 @@ def _scores(pairs: Pairs, wanted: Sequence[Metric]) -> dict[str, np.ndarray]:
         return {metric.name: pairs.error_km for metric in wanted}  # no users, no rows
     found: dict[str, np.ndarray] = {}
     for module in dict.fromkeys(metric.module for metric in wanted):
-        found |= importlib.import_module(f"bench.metrics.{module}").score(pairs)
+        found |= importlib.import_module(f"bench.evaluation.metrics.{module}").score(pairs)
     return {metric.name: found[metric.name] for metric in wanted}

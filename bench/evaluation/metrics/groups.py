@@ -36,7 +36,7 @@ def user_groups(history: Trajectories, grid: Grid | None = None) -> pd.DataFrame
 def group_means(scores: pd.DataFrame, groups: pd.DataFrame, metric: str) -> dict[str, float]:
     """Return the mean of one metric by group, e.g. ``{"activity_q1": .31, ...}``; users without a history are in none.
 
-    scores: as :func:`bench.metrics.score_users` returns; groups: as :func:`user_groups` does.
+    scores: as :func:`bench.evaluation.metrics.score_users` returns; groups: as :func:`user_groups` does.
     """
     both = scores.merge(groups, on=["city", "uid"])
     return {

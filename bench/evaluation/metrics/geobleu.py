@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from bench.metrics.kernels import jit, mean_over_days, per_day
+from bench.evaluation.metrics.kernels import jit, mean_over_days, per_day
 
 if TYPE_CHECKING:
-    from bench.metrics.pairs import Pairs
+    from bench.evaluation.metrics.pairs import Pairs
 
 ORDERS = {"geobleu@humob24": 3, "geobleu@giscup25": 5}
 LONGEST = max(ORDERS.values())

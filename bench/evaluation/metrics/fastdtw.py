@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.metrics.kernels import mean_over_days
+from bench.evaluation.metrics.kernels import mean_over_days
 
 if TYPE_CHECKING:
-    from bench.metrics.pairs import Pairs
+    from bench.evaluation.metrics.pairs import Pairs
 
 
 def score(pairs: Pairs) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from bench.metrics.pairs import Pairs
+    from bench.evaluation.metrics.pairs import Pairs
 
 FASTEST_KMH = 150.0  # a fast train with its stops, door to door
 
