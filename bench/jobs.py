@@ -12,7 +12,7 @@ from bench.data.world import World
 from bench.place import Place
 from bench.plan import Planned
 from bench.protocol.schema import Protocol
-from bench.store import Store
+from bench.records.store import Store
 from bench.tables import write_table
 
 

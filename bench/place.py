@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.provenance import machine
+from bench.records.provenance import machine
 
 
 @dataclass(frozen=True)

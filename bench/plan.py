@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.adapters.adapter import Adapter
-from bench.record import Identity, Record
+from bench.records.record import Identity, Record
 from bench.splits import Prepared
 
 LENGTH = 20

@@ -24,12 +24,12 @@ from bench.place import Place
 from bench.plan import Planned, digest, parts_of, plan_case
 from bench.progress import Progress
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
-from bench.provenance import machine, source_hash
-from bench.record import Record
-from bench.recording import Reason, describe_planned, reason_record, skipped_record
+from bench.records.provenance import machine, source_hash
+from bench.records.record import Record
+from bench.records.recording import Reason, describe_planned, reason_record, skipped_record
+from bench.records.store import Run, Store
 from bench.scoring import ScoringContext, done_record
 from bench.splits import Prepared, Skip, make_split
-from bench.store import Run, Store
 
 
 def run(protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> Run:

@@ -19,11 +19,11 @@ from bench.files import write_with
 from bench.place import Place
 from bench.plan import Planned
 from bench.protocol.schema import Protocol
-from bench.provenance import machine, provenance
-from bench.record import AnswerCounts, Cost, Data, Record, Score, Spent
-from bench.recording import describe_planned
+from bench.records.provenance import machine, provenance
+from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Spent
+from bench.records.recording import describe_planned
+from bench.records.store import Run, Store, read_answers, read_json
 from bench.splits import Prepared
-from bench.store import Run, Store, read_answers, read_json
 
 MISSES = "|misses_as_zero"
 

@@ -27,7 +27,7 @@ from bench.adapters.adapter import Adapter, Context
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.evaluation import answers as checks
-from bench.store import Store, read_json, write_answers, write_json
+from bench.records.store import Store, read_json, write_answers, write_json
 from bench.tables import read_table
 
 PROGRESS_EVERY_S = 0.2

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import record as records
-from bench.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score, Spent
+from bench.records import record as records
+from bench.records.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score, Spent
 
 UNITS = {
     "geobleu@humob24": ("", "higher"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.adapters.adapter import Adapter, Context, Settings, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
-from bench.store import read_json, write_json
+from bench.records.store import read_json, write_json
 
 
 class Home(Adapter):

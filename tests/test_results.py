@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench.commands.report import make_report
 from bench.plan import identity_of
-from bench.report.manifest import read_run
+from bench.records.manifest import read_run
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 RUNS = sorted(path.parent for path in RESULTS.glob("*/run.json"))

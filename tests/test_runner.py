@@ -20,9 +20,9 @@ from bench.data.sources import open_source
 from bench.plan import identity_of
 from bench.progress import Lines
 from bench.protocol import protocol
-from bench.record import Record
-from bench.record import read as read_record
-from bench.store import Run, read_json
+from bench.records.record import Record
+from bench.records.record import read as read_record
+from bench.records.store import Run, read_json
 
 TEXT = """\
 schema: 1

@@ -65,7 +65,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     from bench.adapters.adapter import Context
     from bench.data.sources import open_source
     from bench.place import place
-    from bench.provenance import machine
+    from bench.records.provenance import machine
     from bench.runner import lacking
 
     where = place(1, order.device)
@@ -222,7 +222,7 @@ def as_csv(found: Sequence[Line]) -> str:
 
 
 def _notes(adapter: Adapter, spec: str, city: str, rows: float, rates: Rates, precision: str) -> list[str]:
-    from bench.provenance import machine
+    from bench.records.provenance import machine
 
     here = machine()
     facts = adapter.facts()

@@ -23,9 +23,9 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     """Print and write a run's leaderboard; return the number of failed cases. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard import build
+    from bench.records.manifest import copy_run, read_run
     from bench.report import csvtable, markdown, published, terminal
     from bench.report.layout import lay_out
-    from bench.report.manifest import copy_run, read_run
 
     content = read_run(folder)
     found = build(content.records, folder)

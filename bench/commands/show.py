@@ -36,7 +36,7 @@ def show_record(path: Path, console: Console) -> None:
     """Print one record. Raises UserError if the file is none."""
     from pydantic import ValidationError
 
-    from bench import record as records
+    from bench.records import record as records
     from bench.report import recordview, terminal
 
     try:

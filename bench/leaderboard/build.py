@@ -18,7 +18,7 @@ from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
 from bench.leaderboard.seeds import SeedRow, seed_rows
 from bench.leaderboard.spending import SpentRow, spent_rows
-from bench.record import Record
+from bench.records.record import Record
 
 FAMILIES = ("geobleu", "dtw")
 REFERENCE = "slot_mode"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.leaderboard.panel import training_of
-from bench.record import Data, Record
+from bench.records.record import Data, Record
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.evaluation import bootstrap
-from bench.record import Record
+from bench.records.record import Record
 
 MISSES = "|misses_as_zero"
 

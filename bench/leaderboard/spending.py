@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.adapters import usage
 from bench.leaderboard.facts import hardware_of, seen_by
 from bench.leaderboard.panel import training_of
-from bench.record import Record, Spent
+from bench.records.record import Record, Spent
 
 
 @dataclass(frozen=True)

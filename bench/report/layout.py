@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.leaderboard import Board, Leaderboard
+from bench.records.manifest import RunContent
 from bench.report import fact_tables, spent_tables, tables
 from bench.report.findings import findings
-from bench.report.manifest import RunContent
 from bench.report.published import TITLE as OTHERS
 from bench.report.published import Published, reported
 from bench.report.tables import Table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.record import Record
+from bench.records.record import Record
 from bench.report import numbers
 from bench.report.numbers import NONE
 from bench.report.tables import Table, make_table

@@ -15,9 +15,9 @@ from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import World
 from bench.place import Place
 from bench.protocol.schema import Protocol
-from bench.record import Record
+from bench.records.record import Record
+from bench.records.store import Run
 from bench.runner import Runner
-from bench.store import Run
 from bench.study.placing import VALIDATION
 from bench.study.schema import COSTS, TRAJECTORIES
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.evaluation import bootstrap
 from bench.leaderboard.facts import Facts
-from bench.store import Run
+from bench.records.store import Run
 from bench.study.claims import REASON, SCORED, is_void
 from bench.study.evaluate import Scored
 from bench.study.schema import Point, Study

@@ -34,7 +34,7 @@ from bench.errors import UserError
 from bench.files import write_text
 from bench.place import place
 from bench.profile import Line, People, Variant
-from bench.provenance import machine
+from bench.records.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
 from models.llama_mob import base, shapes

@@ -142,8 +142,8 @@ def test_what_cannot_be_measured_is_said(order: Order, said: str) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.provenance._gpu_name", lambda: None)
-    from bench.provenance import machine
+    monkeypatch.setattr("bench.records.provenance._gpu_name", lambda: None)
+    from bench.records.provenance import machine
 
     machine.cache_clear()
     with pytest.raises(UserError, match="this machine has no GPU"):

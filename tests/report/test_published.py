@@ -9,7 +9,7 @@ from mock_run import Model, make_run
 
 from bench.errors import UserError
 from bench.leaderboard import Leaderboard, build
-from bench.record import Record
+from bench.records.record import Record
 from bench.report import published
 
 MODELS = [Model("slot_mode", 0.27, 47), Model("user_mode", 0.2, 60)]

@@ -15,9 +15,9 @@ from rich.console import Console
 from bench.commands.report import make_report
 from bench.errors import UserError
 from bench.leaderboard import build
+from bench.records.manifest import read_run
 from bench.report import published, terminal
 from bench.report.layout import Report, lay_out
-from bench.report.manifest import read_run
 
 SPLITS = [("B", ("C", "D")), ("C", ("B", "D"))]
 NASTY = Model("a|b [red]x[/red] <i>\n# `y`", 0.25, 50, fails={"D": "boom | [link](http://x) <b>\nsecond line"})

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.adapters.adapter import Adapter, Context, Settings
 from bench.data.trajectories import Answers, Queries, Trajectories, by_user
-from bench.store import read_json, write_json
+from bench.records.store import read_json, write_json
 
 
 class Moves(Adapter):

@@ -187,7 +187,7 @@ def test_a_protocol_without_a_study_is_told_so(tmp_path: Path) -> None:
 def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Path) -> None:
     import numpy as np
 
-    from bench.store import Run
+    from bench.records.store import Run
     from bench.study.evaluate import Scored
     from bench.study.outcome import panel
     from bench.study.report import interval

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from bench import record as records
 from bench.data.trajectories import Answers, Queries
 from bench.files import write_text, write_with
-from bench.record import Record
+from bench.records import record as records
+from bench.records.record import Record
 
 
 class Store:

@@ -10,8 +10,8 @@ from bench.adapters.adapter import Adapter
 from bench.data.world import Window
 from bench.plan import Planned, digest
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
-from bench.provenance import machine, provenance
-from bench.record import Case, Identity, Record
+from bench.records.provenance import machine, provenance
+from bench.records.record import Case, Identity, Record
 
 Reason = Literal["failed", "skipped"]
 

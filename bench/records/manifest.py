@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from bench import record as records
 from bench.errors import UserError
 from bench.files import write_with
-from bench.record import Record
+from bench.records import record as records
+from bench.records.record import Record
 
 MANIFEST = "run.json"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import bench
 from bench.adapters.adapter import Adapter
-from bench.record import Machine, Provenance
+from bench.records.record import Machine, Provenance
 
 PACKAGES = ("numpy", "numba", "pandas", "scikit-learn", "torch", "transformers", "peft")
 ROOT = Path(__file__).resolve().parent.parent

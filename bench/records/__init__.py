@@ -1,0 +1,1 @@
+"""What a run leaves: records, their store and where they came from."""
