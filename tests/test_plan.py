@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.plan import digest, identity
+from bench.running.plan import digest, identity
 
 BASE: dict[str, Any] = {
     "adapter": "lp_bert",

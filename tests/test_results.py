@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from bench.commands.report import make_report
-from bench.plan import identity_of
 from bench.records.manifest import read_run
+from bench.running.plan import identity_of
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 RUNS = sorted(path.parent for path in RESULTS.glob("*/run.json"))

@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench import place, runner
 from bench.adapters import registry
 from bench.data.sources import open_source
-from bench.plan import identity_of
-from bench.progress import Lines
 from bench.protocol import protocol
 from bench.records.record import Record
 from bench.records.record import read as read_record
 from bench.records.store import Run, read_json
+from bench.running import hardware, runner
+from bench.running.plan import identity_of
+from bench.running.progress import Lines
 
 TEXT = """\
 schema: 1
@@ -82,7 +82,7 @@ def go(tmp_path: Path) -> Go:
         wanted = protocol.load(path, overrides=overrides)
         source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
         said = Silent()
-        made = runner.run(wanted, source, tmp_path / "runs", place.place(jobs, "cpu"), said)
+        made = runner.run(wanted, source, tmp_path / "runs", hardware.place(jobs, "cpu"), said)
         cases = read_json(made.folder / "run.json")["cases"]
         return made, [read_record(made.record_path(case)) for case in cases], said
 
@@ -226,7 +226,7 @@ def test_a_bad_model_fails_with_its_reason_and_the_others_go_on(
 def test_a_model_that_hangs_is_stopped_at_the_limit(
     go: Go, outside: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.executor.GRACE_S", 0.5)
+    monkeypatch.setattr("bench.running.executor.GRACE_S", 0.5)
     _, records, _ = go(outside("Hangs"), limit=0.5)
     assert [r.status for r in records] == ["failed", "failed"]
     assert "time limit of 0.5 s" in records[0].reason
@@ -267,7 +267,7 @@ def test_a_city_that_the_data_lack_is_skipped_with_the_reason(go: Go) -> None:
 
 def test_a_changed_source_under_the_same_version_is_warned_of(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     go("user_mode")
-    monkeypatch.setattr("bench.runner.source_hash", lambda adapter: "other")
+    monkeypatch.setattr("bench.running.runner.source_hash", lambda adapter: "other")
     _, _, said = go("user_mode")
     assert sum("changed under version 1" in line for line in said.lines) == 2
 

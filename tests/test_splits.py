@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import splits
 from bench.data.sources import Source
 from bench.data.sources.humob import Humob
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window, World
 from bench.protocol.schema import Protocol, SplitSpec, TrainSpec, UsersSpec
-from bench.splits import Prepared, RolesOverlap, Skip, hashes, make_split, prove_disjoint, roles
+from bench.running import splits
+from bench.running.splits import Prepared, RolesOverlap, Skip, hashes, make_split, prove_disjoint, roles
 
 WINDOW = Window((0, 3), (4, 5))
 DAYS = 6

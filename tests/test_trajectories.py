@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.data.trajectories import Answers, Queries, Trajectories, by_user
 from bench.errors import UserError
-from bench.tables import read_table, write_table
+from bench.running.tables import read_table, write_table
 
 KEYS = st.tuples(st.integers(0, 1), st.integers(0, 4), st.integers(0, 74), st.integers(0, 47))
 

@@ -64,9 +64,9 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     from bench.adapters import registry
     from bench.adapters.adapter import Context
     from bench.data.sources import open_source
-    from bench.place import place
     from bench.records.provenance import machine
-    from bench.runner import lacking
+    from bench.running.hardware import place
+    from bench.running.runner import lacking
 
     where = place(1, order.device)
     if where.device == "cuda" and not machine().gpu:

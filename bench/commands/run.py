@@ -20,18 +20,18 @@ def run_command(
     jobs: int,
 ) -> int:
     """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
-    from bench import place, progress, runner
     from bench.adapters import registry
     from bench.commands.report import make_report
     from bench.data.sources import open_source
     from bench.protocol import protocol
+    from bench.running import hardware, progress, runner
 
     outside = [registry.add(target) for target in adapters]
     wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only, add=outside)
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
     console = Console()
     try:
-        done = runner.run(wanted, source, out, place.place(jobs), progress.make(Console(stderr=True)))
+        done = runner.run(wanted, source, out, hardware.place(jobs), progress.make(Console(stderr=True)))
     except KeyboardInterrupt:
         print("interrupted: what is done is kept, and the same command goes on from here", file=sys.stderr)
         return 130

@@ -114,11 +114,11 @@ def _source(study: Study) -> Source:
 
 
 def _evaluator(order: Order, study: Study) -> Evaluator:
-    from bench import place
-    from bench.place import Place
+    from bench.running import hardware
+    from bench.running.hardware import Place
     from bench.study.evaluate import Evaluator
 
-    here = place.place(1)
+    here = hardware.place(1)
     shared = Place(here.device, max(1, here.threads // order.workers), 1, shared=order.workers > 1)
     return Evaluator(_source(study), order.out, _folder(order, study), shared)
 

@@ -102,7 +102,7 @@ class WindowSpec(Part):
 
 
 class UsersSpec(Part):
-    """Who trains, who tunes, who is asked; each number counts per city (see bench/splits.py for the roles)."""
+    """Who trains, who tunes, who is asked; each number counts per city (see bench/running/splits.py for the roles)."""
 
     train: Selection = Selection.model_validate("all")
     validate_: Selection = Field(Selection.model_validate(0), alias="validate")

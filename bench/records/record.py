@@ -17,7 +17,7 @@ class Part(BaseModel):
 
 
 class Identity(Part):
-    """Hashes of what the fit, the answers and the cost depend on (bench/plan.py)."""
+    """Hashes of what the fit, the answers and the cost depend on (bench/running/plan.py)."""
 
     fit: str
     answers: str

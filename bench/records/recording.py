@@ -8,10 +8,10 @@ from typing import Literal
 from bench.adapters import registry
 from bench.adapters.adapter import Adapter
 from bench.data.world import Window
-from bench.plan import Planned, digest
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
 from bench.records.provenance import machine, provenance
 from bench.records.record import Case, Identity, Record
+from bench.running.plan import Planned, digest
 
 Reason = Literal["failed", "skipped"]
 

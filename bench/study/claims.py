@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bench.plan import digest
+from bench.running.plan import digest
 from bench.study.reading import make
 from bench.study.schema import Named, Point, Study
 

@@ -13,11 +13,11 @@ import numpy as np
 from bench.data.sources import Source
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import World
-from bench.place import Place
 from bench.protocol.schema import Protocol
 from bench.records.record import Record
 from bench.records.store import Run
-from bench.runner import Runner
+from bench.running.hardware import Place
+from bench.running.runner import Runner
 from bench.study.placing import VALIDATION
 from bench.study.schema import COSTS, TRAJECTORIES
 

@@ -32,11 +32,11 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
 from bench.files import write_text
-from bench.place import place
 from bench.profile import Line, People, Variant
 from bench.records.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
+from bench.running.hardware import place
 from models.llama_mob import base, shapes
 from models.llama_mob.answering import Answering
 from models.llama_mob.given import GivenMob

@@ -15,8 +15,8 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
 from bench.floor import Rates
-from bench.place import Place
 from bench.profile import Line, Variant
+from bench.running.hardware import Place
 from models.llama_mob import LlamaMob, gpu_report, shapes
 from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import LlamaMobSettings

@@ -16,14 +16,14 @@ from bench.evaluation import answers as checks
 from bench.evaluation import bootstrap, metrics
 from bench.evaluation.metrics import groups
 from bench.files import write_with
-from bench.place import Place
-from bench.plan import Planned
 from bench.protocol.schema import Protocol
 from bench.records.provenance import machine, provenance
 from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Spent
 from bench.records.recording import describe_planned
 from bench.records.store import Run, Store, read_answers, read_json
-from bench.splits import Prepared
+from bench.running.hardware import Place
+from bench.running.plan import Planned
+from bench.running.splits import Prepared
 
 MISSES = "|misses_as_zero"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.adapters.adapter import Adapter
 from bench.records.record import Identity, Record
-from bench.splits import Prepared
+from bench.running.splits import Prepared
 
 LENGTH = 20
 

@@ -1,4 +1,4 @@
-"""A worker's job: the tables that it may see, and what it must do with them (bench/worker.py reads it)."""
+"""A worker's job: the tables that it may see, and what it must do with them (bench/running/worker.py reads it)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from bench.adapters import registry
 from bench.data.trajectories import Trajectories
 from bench.data.world import World
-from bench.place import Place
-from bench.plan import Planned
 from bench.protocol.schema import Protocol
 from bench.records.store import Store
-from bench.tables import write_table
+from bench.running.hardware import Place
+from bench.running.plan import Planned
+from bench.running.tables import write_table
 
 
 def write_job(

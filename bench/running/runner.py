@@ -14,22 +14,22 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from bench import executor
 from bench.adapters import registry
 from bench.adapters.adapter import Adapter
 from bench.data.sources import Source
 from bench.files import sweep
-from bench.jobs import write_job
-from bench.place import Place
-from bench.plan import Planned, digest, parts_of, plan_case
-from bench.progress import Progress
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
 from bench.records.provenance import machine, source_hash
 from bench.records.record import Record
 from bench.records.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.records.store import Run, Store
-from bench.scoring import ScoringContext, done_record
-from bench.splits import Prepared, Skip, make_split
+from bench.running import executor
+from bench.running.hardware import Place
+from bench.running.job import write_job
+from bench.running.plan import Planned, digest, parts_of, plan_case
+from bench.running.progress import Progress
+from bench.running.scoring import ScoringContext, done_record
+from bench.running.splits import Prepared, Skip, make_split
 
 
 def run(protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> Run:

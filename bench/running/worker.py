@@ -1,4 +1,4 @@
-"""A process of its own for one fit and all its predictions: run as ``python -m bench.worker JOB.json``.
+"""A process of its own for one fit and all its predictions: run as ``python -m bench.running.worker JOB.json``.
 
 Only so can a hang be stopped, memory be measured and a crash be contained. It reads the job, the training rows,
 histories and queries; the truth is not among them. What it has to say goes line by line as JSON to the descriptor
@@ -28,7 +28,7 @@ from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.evaluation import answers as checks
 from bench.records.store import Store, read_json, write_answers, write_json
-from bench.tables import read_table
+from bench.running.tables import read_table
 
 PROGRESS_EVERY_S = 0.2
 

@@ -27,7 +27,7 @@ class Stopped(Exception):
 
 
 def run_worker(job: dict[str, Any], *, folder: Path, listen: Callable[[dict[str, Any]], None]) -> str | None:
-    """Run one job (see bench/worker.py) in a process of its own; return None, or one line saying why it failed.
+    """Run one job (see bench/running/worker.py) in a process of its own; return None, or one line saying why it failed.
 
     folder: where the job file and the log go. A worker says how long each of its phases may last; past that (and a
     grace) it is killed.
@@ -39,7 +39,7 @@ def run_worker(job: dict[str, Any], *, folder: Path, listen: Callable[[dict[str,
     log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", str(job_file)],
+            [sys.executable, "-m", "bench.running.worker", str(job_file)],
             stdin=subprocess.PIPE,  # never written to: its end tells the worker that we are gone
             stdout=output,
             stderr=subprocess.STDOUT,
