@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.adapters.adapter import Adapter
-    from bench.floor import Rates
-    from bench.profile import Line, Variant
+    from bench.profiling.profile import Line, Variant
+    from bench.profiling.roofline import Rates
     from bench.report.tables import Table
 
 DECODINGS: dict[str, dict[str, str]] = {
@@ -60,10 +60,10 @@ def profile_command(order: Order) -> None:
 
 def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     """Return the lines of the table, and what stands below it."""
-    from bench import floor, profile
     from bench.adapters import registry
     from bench.adapters.adapter import Context
     from bench.data.sources import open_source
+    from bench.profiling import profile, roofline
     from bench.records.provenance import machine
     from bench.running.hardware import place
     from bench.running.runner import lacking
@@ -82,7 +82,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     if city not in source.cities():
         raise UserError(f"--city: {source.spec} has no city '{city}'{nearest(city, source.cities())}")
     precision = adapter.precision(where.device)
-    rates = floor.rates_of(where.device, machine().gpu, precision)
+    rates = roofline.rates_of(where.device, machine().gpu, precision)
     with tempfile.TemporaryDirectory() as folder:
         ctx = Context(
             grid=source.world.grid,
@@ -137,7 +137,7 @@ def settings_of(order: Order) -> dict[str, Any]:
 def _variants(order: Order, adapter: Adapter, given: dict[str, Any], batches: Sequence[int]) -> list[Variant]:
     """Return each way of decoding with each batch; a model that does not decode has one way."""
     from bench.adapters import registry
-    from bench.profile import Variant
+    from bench.profiling.profile import Variant
 
     names = order.decoding.split(",") if order.decoding else []
     decodes = "decoding" in type(adapter.settings).model_fields

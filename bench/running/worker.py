@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from bench import cost
 from bench.adapters import registry, usage
 from bench.adapters.adapter import Adapter, Context
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.evaluation import answers as checks
+from bench.profiling import timing
 from bench.records.store import Store, read_json, write_answers, write_json
 from bench.running.tables import read_table
 
@@ -64,7 +64,7 @@ def main(job_file: str) -> int:
         traceback.print_exc()
         voice.say("error", message=_one_line(error))
         return 1
-    voice.say("done", peak_memory_mb=cost.peak_memory_mb(), peak_gpu_memory_mb=cost.peak_gpu_memory_mb())
+    voice.say("done", peak_memory_mb=timing.peak_memory_mb(), peak_gpu_memory_mb=timing.peak_gpu_memory_mb())
     return 0
 
 
@@ -83,13 +83,13 @@ def _work(job: dict[str, Any], voice: Voice) -> None:
             started = time.perf_counter()
             raw, spent = _predict(adapter, history, queries, context, part["label"])
             given = checks.check(raw, queries, context.grid)
-            cost.synchronise(context.device)
+            timing.synchronise(context.device)
             seconds = time.perf_counter() - started
             said = {"predict_seconds": seconds, "spent": spent}
             write_json(store.answers(part["answers_id"]).with_suffix(".json"), said)
             write_answers(store.answers(part["answers_id"]), given, queries)
         if part["measure"]:
-            measured = cost.measure(adapter, history, queries, context) if adapter.timed else {}
+            measured = timing.measure(adapter, history, queries, context) if adapter.timed else {}
             facts = dict(adapter.facts())
             content = {**measured, **_peaks(adapter), "alone": job["alone"], "facts": facts}
             write_json(store.cost(part["cost_id"]), content)
@@ -110,7 +110,7 @@ def _fit_or_load(adapter: Adapter, job: dict[str, Any], store: Store, context: C
         _begin(voice, context, job["limits"]["fit_seconds"])
         started = time.perf_counter()
         adapter.fit(train, validate, context)
-        cost.synchronise(context.device)
+        timing.synchronise(context.device)
         seconds = time.perf_counter() - started
     (store.folder / "fits").mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=store.folder / "fits", prefix=f".{fit_id}."))
@@ -128,7 +128,7 @@ def _peaks(adapter: Adapter) -> dict[str, float | None]:
     """Peak memory so far; none of an adapter that only reads a file."""
     if not adapter.timed:
         return {"peak_memory_mb": None, "peak_gpu_memory_mb": None}
-    return {"peak_memory_mb": cost.peak_memory_mb(), "peak_gpu_memory_mb": cost.peak_gpu_memory_mb()}
+    return {"peak_memory_mb": timing.peak_memory_mb(), "peak_gpu_memory_mb": timing.peak_gpu_memory_mb()}
 
 
 def _begin(voice: Voice, context: Context, seconds: float | None) -> None:

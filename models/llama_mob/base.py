@@ -131,7 +131,7 @@ def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrained
 
 
 def _facts(settings: LlamaMobSettings, found: Survey) -> Facts:
-    """Say what the base is, and what a pass over it must read and compute (bench/floor.py)."""
+    """Say what the base is, and what a pass over it must read and compute (bench/profiling/roofline.py)."""
     facts: Facts = {
         "parameters": shapes.parameters(found.config),
         "layer_parameters": shapes.layer_parameters(found.config),

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bench import floor, profile
 from bench.adapters import registry
 from bench.adapters.adapter import Context, Settings
 from bench.commands.profile import DECODINGS, number, table_of
@@ -32,7 +31,8 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
 from bench.files import write_text
-from bench.profile import Line, People, Variant
+from bench.profiling import profile, roofline
+from bench.profiling.profile import Line, People, Variant
 from bench.records.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
@@ -59,7 +59,7 @@ class Report:
     given: Trajectories
     history_days: int | None
     until: float
-    rates: floor.Rates
+    rates: roofline.Rates
 
     def settings(self, name: str, batch: int | None = None, **more: Any) -> LlamaMobSettings:
         """Return the paper's settings with random weights and one way of decoding."""
@@ -179,7 +179,7 @@ def prepare(given: argparse.Namespace) -> Report:
             f"--answers {given.answers}: must answer every record of days {window.horizon[0]} to {window.horizon[1]}"
         )
     until = time.monotonic() + 60 * given.minutes
-    rates = floor.rates_of(where.device, machine().gpu, "bfloat16" if where.device == "cuda" else "float32")
+    rates = roofline.rates_of(where.device, machine().gpu, "bfloat16" if where.device == "cuda" else "float32")
     return Report(given.shape, batches, ctx, people, said, given.history_days, until, rates)
 
 

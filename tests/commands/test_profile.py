@@ -11,15 +11,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from bench import profile
 from bench.adapters.adapter import Context, Settings
 from bench.cli import app
 from bench.commands.profile import Order, as_csv, measure, settings_of, show
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
-from bench.floor import Rates
-from bench.profile import Line, Variant
+from bench.profiling import profile
+from bench.profiling.profile import Line, Variant
+from bench.profiling.roofline import Rates
 from tests.outside_models import Counts
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import profile
 from bench.adapters.adapter import Context, Settings
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
-from bench.floor import Rates
-from bench.profile import Line, Variant
+from bench.profiling import profile
+from bench.profiling.profile import Line, Variant
+from bench.profiling.roofline import Rates
 from bench.running.hardware import Place
 from models.llama_mob import LlamaMob, gpu_report, shapes
 from models.llama_mob.given import GivenMob

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench import cost, floor
 from bench.adapters import usage
 from bench.adapters.adapter import Adapter, Context, Settings
 from bench.data.trajectories import Queries, Trajectories
-from bench.floor import Floor, Rates
+from bench.profiling import roofline, timing
+from bench.profiling.roofline import Floor, Rates
 
 WARM_UP_QUERIES, WARM_UP_USERS = 8, 2
 
@@ -82,10 +82,10 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
     seconds, spent = [], []
     for group in groups:
         history, queries = asked.history.only(group), asked.queries.only(group)
-        cost.synchronise(ctx.device)
+        timing.synchronise(ctx.device)
         started = time.perf_counter()
         adapter.predict(history, queries, ctx)
-        cost.synchronise(ctx.device)
+        timing.synchronise(ctx.device)
         seconds.append(time.perf_counter() - started)
         spent.append(dict(adapter.spent()))
     work = usage.per_trajectory(spent)
@@ -94,9 +94,9 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
         users=sum(map(len, groups)),
         seconds=tuple(seconds),
         work=work,
-        floor=floor.floor(adapter.facts(), work, variant.batch, rates),
-        peak_memory_mb=cost.peak_memory_mb(),
-        peak_gpu_memory_mb=cost.peak_gpu_memory_mb(),
+        floor=roofline.floor(adapter.facts(), work, variant.batch, rates),
+        peak_memory_mb=timing.peak_memory_mb(),
+        peak_gpu_memory_mb=timing.peak_gpu_memory_mb(),
     )
 
 

@@ -56,7 +56,7 @@ def measured(device: str, precision: str) -> Rates:
     """Measure a matrix product and a copy, the best of five each."""
     import torch
 
-    from bench.cost import synchronise
+    from bench.profiling.timing import synchronise
 
     dtype = getattr(torch, precision)
     one = torch.ones((_SIDE, _SIDE), device=device, dtype=dtype)

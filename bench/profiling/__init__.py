@@ -1,0 +1,1 @@
+"""Seconds and memory of a model, beside the roofline of the machine."""
