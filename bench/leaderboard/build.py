@@ -17,7 +17,7 @@ from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gath
 from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
 from bench.leaderboard.seeds import SeedRow, seed_rows
-from bench.leaderboard.spending import SpentRow, spent_rows
+from bench.leaderboard.usage import SpentRow, spent_rows
 from bench.records.record import Record
 
 FAMILIES = ("geobleu", "dtw")
