@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from walks import noisy, walks
 
-from bench.challenge import score_files, spans, summary
+from bench.challenge.score import score_files, spans, summary
 from bench.commands.challenge import score_command
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError

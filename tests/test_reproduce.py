@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import reproduce as module
+from bench.challenge import reproduce as module
+from bench.challenge.reproduce import PUBLISHED, reproduce
 from bench.commands.challenge import reproduce_command
 from bench.data.files.fetch import RECORDS
 from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
-from bench.reproduce import PUBLISHED, reproduce
 
 RULES = CHALLENGES["humob2024"]
 ORIGINAL = PUBLISHED["humob2024"]

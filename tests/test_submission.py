@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.challenge.submission import asked_points, check_submission
 from bench.commands.challenge import MOST_LINES, check_submission_command
 from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
-from bench.submission import asked_points, check_submission
 
 CASES = [(name, city) for name, rules in CHALLENGES.items() for city in rules.targets]
 

@@ -20,7 +20,7 @@ def score_command(
     predictions: Path, truth: Path, days: str, users: str | None, per_user: Path | None, json: bool
 ) -> None:
     """Score a file against the truth and print the four main figures; raises UserError if the rows differ."""
-    from bench.challenge import score_files, summary
+    from bench.challenge.score import score_files, summary
 
     frame = score_files(predictions, truth, days, users)
     if per_user is not None:
@@ -42,8 +42,8 @@ def score_command(
 
 def check_submission_command(file: Path, challenge: str | None, city: str | None, data: str | None) -> int:
     """Check a submission against a challenge's rules and print its faults; return 0 if there are none, else 2."""
+    from bench.challenge.submission import asked_points, check_submission
     from bench.data.sources.challenges import CHALLENGES
-    from bench.submission import asked_points, check_submission
 
     if challenge is None or city is None:
         known = f"--challenge {', '.join(CHALLENGES)}"
@@ -63,8 +63,8 @@ def check_submission_command(file: Path, challenge: str | None, city: str | None
 
 def reproduce_command(name: str, folder: Path, url: str | None) -> int:
     """Score a published submission again and compare with the official figures; return 0 if they agree, else 1."""
+    from bench.challenge.reproduce import reproduce
     from bench.commands.data_files import Bar
-    from bench.reproduce import reproduce
 
     console = Console(highlight=False)
     with Bar(Console(stderr=True)) as bar:

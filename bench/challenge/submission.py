@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.challenge import spans
+from bench.challenge.score import spans
 from bench.data.files.rows import COLUMNS, Rules
 from bench.data.sources.challenges import Challenge, get_challenge
 from bench.data.trajectories import Queries

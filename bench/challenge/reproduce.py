@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.challenge.submission import check_submission
 from bench.data.files.csvfiles import read_points
 from bench.data.files.fetch import RECORDS, ZENODO, Progress, download, record_files
 from bench.data.sources.challenges import get_challenge
 from bench.data.sources.humob import Humob
 from bench.errors import UserError, nearest
 from bench.evaluation import metrics
-from bench.submission import check_submission
 
 
 @dataclass(frozen=True)
