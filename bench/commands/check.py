@@ -39,7 +39,7 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
 
 def _check_study(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
     """Print how many trials a study file asks for."""
-    from bench.study import reading
+    from bench.study.spec import reading
 
     for study in reading.load(path, scale=scale, overrides=overrides, data=data):
         sought = ", ".join(f"{direction} {name}" for name, direction in study.spec.objectives.items())

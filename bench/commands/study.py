@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.data.sources import Source
-    from bench.study.evaluate import Evaluator
-    from bench.study.outcome import Outcome
-    from bench.study.schema import Study
+    from bench.study.outcome.outcome import Outcome
+    from bench.study.search.evaluate import Evaluator
+    from bench.study.spec.schema import Study
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def study_command(order: Order) -> int:
 
 def _read(order: Order) -> tuple[Study, ...]:
     from bench.adapters import registry
-    from bench.study import reading
+    from bench.study.spec import reading
 
     outside = [registry.add(target) for target in order.adapters]
     return reading.load(order.path, scale=order.scale, overrides=order.overrides, data=order.data, add=outside)
@@ -86,7 +86,7 @@ def _storage(order: Order, study: Study) -> tuple[str, str]:
 
 
 def _open(order: Order, study: Study) -> optuna.Study:
-    from bench.study import storage
+    from bench.study.search import storage
 
     spec, place = _storage(order, study)
     return storage.open_study(study, storage.open_storage(spec, place), spec, accept=order.accept, place=place)
@@ -94,7 +94,8 @@ def _open(order: Order, study: Study) -> optuna.Study:
 
 def _check_data(order: Order, studies: Sequence[Study]) -> None:
     """Open every study, and make sure that its cities hold the rows that its trials were made of."""
-    from bench.study import mixes, storage
+    from bench.study.outcome import mixes
+    from bench.study.search import storage
 
     opened = [_open(order, study) for study in studies]
     source, marks = _source(studies[0]), dict[str, str]()
@@ -116,7 +117,7 @@ def _source(study: Study) -> Source:
 def _evaluator(order: Order, study: Study) -> Evaluator:
     from bench.running import hardware
     from bench.running.hardware import Place
-    from bench.study.evaluate import Evaluator
+    from bench.study.search.evaluate import Evaluator
 
     here = hardware.place(1)
     shared = Place(here.device, max(1, here.threads // order.workers), 1, shared=order.workers > 1)
@@ -125,8 +126,8 @@ def _evaluator(order: Order, study: Study) -> Evaluator:
 
 def _work(order: Order, number: int) -> None:
     """Be worker ``number``: bring every model's study to its total."""
-    from bench.study import storage
-    from bench.study.work import work
+    from bench.study.search import storage
+    from bench.study.search.work import work
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -176,7 +177,7 @@ def _end_with_parent() -> None:
 
 def _report(order: Order, studies: Sequence[Study], console: Console) -> int:
     """Score the chosen few on test users, print the report and write it."""
-    from bench.study.gather import gather
+    from bench.study.outcome.gather import gather
 
     outcomes = []
     for study in studies:
@@ -188,7 +189,7 @@ def _report(order: Order, studies: Sequence[Study], console: Console) -> int:
 
 
 def _standing(study: Study, opened: optuna.Study) -> list[FrozenTrial]:
-    from bench.study.claims import Claims
+    from bench.study.search.claims import Claims
 
     return Claims(study, opened).standing()
 

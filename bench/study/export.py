@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.study import mixes
-from bench.study.outcome import ALL, Estimate, Outcome
+from bench.study.outcome import mixes
+from bench.study.outcome.outcome import ALL, Estimate, Outcome
 
 
 def trials(outcomes: Sequence[Outcome]) -> str:

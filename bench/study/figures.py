@@ -13,9 +13,9 @@ import numpy as np
 from bench.evaluation import metrics
 from bench.files import write_with
 from bench.report import numbers
-from bench.study import mixes
-from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
-from bench.study.schema import COSTS, TRAJECTORIES
+from bench.study.outcome import mixes
+from bench.study.outcome.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
+from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,13 +9,13 @@ from bench.report import numbers
 from bench.report.layout import Report, Section
 from bench.report.numbers import NONE
 from bench.report.tables import Table, make_table
-from bench.study import mixes
-from bench.study.findings import findings, said_of_redundancy
-from bench.study.mixes import CITIES, CityValue, Context
-from bench.study.outcome import ALL, NOTHING, Outcome, Panel
-from bench.study.schema import COSTS, TRAJECTORIES
-from bench.study.wording import figure, interval, signed
-from bench.study.work import brief, labels
+from bench.study.outcome import mixes
+from bench.study.outcome.findings import findings, said_of_redundancy
+from bench.study.outcome.mixes import CITIES, CityValue, Context
+from bench.study.outcome.outcome import ALL, NOTHING, Outcome, Panel
+from bench.study.outcome.wording import figure, interval, signed
+from bench.study.search.work import brief, labels
+from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 
 def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:

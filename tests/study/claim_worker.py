@@ -13,9 +13,10 @@ from pathlib import Path
 
 def main(file: str, spec: str, log: str, number: str, seconds: str) -> None:
     """Take points until none is left."""
-    from bench.study import reading, storage
-    from bench.study.claims import Claims
-    from bench.study.work import shown
+    from bench.study.search import storage
+    from bench.study.search.claims import Claims
+    from bench.study.search.work import shown
+    from bench.study.spec import reading
 
     study = reading.load(Path(file))[0]
     opened = storage.open_study(study, storage.open_storage(spec), spec, accept=False)

@@ -15,9 +15,10 @@ import pytest
 from optuna.trial import Trial, TrialState
 from study_text import TEXT
 
-from bench.study import claims, reading, storage
-from bench.study.claims import Claims, is_void
-from bench.study.schema import Study
+from bench.study.search import claims, storage
+from bench.study.search.claims import Claims, is_void
+from bench.study.spec import reading
+from bench.study.spec.schema import Study
 
 WORKER = Path(__file__).with_name("claim_worker.py")
 STORAGES = ("sqlite", "journal", "postgres")
@@ -245,8 +246,8 @@ def test_a_transaction_on_sqlite_keeps_others_out_from_its_first_read_on(
 
 
 def test_what_was_given_to_another_is_dropped(tmp_path: Path) -> None:
-    from bench.study import work
-    from bench.study.evaluate import Scored
+    from bench.study.search import work
+    from bench.study.search.evaluate import Scored
 
     _, study = study_of(tmp_path)
     view = Claims(study, opened(study, f"sqlite:///{tmp_path}/study.db"))

@@ -15,8 +15,8 @@ import optuna
 import pytest
 from test_mixes import HERE, TEXT, write_city
 
-from bench.study import storage
-from bench.study.claims import is_void
+from bench.study.search import storage
+from bench.study.search.claims import is_void
 
 pytestmark = pytest.mark.slow
 POINTS = 7

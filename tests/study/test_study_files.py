@@ -8,9 +8,9 @@ import pytest
 from study_text import TEXT
 
 from bench.errors import UserError
-from bench.study import reading
-from bench.study.placing import place, protocol_at
-from bench.study.schema import Study, choices
+from bench.study.spec import reading
+from bench.study.spec.placing import place, protocol_at
+from bench.study.spec.schema import Study, choices
 
 STUDIES = sorted((Path(__file__).resolve().parents[2] / "protocols" / "studies").glob("*.yaml"))
 
@@ -72,7 +72,7 @@ def test_the_untuned_state_is_each_models_own(tmp_path: Path) -> None:
 
 
 def test_readers_see_settings_without_the_models_name() -> None:
-    from bench.study.work import labels, shown
+    from bench.study.search.work import labels, shown
 
     point = {"cities": "A+B", "models.lp_bert.loss": "proximity", "users.train": '{"total":240}'}
     assert list(labels(point)) == ["cities", "loss", "users.train"]
@@ -83,8 +83,8 @@ def test_readers_see_settings_without_the_models_name() -> None:
 
 
 def test_tables_keep_the_order_of_the_space_whoever_ran_what_first(tmp_path: Path) -> None:
-    from bench.study.mixes import in_order
-    from bench.study.outcome import Trial
+    from bench.study.outcome.mixes import in_order
+    from bench.study.outcome.outcome import Trial
 
     study = load(tmp_path)
     trials = [Trial(i, point, "failed", None, None, ()) for i, point in enumerate(reversed(study.points()))]
@@ -188,9 +188,9 @@ def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Pa
     import numpy as np
 
     from bench.records.store import Run
-    from bench.study.evaluate import Scored
-    from bench.study.outcome import panel
+    from bench.study.outcome.outcome import panel
     from bench.study.report import interval
+    from bench.study.search.evaluate import Scored
 
     far = Scored({"geobleu@humob24": {"C": [0.2, 0.4], "D": [0.5, 0.5]}}, {}, 10, (("C", 0, "x"), ("D", 0, "y")))
     estimate = panel("geobleu@humob24", {"far": far}, Run(tmp_path)).estimate({"far": 1.0})
@@ -203,7 +203,7 @@ def test_a_figure_draws_no_interval_that_is_not_known() -> None:
     import numpy as np
 
     from bench.study.figures import _spread
-    from bench.study.outcome import Estimate
+    from bench.study.outcome.outcome import Estimate
 
     nan = float("nan")
     drawn = _spread([Estimate(0.5, 0.4, 0.7), Estimate(0.5, nan, nan), Estimate(0.5, 0.5 + 1e-9, 0.6)])

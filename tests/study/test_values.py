@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.study.values import marginal, shapley, subsets
+from bench.study.outcome.values import marginal, shapley, subsets
 
 EMPTY: frozenset[str] = frozenset()
 

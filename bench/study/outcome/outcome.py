@@ -13,10 +13,10 @@ import numpy as np
 from bench.evaluation import bootstrap
 from bench.leaderboard.facts import Facts
 from bench.records.store import Run
-from bench.study.claims import REASON, SCORED, is_void
-from bench.study.evaluate import Scored
-from bench.study.schema import Point, Study
-from bench.study.work import shown
+from bench.study.search.claims import REASON, SCORED, is_void
+from bench.study.search.evaluate import Scored
+from bench.study.search.work import shown
+from bench.study.spec.schema import Point, Study
 
 if TYPE_CHECKING:
     import optuna

@@ -16,7 +16,7 @@ from bench.adapters import registry
 from bench.errors import UserError
 from bench.protocol import sweep
 from bench.protocol.yamlfile import Key
-from bench.study.schema import Study
+from bench.study.spec.schema import Study
 
 if TYPE_CHECKING:
     import optuna

@@ -15,8 +15,8 @@ from bench.protocol import sweep
 from bench.protocol.reader import Reader
 from bench.protocol.schema import ModelSpec, Protocol
 from bench.protocol.yamlfile import Node, describe
-from bench.study.placing import as_node, place
-from bench.study.schema import (
+from bench.study.spec.placing import as_node, place
+from bench.study.spec.schema import (
     COSTS,
     GRID,
     LISTED,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from bench.evaluation import metrics
 from bench.report import numbers
-from bench.study import mixes
-from bench.study.mixes import CityValue, Context
-from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
-from bench.study.wording import figure, signed
+from bench.study.outcome import mixes
+from bench.study.outcome.mixes import CityValue, Context
+from bench.study.outcome.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
+from bench.study.outcome.wording import figure, signed
 
 SHOWN = 8  # trials of the front that a sentence names at most
 REDUNDANT = 0.25  # our choice: a city is redundant beside another if it adds less than this share of what it adds alone

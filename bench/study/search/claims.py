@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.running.plan import digest
-from bench.study.reading import make
-from bench.study.schema import Named, Point, Study
+from bench.study.spec.reading import make
+from bench.study.spec.schema import Named, Point, Study
 
 if TYPE_CHECKING:
     import optuna

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.leaderboard import facts
-from bench.study.evaluate import TEST, Evaluator, Failed, Scored
-from bench.study.mixes import CITIES, context_of, name_of, players
-from bench.study.outcome import NOTHING, Outcome, Trial, best_of, importances, panel, read_trials
-from bench.study.placing import VALIDATION
-from bench.study.schema import Study
-from bench.study.work import score_point
+from bench.study.outcome.mixes import CITIES, context_of, name_of, players
+from bench.study.outcome.outcome import NOTHING, Outcome, Trial, best_of, importances, panel, read_trials
+from bench.study.search.evaluate import TEST, Evaluator, Failed, Scored
+from bench.study.search.work import score_point
+from bench.study.spec.placing import VALIDATION
+from bench.study.spec.schema import Study
 
 if TYPE_CHECKING:
     import optuna

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.study.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
-from bench.study.schema import Study
-from bench.study.values import marginal, shapley, subsets
-from bench.study.work import CITIES, USERS, labels, volume
+from bench.study.outcome.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
+from bench.study.outcome.values import marginal, shapley, subsets
+from bench.study.search.work import CITIES, USERS, labels, volume
+from bench.study.spec.schema import Study
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from bench.records.record import Record
 from bench.records.store import Run
 from bench.running.hardware import Place
 from bench.running.runner import Runner
-from bench.study.placing import VALIDATION
-from bench.study.schema import COSTS, TRAJECTORIES
+from bench.study.spec.placing import VALIDATION
+from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 TEST = "test"  # folder of the records of test users, beside that of VALIDATION
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError
-from bench.study.claims import REASON, SCORED, Claims, is_void
-from bench.study.evaluate import TEST, Evaluator, Failed, Scored
-from bench.study.placing import VALIDATION, place, protocol_at
-from bench.study.reading import make
-from bench.study.schema import Choice, Point, Study
+from bench.study.search.claims import REASON, SCORED, Claims, is_void
+from bench.study.search.evaluate import TEST, Evaluator, Failed, Scored
+from bench.study.spec.placing import VALIDATION, place, protocol_at
+from bench.study.spec.reading import make
+from bench.study.spec.schema import Choice, Point, Study
 
 if TYPE_CHECKING:
     import optuna

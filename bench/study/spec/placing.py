@@ -11,11 +11,11 @@ from bench.protocol import sweep
 from bench.protocol.reader import Reader
 from bench.protocol.schema import ModelSpec, Protocol
 from bench.protocol.yamlfile import Node
-from bench.study.schema import Axis, Point, Study
+from bench.study.spec.schema import Axis, Point, Study
 
 TRAIN = ("splits", "0", "train")
 VALIDATION = "validation"
-FALLBACK = "bench.study.fallback:Fallback"
+FALLBACK = "bench.study.search.fallback:Fallback"
 
 
 def place(root: Node, axes: Sequence[Axis], point: Point) -> Node | None:
