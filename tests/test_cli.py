@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cli
+from bench.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,7 +17,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run the command line in this process; return the exit code."""
     monkeypatch.setattr(sys, "argv", ["bench", *words])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     return int(ended.value.code or 0)
 
 
@@ -55,7 +55,7 @@ def test_help_and_list_import_nothing_heavy() -> None:
     for words in (["--help"], ["run", "--help"], ["list"]):
         code = (
             "import sys; from bench import cli; sys.argv = ['bench', *sys.argv[1:]]\n"
-            "try: cli.main()\nexcept SystemExit: pass\n"
+            "try: app.main()\nexcept SystemExit: pass\n"
             f"print('LOADED', [name for name in {heavy} if name in sys.modules])"
         )
         run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
@@ -72,6 +72,6 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def test_run_has_at_most_eight_options() -> None:
     import typer
 
-    command = typer.main.get_command(cli.app).commands["run"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app.app).commands["run"]  # type: ignore[attr-defined]
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
     assert len(options) <= 8

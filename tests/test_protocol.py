@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.commands.check import counts
+from bench.cli.app import app
+from bench.cli.check import counts
 from bench.data.world import Window
 from bench.errors import UserError
 from bench.protocol import protocol

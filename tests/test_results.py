@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.commands.report import make_report
+from bench.cli.report import make_report
 from bench.records.manifest import read_run
 from bench.running.plan import identity_of
 

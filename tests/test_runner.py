@@ -272,7 +272,17 @@ def test_a_changed_source_under_the_same_version_is_warned_of(go: Go, monkeypatc
     assert sum("changed under version 1" in line for line in said.lines) == 2
 
 
-SCRIPT = [sys.executable, "-m", "bench.cli", "run", "tiny.yaml", "--out", "runs", "--adapter", "outside_models:Home"]
+SCRIPT = [
+    sys.executable,
+    "-m",
+    "bench.cli.app",
+    "run",
+    "tiny.yaml",
+    "--out",
+    "runs",
+    "--adapter",
+    "outside_models:Home",
+]
 
 
 def _scores(folder: Path) -> dict[tuple[str, str], dict[str, float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.challenge.submission import asked_points, check_submission
-from bench.commands.challenge import MOST_LINES, check_submission_command
+from bench.cli.challenge import MOST_LINES, check_submission_command
 from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
 

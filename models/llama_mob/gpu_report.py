@@ -25,7 +25,7 @@ import torch
 
 from bench.adapters import registry
 from bench.adapters.adapter import Context, Settings
-from bench.commands.profile import DECODINGS, number, table_of
+from bench.cli.profile import DECODINGS, number, table_of
 from bench.data.sources import open_source
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window

@@ -14,5 +14,5 @@ from pytest_benchmark.fixture import BenchmarkFixture
 @pytest.mark.bench
 def test_report_of_fifteen_models_and_three_cities(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     make_run(tmp_path, TYPICAL[:15], [("B", ("B", "C", "D"))], users=100)
-    command = [sys.executable, "-m", "bench.cli", "report", str(tmp_path)]
+    command = [sys.executable, "-m", "bench.cli.app", "report", str(tmp_path)]
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3, warmup_rounds=1)

@@ -12,8 +12,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bench.adapters.adapter import Context, Settings
-from bench.cli import app
-from bench.commands.profile import Order, as_csv, measure, settings_of, show
+from bench.cli.app import app
+from bench.cli.profile import Order, as_csv, measure, settings_of, show
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError

@@ -11,7 +11,7 @@ import pytest
 from mock_run import TYPICAL, make_run
 from rich.console import Console
 
-from bench.commands import show
+from bench.cli import show
 from bench.data.trajectories import INVALID, MISSING, OK, Trajectories
 from bench.data.world import World
 from bench.errors import UserError

@@ -8,7 +8,7 @@ from pathlib import Path
 from mock_run import TYPICAL, make_run
 from rich.console import Console
 
-from bench.commands.report import make_report
+from bench.cli.report import make_report
 
 SPLITS = [("B", ("C",))]
 QUIET = Console(quiet=True)

@@ -12,7 +12,7 @@ import pytest
 from mock_run import TYPICAL, Model, make_run, write_case
 from rich.console import Console
 
-from bench.commands.report import make_report
+from bench.cli.report import make_report
 from bench.errors import UserError
 from bench.leaderboard import build
 from bench.records.manifest import read_run

@@ -39,7 +39,7 @@ def folders(tmp_path: Path) -> list[Path]:
 
 def start(folder: Path, spec: str, *words: str, background: bool = False) -> subprocess.Popen[bytes]:
     """Start ``bench study`` in a process group of its own; background: deaf to Ctrl-C, as a script's ``&`` makes it."""
-    command = [sys.executable, "-m", "bench.cli", "study", "known.yaml", "--adapter", "study_models:Moves"]
+    command = [sys.executable, "-m", "bench.cli.app", "study", "known.yaml", "--adapter", "study_models:Moves"]
     return subprocess.Popen(
         [*command, "--storage", spec, *words],
         cwd=folder,

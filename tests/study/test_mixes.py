@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from bench import cli
+from bench.cli import app
 
 HERE = Path(__file__).resolve().parent
 TEXT = """\
@@ -65,7 +65,7 @@ def study(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     command = ["bench", "study", "known.yaml", "--adapter", "study_models:Moves", *words]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     return int(ended.value.code or 0)
 
 

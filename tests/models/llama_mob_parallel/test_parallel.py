@@ -12,7 +12,7 @@ from rich.console import Console
 from small_world import SmallWorld
 
 from bench.adapters.adapter import Context
-from bench.commands.profile import Order, measure
+from bench.cli.profile import Order, measure
 from bench.data.world import Calendar
 from models.llama_mob.engine import Result, Task
 from models.llama_mob.engine.onepass import OnePassReader

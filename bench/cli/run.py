@@ -21,7 +21,7 @@ def run_command(
 ) -> int:
     """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
     from bench.adapters import registry
-    from bench.commands.report import make_report
+    from bench.cli.report import make_report
     from bench.data.sources import open_source
     from bench.protocol import protocol
     from bench.running import hardware, progress, runner

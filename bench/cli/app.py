@@ -37,7 +37,7 @@ def run(
     jobs: Annotated[int, typer.Option(min=1, help="Workers at once; costs are still measured alone.")] = 1,
 ) -> None:
     """Fit and score every model of a protocol, and end with a leaderboard. Goes on where it was stopped."""
-    from bench.commands.run import run_command
+    from bench.cli.run import run_command
 
     raise typer.Exit(run_command(protocol, source, scale, overrides or [], only or [], adapter or [], out, jobs))
 
@@ -56,7 +56,7 @@ def study(
     to: Annotated[Path | None, typer.Option(help="Write the report, CSV and figures there (else into OUT).")] = None,
 ) -> None:
     """Which cities to train on, how many trajectories, which settings: trials up to a total. Goes on where it was."""
-    from bench.commands.study import Order, study_command
+    from bench.cli.study import Order, study_command
 
     given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
     raise typer.Exit(study_command(Order(*given)))
@@ -73,10 +73,10 @@ def check(
 ) -> None:
     """Check a protocol, or a submission against a challenge's rules: every fault at once, by line."""
     if challenge is not None or city is not None or file.suffix not in {".yaml", ".yml"}:
-        from bench.commands.challenge import check_submission_command
+        from bench.cli.challenge import check_submission_command
 
         raise typer.Exit(check_submission_command(file, challenge, city, source))
-    from bench.commands.check import check_protocol
+    from bench.cli.check import check_protocol
 
     check_protocol(file, scale, overrides or [], source)
 
@@ -86,7 +86,7 @@ def list_names(
     what: Annotated[str | None, typer.Argument(help="models, protocols, metrics or sources; all if left out.")] = None,
 ) -> None:
     """List models, protocols, metrics and sources."""
-    from bench.commands.names import list_command
+    from bench.cli.names import list_command
 
     list_command(what)
 
@@ -101,7 +101,7 @@ def score(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a file of predictions against the truth with all four main figures."""
-    from bench.commands.challenge import score_command
+    from bench.cli.challenge import score_command
 
     score_command(predictions, truth, days, users, per_user, json)
 
@@ -112,7 +112,7 @@ def report(
     to: Annotated[Path | None, typer.Option(help="Write leaderboard.md and .csv there (else into the run).")] = None,
 ) -> None:
     """Make the leaderboard again from the records."""
-    from bench.commands.report import report_command
+    from bench.cli.report import report_command
 
     report_command(folder, to)
 
@@ -126,7 +126,7 @@ def show(
     answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to lay beside the truth.")] = None,
 ) -> None:
     """Show a record, or a user's trajectory."""
-    from bench.commands.show import show_command
+    from bench.cli.show import show_command
 
     show_command(record, source, user, days, answers)
 
@@ -146,7 +146,7 @@ def profile(
     to: Annotated[Path | None, typer.Option(help="Write the table there: FILE.csv or FILE.md.")] = None,
 ) -> None:
     """Measure a model on this machine: time, passes, tokens and memory a trajectory, beside the least time there is."""
-    from bench.commands.profile import Order, profile_command
+    from bench.cli.profile import Order, profile_command
 
     given = (model, tuple(overrides or ()), weights, shape, batch, decoding, device, source, city, users, to)
     profile_command(Order(*given))
@@ -159,7 +159,7 @@ def reproduce(
     url: Annotated[str | None, typer.Option(help="Take the files from this address instead.")] = None,
 ) -> None:
     """Fetch a published submission and its truth, check both, and compare with the official scores."""
-    from bench.commands.challenge import reproduce_command
+    from bench.cli.challenge import reproduce_command
 
     raise typer.Exit(reproduce_command(name, folder, url))
 
@@ -171,7 +171,7 @@ def make(
     users: Annotated[int, typer.Option(min=1, help="Users of each city.")] = 1000,
 ) -> None:
     """Write the synthetic cities as files."""
-    from bench.commands.data_cities import make_command
+    from bench.cli.data_cities import make_command
 
     make_command(folder, seed, users)
 
@@ -181,7 +181,7 @@ def describe(
     specs: Annotated[list[str] | None, typer.Argument(help="Sources: synthetic, humob:FOLDER.")] = None,
 ) -> None:
     """Show the figures of data sets side by side, with those of the real cities."""
-    from bench.commands.data_cities import describe_command
+    from bench.cli.data_cities import describe_command
 
     describe_command(specs or ["synthetic"])
 
@@ -199,7 +199,7 @@ def convert(
     template: Annotated[Path | None, typer.Option(help="Words and layout of this conversation file.")] = None,
 ) -> None:
     """Convert between CSV, CSV.GZ, Parquet and conversations, and between day conventions."""
-    from bench.commands.data_files import converse_command, convert_command
+    from bench.cli.data_files import converse_command, convert_command
 
     if to == "rows":
         convert_command(source, target, from_day, to_day)
@@ -216,7 +216,7 @@ def fetch(
     url: Annotated[str | None, typer.Option(help="Take the record from this address instead.")] = None,
 ) -> None:
     """Download a challenge's files: resumable, checksummed."""
-    from bench.commands.data_files import fetch_command
+    from bench.cli.data_files import fetch_command
 
     fetch_command(name, folder, url)
 

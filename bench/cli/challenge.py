@@ -64,7 +64,7 @@ def check_submission_command(file: Path, challenge: str | None, city: str | None
 def reproduce_command(name: str, folder: Path, url: str | None) -> int:
     """Score a published submission again and compare with the official figures; return 0 if they agree, else 1."""
     from bench.challenge.reproduce import reproduce
-    from bench.commands.data_files import Bar
+    from bench.cli.data_files import Bar
 
     console = Console(highlight=False)
     with Bar(Console(stderr=True)) as bar:

@@ -1,1 +1,0 @@
-"""What the commands do, one file each; bench/cli.py binds them to the command line."""
