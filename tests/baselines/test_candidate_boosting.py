@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
 from small_world import SmallWorld, people
 
-from baselines._candidates import NAMES, Candidates
-from baselines._trees import Trees
-from baselines.candidate_boosting import _windows
+from baselines.trees._candidates import NAMES, Candidates
+from baselines.trees._trees import Trees
+from baselines.trees.candidate_boosting import _windows
 from bench.adapters import registry
 from bench.adapters.adapter import Context
 from bench.data.trajectories import OK, Trajectories

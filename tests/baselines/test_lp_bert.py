@@ -304,7 +304,7 @@ def test_the_shipped_weights_are_small_and_of_the_published_size(shipped: LpBert
 
 
 def test_the_shipped_weights_beat_the_slot_mode_on_new_synthetic_people(shipped: LpBert) -> None:
-    from baselines.slot_mode import SlotMode
+    from baselines.statistics.slot_mode import SlotMode
     from bench.data.sources.synthetic import Synthetic
     from bench.evaluation.metrics import score_users
 

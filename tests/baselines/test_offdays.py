@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_world import people
 
-from baselines._offdays import find_off_days
+from baselines.statistics._offdays import find_off_days
 from bench.adapters import registry
 from bench.adapters.adapter import Context
 from bench.data.files.csvfiles import read_points

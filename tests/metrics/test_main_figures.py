@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from plain_metrics import user_scores
 from walks import constant, noisy, walks
 
-from baselines.user_mode import UserMode
+from baselines.statistics.user_mode import UserMode
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, World

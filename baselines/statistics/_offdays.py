@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from baselines._votes import Places
+from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context, PerUser, Settings
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from baselines._votes import ModeSettings, Places, most_frequent, slots_around
+from baselines.statistics._votes import ModeSettings, Places, most_frequent, slots_around
 from bench.adapters.adapter import Context, PerUser
 from bench.data.trajectories import Queries, Trajectories
 

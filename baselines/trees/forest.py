@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._kernel import proximity, smoothed, winners
-from baselines._votes import Places
+from baselines.statistics._kernel import proximity, smoothed, winners
+from baselines.statistics._votes import Places
 from bench.adapters import adapter
 from bench.adapters.adapter import Context, Needs, PerUser
 from bench.data.trajectories import Queries, Trajectories

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from baselines._votes import Places
+from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context, PerUser
 from bench.data.trajectories import Queries, Trajectories
 

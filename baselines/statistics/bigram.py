@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._votes import Places
+from baselines.statistics._votes import Places
 from bench.adapters import adapter
 from bench.adapters.adapter import Context, PerUser
 from bench.data.trajectories import Queries, Trajectories

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines._kernel import Kernel, Votes, proximity, smoothed, smoothed_at
-from baselines._votes import Places
+from baselines.statistics._kernel import Kernel, Votes, proximity, smoothed, smoothed_at
+from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._offdays import KnowsOffDays, OffDaySettings
-from baselines._votes import ModeSettings, Places, Ties, most_frequent, slots_around
+from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
+from baselines.statistics._votes import ModeSettings, Places, Ties, most_frequent, slots_around
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 

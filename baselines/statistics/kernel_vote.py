@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._kernel import Kernel, Votes, proximity, smoothed, winners
-from baselines._offdays import KnowsOffDays, OffDaySettings
-from baselines._votes import Places
+from baselines.statistics._kernel import Kernel, Votes, proximity, smoothed, winners
+from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
+from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 

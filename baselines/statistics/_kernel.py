@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines._votes import Places
+from baselines.statistics._votes import Places
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines._candidates import Candidates
-from baselines._trees import Trees
+from baselines.trees._candidates import Candidates
+from baselines.trees._trees import Trees
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
