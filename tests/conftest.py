@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from models.llama_mob.tokens import Tokens
+    from models.llama_mob.base.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MOBILITY_BENCH_REAL_DATA", ROOT.parent / "shared"))
@@ -51,7 +51,7 @@ def published() -> Path:
 @pytest.fixture(scope="session")
 def llama3() -> Tokens:
     """Llama 3's tokenizer: of the folder BENCH_LLAMA3_TOKENIZER, or in the package llama-models; else skips."""
-    from models.llama_mob.tokens import Tokens
+    from models.llama_mob.base.tokens import Tokens
 
     if folder := os.environ.get("BENCH_LLAMA3_TOKENIZER"):
         return Tokens.load(Path(folder))

@@ -16,7 +16,7 @@ def small_llama(seed: int = 5) -> LlamaForCausalLM:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from models.llama_mob.tokens import Tokens
+    from models.llama_mob.base.tokens import Tokens
 
     shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = LlamaConfig(vocab_size=Tokens.load(TINY).size, num_key_value_heads=1, tie_word_embeddings=True, **shape)

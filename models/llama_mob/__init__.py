@@ -22,7 +22,7 @@ from models.llama_mob.settings import LlamaMobSettings
 
 if TYPE_CHECKING:
     from models.llama_mob.answering import Engines
-    from models.llama_mob.base import Loaded
+    from models.llama_mob.base.base import Loaded
     from models.llama_mob.tuning.fit import Learned
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors")
@@ -57,13 +57,13 @@ class LlamaMob(Adapter):
 
     def precision(self, device: str) -> str:
         """Return bfloat16 on CUDA and float32 on CPU unless the settings say otherwise."""
-        from models.llama_mob.survey import precision
+        from models.llama_mob.base.preflight import precision
 
         return precision(self.settings, device)
 
     def skip(self, split: Split) -> str | None:
         """Refuse a split without training users of a city of the mix, and a base that this machine cannot run."""
-        from models.llama_mob.survey import survey
+        from models.llama_mob.base.preflight import survey
 
         there = {city for city, _uid in split.train.users}
         if self.settings.tuning != "none" and not there:
@@ -134,7 +134,7 @@ class LlamaMob(Adapter):
         """Return the base with what was learned in it."""
         if self._ready is None:
             self._engines = {}
-            from models.llama_mob import base
+            from models.llama_mob.base import base
             from models.llama_mob.tuning.fit import put
 
             loaded = base.load(self.settings, ctx)

@@ -16,15 +16,15 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from models.llama_mob.base.permutation import Permutation
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
 from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.engine.passes import causal_of
-from models.llama_mob.permutation import Permutation
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import recent
 
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")

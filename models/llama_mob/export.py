@@ -22,10 +22,10 @@ from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.evaluation.metrics import score_users
 from bench.files import write_text, write_with
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
 from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
 from models.llama_mob.settings import TINY
-from models.llama_mob.tokens import Tokens
 
 METRICS = ("geobleu@humob24", "accuracy@v1")
 BESIDE = ("user_mode", "slot_mode", "kernel_vote")

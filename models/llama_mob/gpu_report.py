@@ -37,8 +37,8 @@ from bench.records.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
 from bench.running.hardware import place
-from models.llama_mob import base, shapes
 from models.llama_mob.answering import Answering
+from models.llama_mob.base import base, shapes
 from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import Decoding, LlamaMobSettings
 

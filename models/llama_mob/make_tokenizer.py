@@ -14,9 +14,9 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
 from bench.files import write_text
+from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, NUMBERS, TURN_END
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, NUMBERS, TURN_END
 
 PIECES = r" ?[0-9]{1,3}| ?[A-Za-z]+|[^A-Za-z0-9]+?(?= ?[A-Za-z0-9]|$)"
 

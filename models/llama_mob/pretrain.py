@@ -28,10 +28,10 @@ from bench.data.sources.synthetic import Synthetic
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from models.llama_mob import start
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, batches, example, pack
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning import checkpoint
 from models.llama_mob.tuning.examples import misread
 

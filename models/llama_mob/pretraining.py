@@ -18,10 +18,10 @@ from torch import Tensor
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import misread, placeholders
 
 FIRST_SEED, HELD_OUT_SEED = 1000, 999_000

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.data.world import Calendar
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.template import MASK
-from models.llama_mob.tokens import Tokens
 
 WIDTH, HEAD, THETA = 256, 64, 1e12  # a high rotary base: see FAST and SLOW
 FAST, SLOW = 5, 12  # of a head's pairs the first 5 turn enough to tell tokens apart; from 12 on a prompt is no turn

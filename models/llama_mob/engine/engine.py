@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from bench.errors import UserError
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.attention import attending
 from models.llama_mob.engine.batch import Batch, Seconds
@@ -19,7 +20,6 @@ from models.llama_mob.engine.graphs import Graphs, Recorder, on_cuda, room_for
 from models.llama_mob.engine.passes import IntArray, Passes
 from models.llama_mob.engine.sampling import Choice
 from models.llama_mob.settings import Decoding
-from models.llama_mob.tokens import Tokens
 
 
 class Engine:

@@ -14,12 +14,12 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from bench.data.world import Grid
 from bench.errors import UserError
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.batch import Seconds
 from models.llama_mob.engine.decode import Counts, Result, Task
 from models.llama_mob.prompts.parse import Reading, read_answer
 from models.llama_mob.settings import Decoding
-from models.llama_mob.tokens import Tokens
 
 SLACK = 64  # tokens that a reason of the model's own may be longer than the template's
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.batch import Seconds
 from models.llama_mob.engine.engine import Counts, Result, Task, fewer
 from models.llama_mob.engine.passes import Passes
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import placeholders
 
 

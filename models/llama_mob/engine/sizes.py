@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from models.llama_mob.base.preflight import free_bytes
 from models.llama_mob.engine.cache import shape
 from models.llama_mob.engine.passes import Passes
-from models.llama_mob.survey import free_bytes
 
 SPARED = 0.85  # share of the free memory that is used; the rest is for what this does not count
 MOST = {"cuda": 64, "cpu": 16}  # more users at a time are no faster

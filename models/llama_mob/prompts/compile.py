@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
+from models.llama_mob.base.tokens import TURN_END, Tokens
 from models.llama_mob.prompts.formats import PLACEHOLDER
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.tokens import TURN_END, Tokens
 
 UNKNOWN = -1
 

@@ -21,11 +21,11 @@ from bench.data.trajectories import OK, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.errors import UserError
 from bench.files import write_with
+from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.prompts.parse import read_answer
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
-from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, TURN_END
 
 ROLES = ("system", "user", "assistant")
 _ROW = re.compile(r"^[0-9]{1,9}(?: [0-9]{1,9}){3}$", re.MULTILINE)

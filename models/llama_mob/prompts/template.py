@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
+from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.settings import Instruction
-from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, TURN_END
 
 MASK = 999
 

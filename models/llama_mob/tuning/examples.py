@@ -14,10 +14,10 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tokens import Tokens
 
 User = tuple[str, int]
 POOL = 16  # batches whose users are sorted by length together: more waste less padding and shuffle less

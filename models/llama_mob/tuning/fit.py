@@ -15,11 +15,11 @@ from transformers import PreTrainedModel
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from models.llama_mob import base
 from models.llama_mob.answering import check_context, readable, template_for
+from models.llama_mob.base import base
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning import lora, several
 from models.llama_mob.tuning.examples import Example, choose, examples
 from models.llama_mob.tuning.loop import Data, Fit

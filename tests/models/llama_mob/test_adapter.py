@@ -19,7 +19,8 @@ from bench.adapters.adapter import Context, OutOfTime
 from bench.data.trajectories import MISSING, OK, Trajectories
 from bench.data.world import Grid, Window
 from bench.errors import UserError
-from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings, survey
+from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings
+from models.llama_mob.base import preflight
 from models.llama_mob.prompts.conversations import Conversation, write_conversations
 from models.llama_mob.tuning import several
 from models.llama_mob.tuning.fit import learn
@@ -154,7 +155,7 @@ def test_a_question_that_lists_nothing_needs_an_answer_with_keys(
 def test_the_control_reads_other_coordinates_and_answers_in_the_true_ones(world: SmallWorld, base: Path) -> None:
     model = made(base, tuning="none", permute=True)
     answers = ask(model, world)
-    from models.llama_mob.permutation import Permutation
+    from models.llama_mob.base.permutation import Permutation
 
     user = world.split.queries.users[0]
     said = [[int(word) for word in line.split()] for line in answers.raw[user].splitlines()]

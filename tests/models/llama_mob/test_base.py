@@ -16,10 +16,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
-from models.llama_mob import base, folders, shapes, survey
+from models.llama_mob.base import base, folders, preflight, shapes
+from models.llama_mob.base.tokens import TURN_END
 from models.llama_mob.make_tokenizer import make
 from models.llama_mob.settings import TINY, LlamaMobSettings
-from models.llama_mob.tokens import TURN_END
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 2600,
@@ -140,20 +140,20 @@ def test_what_does_not_fit_is_said_before_loading(made: Path, monkeypatch: pytes
     monkeypatch.setattr(survey, "free_bytes", lambda _device: 10_000_000_000)
     settings = LlamaMobSettings(weights="random", shape="llama-3-8b", tuning="none")
     with pytest.raises(UserError, match=r"take 32\.1 GB of memory; 10\.0 GB are free"):
-        survey.survey(settings, "cpu")
+        preflight.survey(settings, "cpu")
     with pytest.raises(UserError, match=r"take 16\.1 GB of GPU memory; 10\.0 GB are free"):
-        survey.survey(settings, "cuda")
+        preflight.survey(settings, "cuda")
     small = LlamaMobSettings(weights="random", shape="llama-3.2-1b", tuning="none")
-    assert survey.survey(small, "cpu").bytes == 4 * 1_235_814_400
+    assert preflight.survey(small, "cpu").bytes == 4 * 1_235_814_400
     for device in ("cpu", "cuda"):  # tuned in float32, in whatever format it was loaded
         with pytest.raises(UserError, match=r"take 19\.8 GB of .*moments of full tuning"):
-            survey.survey(small.model_copy(update={"tuning": "full"}), device)
+            preflight.survey(small.model_copy(update={"tuning": "full"}), device)
 
 
 def test_a_lora_beside_a_published_one_needs_unquantised_weights(made: Path) -> None:
     settings = LlamaMobSettings(base=str(made), lora=made, tuning="lora", quantize="4bit")
     with pytest.raises(UserError, match="beside a published one"):
-        survey.survey(settings, "cuda")
+        preflight.survey(settings, "cuda")
 
 
 def test_shapes_count_what_transformers_builds() -> None:
@@ -220,9 +220,9 @@ def test_quantised_weights_need_cuda(made: Path) -> None:
 
 def test_quantised_bytes_are_counted_by_part() -> None:
     config = shapes.known("llama-3-8b")
-    assert 5.5e9 < survey._bytes(config, "4bit", 2) < 6.5e9
-    assert 8.5e9 < survey._bytes(config, "8bit", 2) < 9.5e9
-    assert survey._stored_as({"quantization_config": {"load_in_4bit": True}}) == "4bit"
+    assert 5.5e9 < preflight._bytes(config, "4bit", 2) < 6.5e9
+    assert 8.5e9 < preflight._bytes(config, "8bit", 2) < 9.5e9
+    assert preflight._stored_as({"quantization_config": {"load_in_4bit": True}}) == "4bit"
 
 
 def test_the_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_a_lora_of_another_shape_is_refused(copy: Path, lora: Path) -> None:
 
 
 def test_names_are_compared_without_owner_case_and_marks_of_copies() -> None:
-    from models.llama_mob.published import plain_name
+    from models.llama_mob.base.published_lora import plain_name
 
     names = ("unsloth/llama-3-8b-Instruct-bnb-4bit", "/weights/Llama-3-8B-Instruct", "LLAMA-3-8b-instruct/")
     assert {plain_name(name) for name in names} == {"llama-3-8b-instruct"}

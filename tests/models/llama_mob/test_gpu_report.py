@@ -17,7 +17,8 @@ from bench.profiling import profile
 from bench.profiling.profile import Line, Variant
 from bench.profiling.roofline import Rates
 from bench.running.hardware import Place
-from models.llama_mob import LlamaMob, gpu_report, shapes
+from models.llama_mob import LlamaMob, gpu_report
+from models.llama_mob.base import shapes
 from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import LlamaMobSettings
 

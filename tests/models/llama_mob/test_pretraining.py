@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.export import export
 from models.llama_mob.pretrain import Drawn, begin, train
 from models.llama_mob.pretraining import (
@@ -31,7 +32,6 @@ from models.llama_mob.pretraining import (
 )
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tokens import Tokens
 
 TOKENS, TEMPLATE = Tokens.load(TINY), Template.build(Instruction(), Grid(), Calendar())
 

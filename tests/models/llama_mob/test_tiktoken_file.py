@@ -12,12 +12,12 @@ import pytest
 from bench.data.files.csvfiles import read_points
 from bench.data.world import Window
 from bench.errors import UserError
+from models.llama_mob.base.tiktoken_file import read_tiktoken
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.conversations import paper_template
 from models.llama_mob.prompts.formats import layout
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.tiktoken_file import read_tiktoken
-from models.llama_mob.tokens import Tokens
 
 WINDOW = Window()
 

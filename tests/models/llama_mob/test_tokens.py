@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from bench.errors import UserError
+from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END, Tokens
 from models.llama_mob.make_tokenizer import make
 from models.llama_mob.settings import TINY
-from models.llama_mob.tokens import BEGIN, HEADER, HEADER_END, TURN_END, Tokens
 
 MARKS = [BEGIN, HEADER, HEADER_END, TURN_END]
 

@@ -14,11 +14,11 @@ from small_world import SmallWorld
 from bench.adapters.adapter import Context
 from bench.cli.profile import Order, measure
 from bench.data.world import Calendar
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Result, Task
 from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning.examples import placed
 from models.llama_mob_parallel import LlamaMobParallel, LlamaMobParallelSettings
 

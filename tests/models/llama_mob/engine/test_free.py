@@ -14,12 +14,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from bench.data.trajectories import INVALID, MISSING, OK
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Task
 from models.llama_mob.engine.free import SLACK, FreeWriter, draw, uniform
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Decoding, Instruction
-from models.llama_mob.tokens import Tokens
 
 TOKENS = Tokens.load(TINY)
 GRID = Grid(60, 40)

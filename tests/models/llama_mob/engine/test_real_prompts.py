@@ -14,7 +14,7 @@ from bench.data.sources import open_source
 from bench.data.trajectories import Trajectories
 from models.llama_mob import LlamaMobSettings
 from models.llama_mob.answering import Answering
-from models.llama_mob.base import Loaded, load
+from models.llama_mob.base.base import Loaded, load
 from models.llama_mob.engine import Engine, Result, Task
 
 CTX = Context(seed=1)

@@ -13,10 +13,10 @@ from small_world import SmallWorld
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, AnswerFormat, Instruction
-from models.llama_mob.tokens import Tokens
 
 TOKENS = Tokens.load(TINY)
 FORMATS: tuple[AnswerFormat, ...] = ("json", "minified", "d t x y", "x y")

@@ -23,10 +23,10 @@ from bench.adapters.adapter import Context, OutOfTime
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Window
 from bench.errors import UserError
-from models.llama_mob.permutation import Permutation
+from models.llama_mob.base.permutation import Permutation
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
-from models.llama_mob.tokens import Tokens
 from models.llama_mob.tuning import checkpoint, examples, lora
 from models.llama_mob.tuning.loop import AnswerLoss, Data, Fit, share
 

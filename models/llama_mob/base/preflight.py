@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from models.llama_mob import checkpoint, folders, published, shapes
+from models.llama_mob.base import checkpoint, folders, published_lora, shapes
 from models.llama_mob.settings import TINY, LlamaMobSettings
 
 QUANTISED_BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}  # a weight of a linear map; 4 bit: a float32 scale for 64 of them
@@ -51,7 +51,7 @@ def survey(settings: LlamaMobSettings, device: str) -> Survey:
     if folder and settings.weights == "pretrained" and not folders.on_hub(settings.base):
         checkpoint.check(folder, config)
     if settings.lora:
-        published.check(settings.lora, config, folders.names(settings.base, folder))
+        published_lora.check(settings.lora, config, folders.names(settings.base, folder))
     weights = _bytes(config, quantised, SIZES[numbers])
     tuned = FULL_TUNING_BYTES * shapes.parameters(config)
     _check_room(settings, tuned if settings.tuning == "full" else weights, device)

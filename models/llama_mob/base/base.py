@@ -12,10 +12,10 @@ from transformers.utils import logging
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
-from models.llama_mob import checkpoint, folders, shapes
+from models.llama_mob.base import checkpoint, folders, shapes
+from models.llama_mob.base.preflight import SIZES, Survey, layer_bytes, survey
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.survey import SIZES, Survey, layer_bytes, survey
-from models.llama_mob.tokens import Tokens
 
 Facts = dict[str, int | float | str]
 
@@ -51,8 +51,8 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
 
 def stand_in() -> Tokens:
     """Return a tokenizer for shapes without files: our words, split as Llama 3 does, so that prompts are as long."""
+    from models.llama_mob.base.tiktoken_file import PATTERN
     from models.llama_mob.make_tokenizer import make
-    from models.llama_mob.tiktoken_file import PATTERN
 
     return Tokens(make(PATTERN), "stand-in for Llama 3's tokenizer")
 

@@ -54,7 +54,7 @@ class Tokens:
         if path.is_file():
             return cls(_read(path), str(path))
         if (folder / "tokenizer.model").is_file():
-            from models.llama_mob.tiktoken_file import read_tiktoken
+            from models.llama_mob.base.tiktoken_file import read_tiktoken
 
             return cls(read_tiktoken(folder / "tokenizer.model"), str(folder / "tokenizer.model"))
         raise UserError(f"{path}: not there; a base needs its tokenizer beside its weights")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from models.llama_mob import shapes
-from models.llama_mob.checkpoint import Entry, read_header, read_json
+from models.llama_mob.base import shapes
+from models.llama_mob.base.checkpoint import Entry, read_header, read_json
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _TENSOR = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
