@@ -23,8 +23,8 @@ from bench.errors import UserError
 from bench.evaluation.metrics import score_users
 from bench.files import write_text, write_with
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
-from models.llama_mob.pretraining import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
+from models.llama_mob.pretraining.corpus import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
+from models.llama_mob.pretraining.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
 from models.llama_mob.settings import TINY
 
 METRICS = ("geobleu@humob24", "accuracy@v1")
@@ -52,7 +52,7 @@ itself how to copy cells: its first two layers were set to do so before training
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {minutes:.3g} minutes on {hardware}. {note}
-- **Made again by** `python -m models.llama_mob.make_tokenizer`, `python -m models.llama_mob.pretrain --out DIR`
+- **Made again by** `python -m models.llama_mob.make_tokenizer`, `python -m models.llama_mob.pretraining.pretrain --out DIR`
   (`--minutes {minutes:.3g}`, on such hardware) and `python -m models.llama_mob.export --run DIR --hardware '...'`.
 
 GEO-BLEU (humob24) / exact cells on held-out synthetic people, without any tuning, beside its start and statistics of
@@ -79,7 +79,9 @@ def export(run: Path, hardware: str, note: str) -> None:
             shutil.copyfile(TINY / "tokenizer.json", path / "tokenizer.json")
         _write(trained.model, start)
         if not trained.load(run) or not (run / "log.csv").is_file():
-            raise UserError(f"{run}: holds no training; name the folder that models.llama_mob.pretrain wrote")
+            raise UserError(
+                f"{run}: holds no training; name the folder that models.llama_mob.pretraining.pretrain wrote"
+            )
         _write(trained.average, made)
         shutil.copyfile(run / "log.csv", made / "log.csv")
         _curve(made / "log.csv", made / "curve.svg")

@@ -17,8 +17,7 @@ from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.export import export
-from models.llama_mob.pretrain import Drawn, begin, train
-from models.llama_mob.pretraining import (
+from models.llama_mob.pretraining.corpus import (
     DAYS_ASKED,
     DAYS_SEEN,
     FIRST_SEED,
@@ -30,6 +29,7 @@ from models.llama_mob.pretraining import (
     moved,
     pack,
 )
+from models.llama_mob.pretraining.pretrain import Drawn, begin, train
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 

@@ -9,11 +9,11 @@ import torch
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.pretrain import Run, begin, forward
-from models.llama_mob.pretraining import LISTED_WEIGHT, example, pack
+from models.llama_mob.pretraining.corpus import LISTED_WEIGHT, example, pack
+from models.llama_mob.pretraining.init import proximity_waves
+from models.llama_mob.pretraining.pretrain import Run, begin, forward
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.start import proximity_waves
 from models.llama_mob.tuning.examples import misread
 
 TOKENS = Tokens.load(TINY)

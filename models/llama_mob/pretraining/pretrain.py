@@ -1,6 +1,6 @@
 """Pretrain the tiny base on synthetic cities; run again with the same folder it goes on where it stopped.
 
-    python -m models.llama_mob.pretrain --out pretraining --minutes 90
+    python -m models.llama_mob.pretraining.pretrain --out pretraining --minutes 90
     python -m models.llama_mob.export --run pretraining --hardware '1 CPU core'
 
 On a GPU: ``--device cuda --workers 12 --size 131072``; there it computes in bfloat16 and keeps weights in float32. The
@@ -27,9 +27,9 @@ from transformers import LlamaForCausalLM
 from bench.data.sources.synthetic import Synthetic
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from models.llama_mob import start
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.pretraining import HELD_OUT_SEED, Batch, Example, batches, example, pack
+from models.llama_mob.pretraining import init
+from models.llama_mob.pretraining.corpus import HELD_OUT_SEED, Batch, Example, batches, example, pack
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tuning import checkpoint
@@ -115,8 +115,8 @@ class Drawn(IterableDataset[Batch]):
 def begin(tokens: Tokens, device: str = "cpu") -> Run:
     """Return the network before training."""
     torch.manual_seed(0)
-    model, average = (LlamaForCausalLM(start.shape(tokens)) for _ in range(2))
-    start.vote(model, tokens)
+    model, average = (LlamaForCausalLM(init.shape(tokens)) for _ in range(2))
+    init.vote(model, tokens)
     average.load_state_dict(model.state_dict())
     return Run(nn.Module.to(model, device), nn.Module.to(average, device))  # transformers' own `to` has no types
 
