@@ -52,7 +52,7 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
 def stand_in() -> Tokens:
     """Return a tokenizer for shapes without files: our words, split as Llama 3 does, so that prompts are as long."""
     from models.llama_mob.base.tiktoken_file import PATTERN
-    from models.llama_mob.make_tokenizer import make
+    from models.llama_mob.tools.make_tokenizer import make
 
     return Tokens(make(PATTERN), "stand-in for Llama 3's tokenizer")
 

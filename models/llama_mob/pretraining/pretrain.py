@@ -1,7 +1,7 @@
 """Pretrain the tiny base on synthetic cities; run again with the same folder it goes on where it stopped.
 
     python -m models.llama_mob.pretraining.pretrain --out pretraining --minutes 90
-    python -m models.llama_mob.export --run pretraining --hardware '1 CPU core'
+    python -m models.llama_mob.tools.export --run pretraining --hardware '1 CPU core'
 
 On a GPU: ``--device cuda --workers 12 --size 131072``; there it computes in bfloat16 and keeps weights in float32. The
 network begins as ``start`` sets it. All weights are trained by AdamW with a learning rate that falls to zero; what is

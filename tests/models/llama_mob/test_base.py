@@ -18,8 +18,8 @@ from bench.adapters.adapter import Context
 from bench.errors import UserError
 from models.llama_mob.base import base, folders, preflight, shapes
 from models.llama_mob.base.tokens import TURN_END
-from models.llama_mob.make_tokenizer import make
 from models.llama_mob.settings import TINY, LlamaMobSettings
+from models.llama_mob.tools.make_tokenizer import make
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 2600,

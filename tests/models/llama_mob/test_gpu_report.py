@@ -17,10 +17,11 @@ from bench.profiling import profile
 from bench.profiling.profile import Line, Variant
 from bench.profiling.roofline import Rates
 from bench.running.hardware import Place
-from models.llama_mob import LlamaMob, gpu_report
+from models.llama_mob import LlamaMob
 from models.llama_mob.base import shapes
-from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.tools import gpu_report
+from models.llama_mob.tools.given import GivenMob
 
 SMALL: dict[str, Any] = {
     "vocab_size": 5000,

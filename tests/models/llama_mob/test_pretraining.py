@@ -16,7 +16,6 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.export import export
 from models.llama_mob.pretraining.corpus import (
     DAYS_ASKED,
     DAYS_SEEN,
@@ -32,6 +31,7 @@ from models.llama_mob.pretraining.corpus import (
 from models.llama_mob.pretraining.pretrain import Drawn, begin, train
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
+from models.llama_mob.tools.export import export
 
 TOKENS, TEMPLATE = Tokens.load(TINY), Template.build(Instruction(), Grid(), Calendar())
 

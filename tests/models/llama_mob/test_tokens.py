@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from bench.errors import UserError
 from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END, Tokens
-from models.llama_mob.make_tokenizer import make
 from models.llama_mob.settings import TINY
+from models.llama_mob.tools.make_tokenizer import make
 
 MARKS = [BEGIN, HEADER, HEADER_END, TURN_END]
 

@@ -13,7 +13,7 @@ from bench.data.sources import open_source
 from bench.data.world import Calendar
 from models.llama_mob.engine.drafter import Drafter, Weights, shipped
 from models.llama_mob.engine.evidence import SIZE, IntArray
-from models.llama_mob.engine.simulate import agreeing, count, judges, jump_passes, passes_of
+from models.llama_mob.tools.simulate import agreeing, count, judges, jump_passes, passes_of
 
 IS_OFF = Calendar().is_off
 

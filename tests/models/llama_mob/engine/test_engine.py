@@ -14,9 +14,10 @@ from peft import LoraConfig, get_peft_model
 from small_model import SIDE, Knowing, cells, engine, small_model, tables, task, tasks
 
 from bench.errors import UserError
-from models.llama_mob.engine import Task, simulate, sizes
+from models.llama_mob.engine import Task, sizes
 from models.llama_mob.engine.drafter import Drafter
 from models.llama_mob.engine.passes import Passes
+from models.llama_mob.tools import simulate
 
 MODEL = small_model()
 

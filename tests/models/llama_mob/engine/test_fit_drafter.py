@@ -10,11 +10,11 @@ import pytest
 
 from bench.data.world import Calendar
 from bench.errors import UserError
-from models.llama_mob.engine import fit_drafter, simulate
 from models.llama_mob.engine.drafter import Drafter, Weights, shipped
 from models.llama_mob.engine.evidence import SIZE
-from models.llama_mob.engine.fit_drafter import Sample, fit, likelihood
-from models.llama_mob.engine.logged import Person, halves
+from models.llama_mob.tools import fit_drafter, simulate
+from models.llama_mob.tools.fit_drafter import Sample, fit, likelihood
+from models.llama_mob.tools.logged import Person, halves
 
 IS_OFF = Calendar().is_off
 

@@ -104,7 +104,7 @@ def test_a_tokenizer_that_merges_numbers_with_their_surroundings_is_refused() ->
             ids, ends = super().encode_with_ends(text)
             return np.delete(ids, 2), np.delete(ends, 2)
 
-    from models.llama_mob.make_tokenizer import make
+    from models.llama_mob.tools.make_tokenizer import make
 
     split = SmallWorld.make().split
     user = split.queries.users[0]

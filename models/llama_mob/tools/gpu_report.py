@@ -1,6 +1,6 @@
-"""What Llama-Mob takes on a GPU, in one command of minutes: ``python -m models.llama_mob.gpu_report``.
+"""What Llama-Mob takes on a GPU, in one command of minutes: ``python -m models.llama_mob.tools.gpu_report``.
 
-    python -m models.llama_mob.gpu_report --data humob:FOLDER --city B --answers ANSWERS.csv --to gpu_report.md
+    python -m models.llama_mob.tools.gpu_report --data humob:FOLDER --city B --answers ANSWERS.csv --to gpu_report.md
 
 Weights are random and of the wanted shape, with the paper's prompts, answers and RoPE scaling: times are those of real
 weights, answers are not. So that drafts are accepted as often as a tuned model accepts them, each number that the
@@ -39,8 +39,8 @@ from bench.report.tables import Table, make_table
 from bench.running.hardware import place
 from models.llama_mob.answering import Answering
 from models.llama_mob.base import base, shapes
-from models.llama_mob.given import GivenMob
 from models.llama_mob.settings import Decoding, LlamaMobSettings
+from models.llama_mob.tools.given import GivenMob
 
 FIRST, LAST = ("draft-chain", "jump"), ("draft-tree", "forced")  # what the time does not allow is left out
 ALONE = 4  # users that are asked for one at a time
@@ -236,7 +236,9 @@ def _notes(report: Report, given: argparse.Namespace) -> list[str]:
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m models.llama_mob.gpu_report", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m models.llama_mob.tools.gpu_report", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--shape", default="llama-3-8b", help="of the random weights")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--batch", default="1,32", help="users at a time")

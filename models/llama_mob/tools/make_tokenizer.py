@@ -1,4 +1,4 @@
-"""Make the tokenizer of the tiny base: ``python -m models.llama_mob.make_tokenizer``; the same bytes each time.
+"""Make the tokenizer of the tiny base: ``python -m models.llama_mob.tools.make_tokenizer``; the same bytes each time.
 
 Its vocabulary: Llama 3's chat marks, the numbers 0..999 bare and with a space in front (one token each, so that a
 record ``d t x y`` is five tokens), the words and fillers of our own prompts, and all bytes for any other text.

@@ -1,6 +1,6 @@
 """Ship what pretraining made: weights, configuration, log, loss curve and model card of the tiny base.
 
-python -m models.llama_mob.export --run pretraining --hardware '1 CPU core'
+python -m models.llama_mob.tools.export --run pretraining --hardware '1 CPU core'
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ itself how to copy cells: its first two layers were set to do so before training
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {minutes:.3g} minutes on {hardware}. {note}
-- **Made again by** `python -m models.llama_mob.make_tokenizer`, `python -m models.llama_mob.pretraining.pretrain --out DIR`
-  (`--minutes {minutes:.3g}`, on such hardware) and `python -m models.llama_mob.export --run DIR --hardware '...'`.
+- **Made again by** `python -m models.llama_mob.tools.make_tokenizer`, `python -m models.llama_mob.pretraining.pretrain --out DIR`
+  (`--minutes {minutes:.3g}`, on such hardware) and `python -m models.llama_mob.tools.export --run DIR --hardware '...'`.
 
 GEO-BLEU (humob24) / exact cells on held-out synthetic people, without any tuning, beside its start and statistics of
 the same people:

@@ -1,6 +1,6 @@
 """Forward passes that a draft saves, counted without a model: a verifier that knows what the model would answer.
 
-    python -m models.llama_mob.engine.simulate --data humob:FOLDER --answers B=ANSWERS_B.csv.gz C=ANSWERS_C.csv.gz
+    python -m models.llama_mob.tools.simulate --data humob:FOLDER --answers B=ANSWERS_B.csv.gz C=ANSWERS_C.csv.gz
 
 prints passes a trajectory for each way of decoding as a Markdown table.
 """
@@ -19,8 +19,8 @@ from bench.data.sources import Source, open_source
 from bench.errors import UserError
 from models.llama_mob.engine.drafter import SHIPPED_FILE, Drafter, Weights
 from models.llama_mob.engine.evidence import IntArray
-from models.llama_mob.engine.logged import IsOff, Person, halves, people_of
 from models.llama_mob.engine.tree import Tree
+from models.llama_mob.tools.logged import IsOff, Person, halves, people_of
 
 PAPER = 20  # tokens a point in the paper's answers: JSON with an indent of 4
 CHAIN, TREES = 16, (16, 32, 64)  # numbers that a pass verifies at most
@@ -142,7 +142,7 @@ def files_of(texts: Iterable[str]) -> dict[str, Path]:
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     about = str(__doc__).splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m models.llama_mob.engine.simulate", description=about)
+    parser = argparse.ArgumentParser(prog="python -m models.llama_mob.tools.simulate", description=about)
     parser.add_argument("--data", required=True, help="where the histories are: humob:FOLDER")
     parser.add_argument("--answers", nargs="+", required=True, metavar="CITY=FILE", help="CSV of answers: uid,d,t,x,y")
     parser.add_argument("--weights", type=Path, default=SHIPPED_FILE, help="what fit_drafter wrote")

@@ -1,6 +1,6 @@
-"""Learn the strengths of a drafter's votes from logged answers: ``python -m models.llama_mob.engine.fit_drafter``.
+"""Learn the strengths of a drafter's votes from logged answers: ``python -m models.llama_mob.tools.fit_drafter``.
 
-    python -m models.llama_mob.engine.fit_drafter --data humob:FOLDER --answers ANSWERS.csv.gz --city B
+    python -m models.llama_mob.tools.fit_drafter --data humob:FOLDER --answers ANSWERS.csv.gz --city B
 
 The chance of a cell is its share of the rows' votes to a power (``tree.likely``): a mixture whose components are the
 earlier rows. The likelihood of the answers, each after the true ones before it, is climbed along EM's direction: the
@@ -25,7 +25,7 @@ from bench.errors import UserError
 from bench.files import write_text
 from models.llama_mob.engine.drafter import SHIPPED_FILE, Weights
 from models.llama_mob.engine.evidence import SIZE, TABLES, FloatArray, IntArray, depth_of, features, table_of
-from models.llama_mob.engine.logged import IsOff, Person, halves, people_of
+from models.llama_mob.tools.logged import IsOff, Person, halves, people_of
 
 PRIOR = 3.0  # of 0.3, 1, 3 and 10 the one that drafts best for a quarter of B's users when fitted on another
 POWERS = (0.25, 4.0)
@@ -117,7 +117,7 @@ def fit(samples: Sequence[Sample], *, prior: float = PRIOR, steps: int = 100) ->
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     about = str(__doc__).splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m models.llama_mob.engine.fit_drafter", description=about)
+    parser = argparse.ArgumentParser(prog="python -m models.llama_mob.tools.fit_drafter", description=about)
     parser.add_argument("--data", required=True, help="where the histories are: humob:FOLDER")
     parser.add_argument("--answers", type=Path, required=True, help="CSV of the model's answers: uid,d,t,x,y")
     parser.add_argument("--city", default="B", help="whose users were answered")

@@ -1,0 +1,1 @@
+"""Commands around Llama-Mob that no run needs."""
