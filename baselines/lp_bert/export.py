@@ -22,7 +22,7 @@ from bench.files import write_text
 CARD = """# LP-BERT, pretrained on synthetic cities
 
 What it is: weights of the published LP-BERT architecture (2,456,880 parameters, no city embedding), the start of
-`lp_bert` with `init: pretrained`. It has seen no real person: all its users come from `bench/data/sources/synthetic.py`.
+`lp_bert` with `init: pretrained`. It has seen no real person: all its users come from `bench/data/sources/synthetic`.
 
 What it is not: the LP-BERT of the HuMob challenges, which was trained on the challenges' users for 200 epochs. A score
 reached from these weights is a score of this start plus the fine-tuning, and the leaderboard says so (`init`).

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.adapters.adapter import Adapter
 
-PACKAGES = ("baselines", "models")
+PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
 _extra: dict[str, str] = {}
 
@@ -24,13 +24,14 @@ _extra: dict[str, str] = {}
 @cache
 def _own() -> dict[str, str]:
     """Adapter name -> module, by the names of files and folders alone."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     found: dict[str, str] = {}
     for package in PACKAGES:
-        for path in sorted((root / package).glob("*")):
+        for path in sorted((root / package.replace(".", "/")).glob("*")):
+            module = f"{package}.{path.stem}"
             is_module = path.suffix == ".py" or (path / "__init__.py").exists()
-            if is_module and not path.name.startswith("_"):
-                found[path.stem] = f"{package}.{path.stem}"
+            if is_module and not path.name.startswith("_") and module not in PACKAGES:
+                found[path.stem] = module
     return found
 
 

@@ -17,7 +17,7 @@ from bench.adapters.adapter import Adapter
 from bench.records.record import Machine, Provenance
 
 PACKAGES = ("numpy", "numba", "pandas", "scikit-learn", "torch", "transformers", "peft")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance(adapter: type[Adapter]) -> Provenance:

@@ -43,7 +43,7 @@ itself how to copy cells: its first two layers were set to do so before training
 - **Start.** `start.py`: the first layer's heads look one to three tokens back, the second layer's attend to records at
   a near timeslot, on the same kind of day and weekday, recent ones first, and bring their cells; the rest begins small
   and at random. Its constants are those of `kernel_vote`, which were tuned on days 45-59 of city B (HuMob 2024).
-- **Data.** Synthetic cities A-D (`bench/data/sources/synthetic.py`) of seeds drawn from {first:,} on (protocols use small
+- **Data.** Synthetic cities A-D (`bench/data/sources/synthetic`) of seeds drawn from {first:,} on (protocols use small
   seeds; {held:,} is held out), 100 people a city, their places mirrored, turned and moved at random. Windows of
   {days[0]} to {days[1]} days seen and {asked[0]} to {asked[1]} predicted, {whole:.0%} of them of the most of both; the
   instruction's parts and the answer's format drawn anew for every few batches. Each cell of the answer is read as one
@@ -52,8 +52,9 @@ itself how to copy cells: its first two layers were set to do so before training
 - **Training.** `pretrain.py`: next-token loss on cells to predict (half a weight for those at their places in the
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {minutes:.3g} minutes on {hardware}. {note}
-- **Made again by** `python -m models.llama_mob.tools.make_tokenizer`, `python -m models.llama_mob.pretraining.pretrain --out DIR`
-  (`--minutes {minutes:.3g}`, on such hardware) and `python -m models.llama_mob.tools.export --run DIR --hardware '...'`.
+- **Made again by** `python -m models.llama_mob.tools.make_tokenizer`,
+  `python -m models.llama_mob.pretraining.pretrain --out DIR` (`--minutes {minutes:.3g}`, on such hardware) and
+  `python -m models.llama_mob.tools.export --run DIR --hardware '...'`.
 
 GEO-BLEU (humob24) / exact cells on held-out synthetic people, without any tuning, beside its start and statistics of
 the same people:

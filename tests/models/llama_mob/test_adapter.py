@@ -204,7 +204,7 @@ def test_what_fits_is_judged_on_the_device_of_the_case(
     world: SmallWorld, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = {"cpu": 10**12, "cuda": 0}
-    monkeypatch.setattr(survey, "free_bytes", free.__getitem__)
+    monkeypatch.setattr(preflight, "free_bytes", free.__getitem__)
     model = made(base)
     assert model.skip(world.split) is None
     model.device = "cuda"

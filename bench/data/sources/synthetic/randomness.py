@@ -27,7 +27,7 @@ def cached_njit(function: Callable[..., Any]) -> Callable[..., Any]:
 
     The hash of all parts of the simulation stands in the name: numba's cache sees changes of the calling file alone.
     """
-    parts = sorted(Path(__file__).parent.glob("_synthetic_*.py"))
+    parts = sorted(Path(__file__).parent.glob("[!_]*.py"))
     digest = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
     function.__qualname__ = f"{function.__name__}_{digest[:12]}"
     try:

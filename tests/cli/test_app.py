@@ -10,7 +10,7 @@ import pytest
 
 from bench.cli import app
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def bench(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from bench.cli import app
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 TEXT = """\
 schema: 1
 name: known

@@ -74,7 +74,7 @@ def test_a_column_does_not_change_when_others_come_and_go() -> None:
 def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(9).normal(0, 1, (30, 2))
     whole = bootstrap.over_users(scores, "C", 500)
-    monkeypatch.setattr(resample, "_BLOCK", 30 * 7)
+    monkeypatch.setattr(bootstrap, "_BLOCK", 30 * 7)
     np.testing.assert_allclose(bootstrap.over_users(scores, "C", 500), whole, rtol=1e-12)
 
 

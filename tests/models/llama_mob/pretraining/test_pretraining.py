@@ -100,7 +100,7 @@ def test_every_process_draws_other_batches() -> None:
 
 
 def test_protocols_use_none_of_its_seeds() -> None:
-    root = Path(__file__).parents[3] / "protocols"
+    root = Path(__file__).parents[4] / "protocols"
     seeds = [yaml.safe_load(path.read_text(encoding="utf-8"))["data"].get("seed", 0) for path in root.rglob("*.yaml")]
     assert len(seeds) > 5
     assert max(seeds) < FIRST_SEED < HELD_OUT_SEED

@@ -137,7 +137,7 @@ def test_a_tokenizer_of_another_base_is_refused(copy: Path) -> None:
 
 
 def test_what_does_not_fit_is_said_before_loading(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "free_bytes", lambda _device: 10_000_000_000)
+    monkeypatch.setattr(preflight, "free_bytes", lambda _device: 10_000_000_000)
     settings = LlamaMobSettings(weights="random", shape="llama-3-8b", tuning="none")
     with pytest.raises(UserError, match=r"take 32\.1 GB of memory; 10\.0 GB are free"):
         preflight.survey(settings, "cpu")
@@ -246,7 +246,7 @@ def test_a_base_of_the_hub_is_downloaded_in_two_steps(made: Path, monkeypatch: p
     load("some/model")
     assert {name for name, _patterns in asked} == {"some/model"}
     assert ["*.safetensors" in patterns for _name, patterns in asked] == [False, True]
-    monkeypatch.setattr(survey, "free_bytes", lambda _device: 1000)
+    monkeypatch.setattr(preflight, "free_bytes", lambda _device: 1000)
     asked.clear()
     with pytest.raises(UserError, match="are free"):
         load("some/model")

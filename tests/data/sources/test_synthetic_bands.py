@@ -1,4 +1,4 @@
-"""The synthetic cities B and C against the figures of the real ones (bench/real_cities.json: aggregates alone)."""
+"""The synthetic cities B and C against the figures of the real ones (bench/data/real_cities.json: aggregates alone)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from bench.study.spec import reading
 from bench.study.spec.placing import place, protocol_at
 from bench.study.spec.schema import Study, choices
 
-STUDIES = sorted((Path(__file__).resolve().parents[2] / "protocols" / "studies").glob("*.yaml"))
+STUDIES = sorted((Path(__file__).resolve().parents[3] / "protocols" / "studies").glob("*.yaml"))
 
 
 def load(tmp_path: Path, *overrides: str, text: str = TEXT) -> Study:

@@ -11,7 +11,7 @@ from bench.cli.report import make_report
 from bench.records.manifest import read_run
 from bench.running.plan import identity_of
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 RUNS = sorted(path.parent for path in RESULTS.glob("*/run.json"))
 
 

@@ -15,7 +15,7 @@ from bench.errors import UserError
 from bench.protocol import protocol
 from bench.protocol.schema import Protocol
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("zero_shot", "single_city", "mixed_cities", "paper_table", "few_shot", "humob2024", "giscup2025")
 
 TEXT = """\

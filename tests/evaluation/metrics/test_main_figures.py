@@ -26,7 +26,7 @@ from bench.evaluation import bootstrap
 from bench.evaluation.metrics import MAIN, geobleu, score_users
 from bench.evaluation.metrics.make_proximity import has_avx512
 
-VECTORS = Path(__file__).parent.parent / "vectors" / "geobleu_dtw.json"
+VECTORS = Path(__file__).parents[2] / "vectors" / "geobleu_dtw.json"
 # The last step, a geometric mean, takes numpy's own log and exp; without AVX-512 they may differ in their last bit.
 LAST_BIT = 0.0 if has_avx512() else 2.3e-16
 REFERENCE = {
@@ -114,7 +114,7 @@ def test_scores_do_not_hang_on_the_processor() -> None:
         "print(*(value.hex() for value in frame.iloc[:, 4:].to_numpy().ravel().tolist()))"
     )
     off = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL"}
-    tests = Path(__file__).resolve().parents[1]
+    tests = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-W", "ignore", "-c", code]
     run = subprocess.run(command, env={**os.environ, **off}, cwd=tests, capture_output=True, text=True, check=True)
     truth = walks(60)

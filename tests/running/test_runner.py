@@ -40,7 +40,7 @@ answers: {{fallback: last_cell, most_filled: 0.05}}
 seeds: [0]
 limits: {{fit_seconds: 60, predict_seconds: {limit}}}
 """
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 
 
 class Silent(Lines):
