@@ -97,7 +97,7 @@ class LpBert(Adapter):
 
     name: ClassVar[str] = "lp_bert"
     Settings: ClassVar[type[adapter.Settings]] = LpBertSettings
-    needs: ClassVar[Needs] = Needs(packages=("torch", "safetensors"), cpu_gb=2.0)
+    needs: ClassVar[Needs] = Needs(("torch", "safetensors"), "mobility-bench[lp-bert]", cpu_gb=2.0)
     settings: LpBertSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:

@@ -45,12 +45,14 @@ def _first_line(file: Path) -> str:
 
 
 def _protocols() -> list[tuple[str, str]]:
-    """Protocol files with their line `about:`."""
+    """Names of the shipped protocols and studies, with their line `about:`."""
+    from bench.shipped import protocols
+
     rows = []
-    for path in sorted((ROOT / "protocols").rglob("*.yaml")):
+    for name, path in protocols().items():
         lines = path.read_text(encoding="utf-8").splitlines()
-        about = next((line.partition(":")[2].strip() for line in lines if line.startswith("about:")), "")
-        rows.append((path.relative_to(ROOT).as_posix(), about))
+        about = next((line.partition(":")[2].strip(' "') for line in lines if line.startswith("about:")), "")
+        rows.append((name, f"{about} (bench study)" if path.parent.name == "studies" else about))
     return rows
 
 

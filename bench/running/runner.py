@@ -248,7 +248,8 @@ def lacking(adapter: Adapter, device: str) -> str | None:
     needs = adapter.needs
     missing = [name for name in needs.packages if importlib.util.find_spec(name) is None]
     if missing:
-        return f"needs the package(s) {', '.join(missing)}: pip install {' '.join(missing)}"
+        wanted = f"'{needs.install}'" if needs.install else " ".join(missing)
+        return f"{', '.join(missing)} missing; install with: pip install {wanted}"
     if needs.cuda and device != "cuda":
         return "needs a CUDA device; this machine has none"
     if needs.cpu_gb > machine().memory_gb:

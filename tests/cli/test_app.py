@@ -65,7 +65,7 @@ def test_help_and_list_import_nothing_heavy() -> None:
 def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(monkeypatch, "list") == 0
     out = capsys.readouterr().out
-    for name in ("slot_mode", "protocols/zero_shot.yaml", "geobleu@humob24", "humob:FOLDER"):
+    for name in ("slot_mode", "zero_shot", "geobleu@humob24", "humob:FOLDER"):
         assert name in out
 
 
