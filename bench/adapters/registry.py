@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
+import os
+import sys
+import traceback
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeGuard
 
 from bench.errors import UserError, nearest
@@ -42,7 +47,11 @@ def _installed() -> dict[str, str]:
 
 
 def add(target: str) -> str:
-    """Register ``module:Class`` for this process; return the adapter's name. Raises UserError if it cannot be had."""
+    """Register a model of one's own for this process; return its name. Raises UserError if it cannot be had.
+
+    target: ``module:Class``, of an installed module or one in the current folder, or ``FILE.py:Class``.
+    """
+    target = _located(target)
     adapter = _resolve(target, target)
     if adapter.name in _own() or _extra.get(adapter.name, target) != target:
         raise UserError(f"adapter {target}: the name '{adapter.name}' is taken; give the class another `name`")
@@ -91,13 +100,48 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[
     return lines
 
 
-def _resolve(target: str, name: str) -> type[Adapter]:
-    module_name, _, class_name = target.partition(":")
+def _split(target: str) -> tuple[str, str, str]:
+    """Return folder (empty where Python finds the module by itself), module and class of a target."""
+    place, _, inside = target.rpartition(":") if ":" in target else (target, "", "")
+    folder, module = os.path.split(place)
+    return folder, module.removesuffix(".py"), inside
+
+
+def _located(target: str) -> str:
+    """Return a target with the absolute folder of its module, so that workers find it too."""
+    folder, module, inside = _split(target)
+    if not inside:
+        raise UserError(f"adapter {target}: write it as module:Class or FILE.py:Class")
+    first, here = module.partition(".")[0], Path.cwd()
+    beside = (here / f"{first}.py").is_file() or (here / first).is_dir()
+    if folder or target.rpartition(":")[0].endswith(".py") or (beside and importlib.util.find_spec(first) is None):
+        return f"{(here / folder).resolve() / module}:{inside}"
+    return target
+
+
+def _import(folder: str, module: str, name: str) -> ModuleType:
+    """Import a module, from a folder if one is given. Raises UserError with the place of what it raises."""
+    if folder and folder not in sys.path:
+        sys.path.append(folder)
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        hint = "install it or put it on PYTHONPATH"
-        raise UserError(f"adapter '{name}': cannot import {module_name} ({error}); {hint}") from None
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        hint = "name its file, or install it"
+        raise UserError(f"adapter '{name}': cannot import {module} ({error}); {hint}") from None
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        line = getattr(error, "lineno", None) or last.lineno
+        where = f"{getattr(error, 'filename', None) or last.filename}:{line}"
+        raise UserError(f"adapter '{name}': {where}: {type(error).__name__}: {error}") from None
+    file = Path(found.__file__ or "")
+    if folder and not file.resolve().is_relative_to(folder):
+        raise UserError(f"adapter '{name}': Python takes the module {module} from {file}; give yours another name")
+    return found
+
+
+def _resolve(target: str, name: str) -> type[Adapter]:
+    folder, module_name, class_name = _split(target)
+    module = _import(folder, module_name, name)
     if class_name:
         found = [c for c in [getattr(module, class_name, None)] if _is_adapter(c)]
     else:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_world import SmallWorld
 
 from bench.adapters import registry
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import INVALID, MISSING, OK, Queries
 from bench.errors import UserError
 
