@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bench.errors import UserError, nearest
 
@@ -10,8 +13,10 @@ KINDS = ("models", "protocols", "metrics", "sources")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def list_command(what: str | None) -> None:
-    """Print one kind of names, or all."""
+def list_command(
+    what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; all if left out.")] = None,
+) -> None:
+    """List models, protocols, metrics and sources."""
     if what is not None and what not in KINDS:
         raise UserError(f"list: '{what}' is not known{nearest(what, KINDS)}")
     tables = {"models": _models, "protocols": _protocols, "metrics": _metrics, "sources": _sources}

@@ -19,7 +19,7 @@ BASE = "default"  # the scale of a protocol as it stands
 
 
 def load(
-    path: Path,
+    path: Path | str,
     *,
     scale: str | None = None,
     overrides: Sequence[str] = (),
@@ -33,7 +33,7 @@ def load(
     the scale; data: a source instead of the file's (another kind of source drops ``data.options``); only: names of the
     models to keep; add: adapters to run beside those of the file. Raises UserError with all faults, each with its line.
     """
-    chosen, faults = document(path, scale=scale, overrides=overrides, data=data, add=add)
+    chosen, faults = document(Path(path), scale=scale, overrides=overrides, data=data, add=add)
     reader = Reader(chosen)
     protocol = reader.protocol(scale or BASE, only)
     faults = [*(f"{place}: {text}" for place, text in reader.faults), *faults]
