@@ -27,6 +27,7 @@ def check_command(
     data: Data = None,
     scale: Scale = None,
     overrides: Overrides = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the protocol with all defaults.")] = False,
 ) -> int:
     """Check a protocol, a model or a submission. Tells every fault at once; exit code 2 if there is any."""
     if (file is None) == (adapter is None):
@@ -38,7 +39,10 @@ def check_command(
         from bench.cli.challenge import check_submission_command
 
         return check_submission_command(file, challenge, city, data)
-    check_protocol(file, scale, overrides or (), data)
+    if resolved:
+        print_resolved(file, scale, overrides or (), data)
+    else:
+        check_protocol(file, scale, overrides or (), data)
     return 0
 
 
@@ -65,6 +69,19 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
         print(f"note     {note}")
     if protocol.is_study(path):
         _check_study(path, scale, overrides, data)
+
+
+def print_resolved(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
+    """Print a protocol as YAML that asks the same, with every default filled in. Raises UserError with all faults."""
+    import yaml
+
+    from bench.protocol import protocol
+    from bench.protocol.resolved import resolved
+
+    read = protocol.load(path, scale=scale, overrides=overrides, data=data)
+    root, _ = protocol.document(path, scale=scale, overrides=overrides, data=data, add=())
+    content = resolved(read, root)
+    print(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True), end="")
 
 
 def check_adapter(target: str, overrides: Sequence[str]) -> int:
