@@ -70,12 +70,11 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from bench.adapters.registry import names
-    from bench.data.describe import BASELINES, describe
+    from bench.data.describe import describe
     from bench.data.sources import open_source
+    from bench.running.statistics import STATISTICS, statistic_scores
 
     source = open_source(spec, seed=seed, options={"users": MOST_USERS} if spec == "synthetic" else None)
-    baselines = [name for name in BASELINES if name in names()]
     found = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for city in progress.track(source.cities(), description=f"describing {spec}"):
@@ -83,7 +82,8 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
             if len(table.users) > MOST_USERS:
                 step = len(table.users) // MOST_USERS
                 table = table.only(table.users[::step][:MOST_USERS])
-            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, baselines)
+            scored = {name: statistic_scores(table, name, source.world) for name in STATISTICS}
+            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, scored)
     return found
 
 

@@ -21,13 +21,13 @@ from bench.files import sweep
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
 from bench.records.provenance import machine, source_hash
 from bench.records.record import Record
-from bench.records.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.records.store import Run, Store
 from bench.running import executor
 from bench.running.hardware import Place
 from bench.running.job import write_job
 from bench.running.plan import Planned, digest, parts_of, plan_case
 from bench.running.progress import Progress
+from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.running.scoring import ScoringContext, done_record
 from bench.running.splits import Prepared, Skip, make_split
 
