@@ -19,8 +19,9 @@ def shipped(name: str) -> Path:
 
 
 def protocols() -> dict[str, Path]:
-    """Return the shipped protocols and studies: name -> file."""
-    return {path.stem: path for path in sorted(shipped("protocols").rglob("*.yaml"))}
+    """Return the shipped protocols, then the studies: name -> file."""
+    folder = shipped("protocols")
+    return {path.stem: path for path in (*sorted(folder.glob("*.yaml")), *sorted(folder.glob("studies/*.yaml")))}
 
 
 def find_protocol(given: Path) -> Path:

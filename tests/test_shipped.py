@@ -113,7 +113,7 @@ def test_all_holds_every_model_study_and_figure() -> None:
 
 def test_a_missing_extra_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    reasons = {name: lacking(registry.make(name), "cpu") for name in ("lp_bert", "llama_mob", "slot_mode")}
+    reasons = {name: lacking(registry.make(name).needs, "cpu") for name in ("lp_bert", "llama_mob", "slot_mode")}
     assert str(reasons["lp_bert"]).endswith("pip install 'mobility-bench[lp-bert]'")
     assert str(reasons["llama_mob"]).endswith("pip install 'mobility-bench[llm]'")
     assert reasons["slot_mode"] is None

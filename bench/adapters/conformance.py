@@ -22,6 +22,7 @@ from typing import Any, get_args
 import numpy as np
 from pydantic import ValidationError
 
+from bench.adapters import registry
 from bench.adapters.adapter import Adapter, Context, LearnsFrom
 from bench.adapters.small_world import SmallWorld, locked
 from bench.data.trajectories import OK, Answers, Queries, Trajectories
@@ -128,7 +129,11 @@ def settings_can_be_handed_on(subject: Subject) -> None:
 
 def importing_is_light(subject: Subject) -> None:
     """Importing the module loads no heavy library: import those inside methods."""
-    code = f"import sys, {subject.adapter.__module__}; print('HEAVY', *(set({HEAVY}) & set(sys.modules)))"
+    adapter, known = subject.adapter, registry.names()
+    target = known.get(adapter.name, f"{adapter.__module__}:{adapter.__qualname__}")
+    add = f"registry.add({target!r}); " if ":" in target else ""
+    code = f"import sys; from bench.adapters import registry; {add}registry.get({adapter.name!r}); "
+    code += f"print('HEAVY', *(set({HEAVY}) & set(sys.modules)))"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     hold(run.returncode == 0, f"it cannot be imported in a new process: {' '.join(run.stderr.split()[-12:])}")

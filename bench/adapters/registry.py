@@ -6,9 +6,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
-import os
 import sys
-import traceback
+import zlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
-_extra: dict[str, str] = {}
+_extra: dict[str, str] = {}  # name -> module:Class or FILE.py:Class, as add was given them
 
 
 @cache
@@ -46,12 +45,20 @@ def _installed() -> dict[str, str]:
     return {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
-def add(target: str) -> str:
-    """Register a model of one's own for this process; return its name. Raises UserError if it cannot be had.
+def is_own(name: str) -> bool:
+    """Tell whether an adapter is one of this project's."""
+    return name in _own()
 
-    target: ``module:Class``, of an installed module or one in the current folder, or ``FILE.py:Class``.
+
+def add(target: str) -> str:
+    """Register ``module:Class`` or ``FILE.py:Class`` for this process; return the adapter's name.
+
+    A module is looked for where Python looks, and last of all in the current folder: what lies there never comes before
+    an installed package. Raises UserError if there is no such adapter.
     """
-    target = _located(target)
+    left, _, name = target.rpartition(":")
+    if left.endswith(".py"):
+        target = f"{Path(left).expanduser().resolve()}:{name}"
     adapter = _resolve(target, target)
     if adapter.name in _own() or _extra.get(adapter.name, target) != target:
         raise UserError(f"adapter {target}: the name '{adapter.name}' is taken; give the class another `name`")
@@ -62,6 +69,12 @@ def add(target: str) -> str:
 def extra_targets() -> tuple[str, ...]:
     """What :func:`add` was given, so that a worker process can be given the same."""
     return tuple(_extra.values())
+
+
+def extra_folders() -> tuple[str, ...]:
+    """Folders from which outsiders' modules were imported, for a worker process to find the same ones."""
+    targets = {name: target for name, target in names().items() if name not in _own() and target in _resolved}
+    return tuple(dict.fromkeys(_home(_resolved[target]) for target in targets.values()))
 
 
 def names() -> dict[str, str]:
@@ -100,48 +113,17 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[
     return lines
 
 
-def _split(target: str) -> tuple[str, str, str]:
-    """Return folder (empty where Python finds the module by itself), module and class of a target."""
-    place, _, inside = target.rpartition(":") if ":" in target else (target, "", "")
-    folder, module = os.path.split(place)
-    return folder, module.removesuffix(".py"), inside
-
-
-def _located(target: str) -> str:
-    """Return a target with the absolute folder of its module, so that workers find it too."""
-    folder, module, inside = _split(target)
-    if not inside:
-        raise UserError(f"adapter {target}: write it as module:Class or FILE.py:Class")
-    first, here = module.partition(".")[0], Path.cwd()
-    beside = (here / f"{first}.py").is_file() or (here / first).is_dir()
-    if folder or target.rpartition(":")[0].endswith(".py") or (beside and importlib.util.find_spec(first) is None):
-        return f"{(here / folder).resolve() / module}:{inside}"
-    return target
-
-
-def _import(folder: str, module: str, name: str) -> ModuleType:
-    """Import a module, from a folder if one is given. Raises UserError with the place of what it raises."""
-    if folder and folder not in sys.path:
-        sys.path.append(folder)
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        hint = "name its file, or install it"
-        raise UserError(f"adapter '{name}': cannot import {module} ({error}); {hint}") from None
-    except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        line = getattr(error, "lineno", None) or last.lineno
-        where = f"{getattr(error, 'filename', None) or last.filename}:{line}"
-        raise UserError(f"adapter '{name}': {where}: {type(error).__name__}: {error}") from None
-    file = Path(found.__file__ or "")
-    if folder and not file.resolve().is_relative_to(folder):
-        raise UserError(f"adapter '{name}': Python takes the module {module} from {file}; give yours another name")
-    return found
-
-
 def _resolve(target: str, name: str) -> type[Adapter]:
-    folder, module_name, class_name = _split(target)
-    module = _import(folder, module_name, name)
+    module_name, _, class_name = target.rpartition(":") if ":" in target else (target, "", "")
+    try:
+        module = _module_of_file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
+    except OSError as error:
+        raise UserError(f"adapter '{name}': {module_name}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:
+        hint = "install it, put it on PYTHONPATH, or give the file: FILE.py:Class"
+        why = f"{type(error).__name__}: {error}"
+        raise UserError(f"adapter '{name}': cannot import {module_name} ({why}); {hint}") from None
+    _resolved[target] = module.__name__
     if class_name:
         found = [c for c in [getattr(module, class_name, None)] if _is_adapter(c)]
     else:
@@ -149,6 +131,48 @@ def _resolve(target: str, name: str) -> type[Adapter]:
     if len(found) != 1:
         raise UserError(f"adapter '{name}': {target} holds no Adapter class with name = '{name}'")
     return found[0]
+
+
+_resolved: dict[str, str] = {}  # target -> the name that its module has here
+
+
+def _module(name: str) -> ModuleType:
+    """Import a module, with the current folder as the last place to look."""
+    here = str(Path.cwd())
+    if name.partition(".")[0] in sys.modules or here in sys.path:
+        return importlib.import_module(name)
+    sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(here)
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    """Import a file under a name that no other module has; files beside it can be imported, after all else."""
+    if not path.is_file():
+        raise FileNotFoundError(2, "there is no such file")
+    name = f"{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    if name not in sys.modules:
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None  # noqa: PT018
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _home(module: str) -> str:
+    """Return the folder in which a module's top-level package or file lies."""
+    top = sys.modules[module.partition(".")[0]]
+    if not hasattr(top, "__path__"):
+        return str(Path(str(top.__file__)).resolve().parent)
+    return str(Path(next(iter(top.__path__))).resolve().parent)
 
 
 def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:

@@ -94,7 +94,7 @@ def check_adapter(target: str, overrides: Sequence[str]) -> int:
     name = registry.add(target) if ":" in target else target
     settings = read_settings(overrides)
     made = registry.make(name, settings)
-    if reason := lacking(made, made.device):
+    if reason := lacking(made.needs, made.device):
         raise UserError(f"{name}: {reason}")
     broken = 0
     for outcome in conform(type(made), settings):

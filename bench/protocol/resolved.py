@@ -13,7 +13,8 @@ def resolved(protocol: Protocol, root: Node) -> dict[str, Any]:
     """Return the content of a file that asks the same with nothing left to defaults.
 
     root: the document that the protocol was read from. Sweeps over models become models of their own; those over users
-    and windows stay, since splits have no names to tell them apart. The scale is put in, so there are no others.
+    and windows stay, since splits have no names to tell them apart, and so does a study's part. The scale is put in,
+    so there are no others.
     """
     swept = root.get("sweep")
     kept = {key: value for key, value in (swept.plain() if swept else {}).items() if not key.startswith("models.")}
@@ -28,6 +29,7 @@ def resolved(protocol: Protocol, root: Node) -> dict[str, Any]:
         **({"sweep": kept} if kept else {}),
         "models": [_model(model) for model in protocol.models],
         **{name: value for name, value in fields.items() if name != "window"},
+        **({"study": study.plain()} if (study := root.get("study")) else {}),
     }
 
 

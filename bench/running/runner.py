@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters import registry
-from bench.adapters.adapter import Adapter
+from bench.adapters.adapter import Adapter, Needs
 from bench.data.sources import Source
 from bench.files import sweep
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
@@ -63,6 +63,7 @@ class Runner:
         self.store = Store(out / "store")
         self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
+        self.told: set[str] = set()  # why models take no part
         self.cases: list[str] = []  # cost identities, in the order of the protocol
         self.jobs: dict[tuple[str, str], list[Planned]] = {}  # fit, settings -> cases still to be done
 
@@ -105,14 +106,20 @@ class Runner:
             return True
         self.cases.append(case.identity.cost)
         adapter.device = self.where.device
-        reason = lacking(adapter, self.where.device) or adapter.skip(prepared.split)
+        reason = lacking(adapter.needs, self.where.device) or adapter.skip(prepared.split)
         if reason:
+            self._tell_once(f"skipped: {case.name}: {reason}")
             self._record_reason(case, "skipped", reason)
             return True
         if self._is_done(case):
             return True
         self.jobs.setdefault((case.identity.fit, digest(adapter.settings.recorded())), []).append(case)
         return False
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self.told:
+            self.told.add(line)
+            self.progress.say(line)
 
     def _is_done(self, case: Planned) -> bool:
         """Is there a record, or all that one is made of?"""
@@ -241,15 +248,15 @@ def run_name(protocol: Protocol, source: Source) -> str:
     return f"{protocol.name}{scale}" + ("" if source.synthetic else f"-{source.name}")
 
 
-def lacking(adapter: Adapter, device: str) -> str | None:
+def lacking(needs: Needs, device: str) -> str | None:
     """Return what an adapter needs and this machine lacks, or None."""
     import importlib.util
 
-    needs = adapter.needs
     missing = [name for name in needs.packages if importlib.util.find_spec(name) is None]
     if missing:
-        wanted = f"'{needs.install}'" if needs.install else " ".join(missing)
-        return f"{', '.join(missing)} missing; install with: pip install {wanted}"
+        if needs.install:
+            return f"not installed: pip install '{needs.install}'"
+        return f"needs {', '.join(missing)}: pip install {' '.join(missing)}"
     if needs.cuda and device != "cuda":
         return "needs a CUDA device; this machine has none"
     if needs.cpu_gb > machine().memory_gb:

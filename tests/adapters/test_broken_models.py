@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from bench.adapters.conformance import Broken, Subject, conform
 from bench.adapters.small_world import SmallWorld
 from bench.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
 CAUGHT = [
     (models.Company, conformance.company_does_not_matter),
     (models.Restless, conformance.the_same_seed_gives_the_same_answers),
@@ -112,56 +109,3 @@ def test_an_outsiders_model_is_found_by_its_entry_point(outsider: Path) -> None:
     user = world.split.queries.users[0]
     given = adapter.predict(world.split.history.of(user), world.split.queries.of(user), world.context())
     assert set(given.x.tolist()) == {int(world.split.history.of(user).x[0])}
-
-
-@pytest.mark.parametrize("target", ["their_models:FirstCell", "their_models.py:FirstCell", "pack.inner:FirstCell"])
-def test_a_module_of_the_current_folder_is_found_and_workers_find_it_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
-) -> None:
-    (tmp_path / "pack").mkdir()
-    for file in ("their_models.py", "pack/inner.py"):
-        (tmp_path / file).write_text(OUTSIDER)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    monkeypatch.setattr(registry, "_extra", {})
-    assert registry.add(target) == "first_cell"
-    (handed_on,) = registry.extra_targets()
-    for module in ("their_models", "pack", "pack.inner"):
-        sys.modules.pop(module, None)
-    code = f"from bench.adapters import registry; print(registry.add({handed_on!r}))"
-    (tmp_path / "elsewhere").mkdir()
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path / "elsewhere",
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout == "first_cell\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "words"),
-    [
-        ("x = 1", "mine.py", "write it as module:Class or FILE.py:Class"),
-        ("x = 1", "mine.py:Home", "holds no Adapter class"),
-        ("x = 1\ny = z", "mine.py:Home", "mine.py:2: NameError"),
-        ("x = 1\ny = (", "mine.py:Home", "mine.py:2: SyntaxError"),
-        ("import no_such_thing_at_all", "mine.py:Home", "No module named 'no_such_thing_at_all'"),
-        ("x = 1", "json.py:Home", "give yours another name"),
-        ("x = 1", "other.py:Home", "No module named 'other'"),
-    ],
-)
-def test_what_is_wrong_with_a_file_is_said_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str, words: str
-) -> None:
-    for name in ("mine.py", "json.py"):
-        (tmp_path / name).write_text(source)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
-    with pytest.raises(UserError) as caught:
-        registry.add(target)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)

@@ -56,6 +56,19 @@ def test_a_mistake_gets_plain_lines_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
+MINE = '''
+import numpy as np
+from bench.adapters.adapter import PerUser
+
+
+class Mine(PerUser):
+    """The user's first cell."""
+
+    name = "mine"
+
+    def answer(self, history, queries, ctx):
+        return np.full(len(queries), history.x[0]), np.full(len(queries), history.y[0])
+'''
 HEAVY = {"torch", "sklearn", "scipy", "numba", "numpy", "pandas", "pyarrow", "yaml", "rich", "optuna"}
 LOADED = """
 import sys
@@ -138,3 +151,15 @@ def test_check_of_a_model_says_what_it_lacks(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert bench(monkeypatch, "check", "--adapter", "lp_bert") == 2
     assert "pip install 'mobility-bench[lp-bert]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["mine:Mine", "mine.py:Mine", "pack.mine:Mine"])
+def test_check_takes_a_model_from_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "pack").mkdir()
+    for file in ("mine.py", "pack/mine.py"):
+        (tmp_path / file).write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    assert bench(monkeypatch, "check", "--adapter", target) == 0, capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-1] == "mine: keeps every promise"
