@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +69,14 @@ def test_some_install_line_covers_every_command() -> None:
     installed = [extras_of(line) for line in README.splitlines() if INSTALL.search(line)]
     for command, name in COMMAND.findall(README):
         assert any(needed(command, name) <= extras for extras in installed), f"bench {command} {name}"
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(import bench\n.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["again"].cases.equals(names["run"].cases)
+    assert len(names["run"].scores) == 2 * 3 * 20

@@ -153,13 +153,11 @@ def test_check_of_a_model_says_what_it_lacks(
     assert "pip install 'mobility-bench[lp-bert]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("target", ["mine:Mine", "mine.py:Mine", "pack.mine:Mine"])
+@pytest.mark.parametrize("target", ["mine:Mine", "mine.py:Mine"])
 def test_check_takes_a_model_from_the_current_folder(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str
 ) -> None:
-    (tmp_path / "pack").mkdir()
-    for file in ("mine.py", "pack/mine.py"):
-        (tmp_path / file).write_text(MINE)
+    (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
     assert bench(monkeypatch, "check", "--adapter", target) == 0, capsys.readouterr().out
     assert capsys.readouterr().out.splitlines()[-1] == "mine: keeps every promise"
