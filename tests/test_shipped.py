@@ -6,6 +6,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import grimp
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
@@ -103,6 +104,15 @@ def test_what_a_model_needs_is_in_the_core_or_in_the_extra_that_it_names() -> No
         needs = registry.get(name).needs
         extra = needs.install.removeprefix("mobility-bench[").removesuffix("]")
         assert set(needs.packages) <= (extras()[extra] if extra else installed), name
+
+
+def test_a_model_names_every_extra_package_that_it_imports() -> None:
+    graph = grimp.build_graph("bench", "baselines", "models", include_external_packages=True, cache_dir=None)
+    optional = extras()["all"]
+    for name, target in registry.names().items():
+        used = graph.find_upstream_modules(target) & optional
+        assert used <= set(registry.get(name).needs.packages), name
+        assert used or "[" not in registry.get(name).needs.install
 
 
 def test_all_holds_every_model_study_and_figure() -> None:
