@@ -46,11 +46,14 @@ def _parse(path: Path, rules: Rules, first: int, batch: pa.RecordBatch) -> Parse
             return Parsed(columns, range(first, first + batch.num_rows))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # text, blanks, fractions, too large for the type
         pass
-    faults = []
+    rows, faults = [], []
     for number, row in enumerate(batch.to_pylist(), start=first):
-        text = {name: _text(row[name]) for name in COLUMNS}
-        faults += [f"{path}, row {number}: {fault}" for fault in rules.faults(text)]
-    return Parsed({}, range(0), faults or [f"{path}, rows from {first}: the columns must be whole numbers"])
+        values, wrong = rules.read({name: _text(row[name]) for name in COLUMNS})
+        faults += [f"{path}, row {number}: {fault}" for fault in wrong]
+        rows.append(values)
+    if faults:
+        return Parsed({}, range(0), faults)
+    return Parsed.of(rows, range(first, first + batch.num_rows))
 
 
 def _text(value: object) -> str | None:
