@@ -13,11 +13,13 @@ from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Split
 from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
 
-MASK = 999
-
 
 class Replay(Adapter):
-    """Answer with the rows of a file; what stands there as 999 is invalid, what does not stand there is missing."""
+    """Answer with the rows of a file.
+
+    A cell that is none (blank, NaN, 999, outside the grid) is an invalid answer; a row that is not there is a missing
+    one.
+    """
 
     name: ClassVar[str] = "replay"
     learns_from: ClassVar[LearnsFrom] = "nothing"
@@ -77,12 +79,12 @@ class Replay(Adapter):
         for code, city in enumerate(queries.cities):
             mine = np.flatnonzero(queries.city == code)
             if len(mine) and self._path(city):
-                given, masked = self._table(city, ctx)
+                given, invalid = self._table(city, ctx)
                 asked = queries.take(mine)
                 row, found = _match(asked, given)
                 x[mine[found]], y[mine[found]] = given.x[row[found]], given.y[row[found]]
                 status[mine[found]] = OK
-                status[mine[_match(asked, masked)[1]]] = INVALID
+                status[mine[_match(asked, invalid)[1]]] = INVALID
         return Answers.of(x, y, status)
 
     def facts(self) -> dict[str, int | float | str]:
@@ -102,7 +104,7 @@ class Replay(Adapter):
             path = self._path(city)
             assert path is not None
             first_day = self.settings.first_day
-            self._tables[city] = read_points(path, city=city, first_day=first_day, masked=True, grid=ctx.grid)
+            self._tables[city] = read_points(path, city=city, first_day=first_day, answers=True, grid=ctx.grid)
         return self._tables[city]
 
 

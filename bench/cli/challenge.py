@@ -22,7 +22,8 @@ def score_command(
     """Score a file against the truth and print the four main figures; raises UserError if the rows differ."""
     from bench.challenge.score import score_files, summary
 
-    frame = score_files(predictions, truth, days, users)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    frame = score_files(predictions, truth, days, users, lambda hint: console.print(f"note: {hint}", markup=False))
     if per_user is not None:
         _write(frame, per_user)
     scores = summary(frame)

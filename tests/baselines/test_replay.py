@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from small_world import SmallWorld
 
@@ -88,8 +90,29 @@ def test_a_file_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
         registry.make("replay", {"answers": {"B": tmp_path / "gone.csv"}})
 
 
-def test_a_bad_row_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("x", ["", "nan", "NaN", "null", "-1", "0", "201", "999", "70000", "-1.0", "inf"])
+def test_what_is_no_cell_is_an_invalid_answer(tmp_path: Path, x: str) -> None:
     path = tmp_path / "answers.csv"
-    path.write_text("uid,d,t,x,y\n7,60,3,10,20\n7,60,4,0,20\n")
+    path.write_text(f"uid,d,t,x,y\n7,60,3,10.0,20.0\n7,60,4,{x},20\n7,60,5,20,{x}\n")
+    keys = [("B", 7, 60, t) for t in (3, 4, 5, 6)]
+    given = ask({"answers": path}, *keys)
+    assert [status for status, _x, _y in given] == [OK, INVALID, INVALID, MISSING]
+    assert given[0][1:] == (10, 20)
+
+
+def test_parquet_answers_may_be_no_cells_too(tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    columns = {"uid": [7, 7, 7], "d": [60, 60, 60], "t": [3, 4, 5], "x": [10.0, np.nan, -1.0], "y": [20.0, 5.0, 5.0]}
+    pd.DataFrame(columns).to_parquet(path)
+    given = ask({"answers": path}, *(("B", 7, 60, t) for t in (3, 4, 5)))
+    assert [status for status, _x, _y in given] == [OK, INVALID, INVALID]
+
+
+@pytest.mark.parametrize(
+    "row", ["7,60,48,10,20", "7,,4,10,20", "7,60,4,1.5,20", "7,60,4,home,20", "7,60,4,10", "nan,60,4,1,2"]
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text(f"uid,d,t,x,y\n7,60,3,10,20\n{row}\n")
     with pytest.raises(UserError, match="line 3"):
         ask({"answers": path}, ("B", 7, 60, 3))
