@@ -32,8 +32,9 @@ def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
 def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int = 0) -> None:
     """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
     from bench.data.convert import convert
+    from models.llama_mob.prompts.conversations import points_of
 
-    rows = convert(source, target, from_day=from_day, to_day=to_day)
+    rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=points_of)
     days = "" if from_day == to_day else f"; days count from {to_day} now"
     _say(f"{target}: {rows:,} rows{days}")
 
@@ -43,7 +44,12 @@ def converse_command(
 ) -> None:
     """Convert a file of rows to conversations, with answers or to ask; say how many there are. Raises UserError."""
     from bench.data.convert import read_source
-    from models.llama_mob.prompts.conversations import conversations_of, paper_template, write_conversations
+    from models.llama_mob.prompts.conversations import (
+        conversations_of,
+        paper_template,
+        points_of,
+        write_conversations,
+    )
 
     if target.suffix != ".json":
         raise UserError(f"{target}: the ending must be .json for conversations")
@@ -51,7 +57,7 @@ def converse_command(
     if not 0 <= first <= seen < ahead <= last:
         raise UserError(f"--history {first} {seen} --horizon {ahead} {last}: the horizon must follow the history")
     words = paper_template(template)
-    points = read_source(source, from_day=from_day)
+    points = read_source(source, from_day=from_day, conversations=points_of)
     users = len({*points.visible.users, *points.masked.users})
     try:
         written = write_conversations(target, conversations_of(points, window, words, answered=not ask))

@@ -65,8 +65,6 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file as UTF-8 text, unpacked where it is gzip; say in one line why it cannot be read."""
     try:
         with path.open("rb") as raw:
-            if not raw.peek(1):
-                raise UserError(f"{path}: is empty; give rows {','.join(COLUMNS)}")
             if raw.peek(2)[:2] != GZIP:
                 yield _as_utf8(path, raw)
                 return
@@ -133,6 +131,8 @@ def read_layout(path: Path, file: IO[bytes]) -> tuple[Layout, bytes]:
     A line ``sep=;`` (Excel's) is obeyed. The first line is a header if no field of it is a number. Raises UserError.
     """
     line, number = _line(path, file, 1), 1
+    if not line:
+        raise UserError(f"{path}: is empty; give rows {','.join(COLUMNS)}")
     if line.startswith(("[", "{")):
         raise UserError(f"{path}: is JSON; bench data convert makes rows of conversations, other JSON is not read")
     if line.lstrip().startswith("<"):

@@ -23,6 +23,12 @@ _WHOLE = re.compile(r"(-?[0-9]{1,18})(?:\.0*)?")
 NOTHING = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>", "inf", "-inf"})  # how tools write "no number"
 
 
+def whole_number(text: str) -> int | None:
+    """Return the whole number that is written as 135, 135. or 135.0; None for anything else."""
+    match = _WHOLE.fullmatch(text)
+    return int(match[1]) if match else None
+
+
 @dataclass(frozen=True)
 class Rules:
     """What a file may hold.
@@ -86,8 +92,8 @@ class Rules:
         faults = []
         for name in COLUMNS:
             text = (row[name] or "").strip()
-            if (match := _WHOLE.fullmatch(text)) is not None:
-                values[name] = int(match[1])
+            if (value := whole_number(text)) is not None:
+                values[name] = value
             elif self.answers and name in CELL and text.lower() in NOTHING:
                 values[name] = MASK
             elif not text:

@@ -125,7 +125,7 @@ def test_without_an_answer_the_settings_name_the_layout(tmp_path: Path) -> None:
     ("question", "answer", "message"),
     [
         ("Nothing here.", ANSWER, "holds no rows d t x y"),
-        (QUESTION + "\nThank you.", ANSWER, "something else than rows"),
+        (QUESTION + "\nThank you.", ANSWER, "line 6 of the question: 'Thank you.' is no row d t x y"),
         ("<|eot_id|>\n" + QUESTION, ANSWER, r"the chat's own mark <\|eot_id\|>"),
         (QUESTION, "At home, I think.", "in none of the layouts `json`"),
         (QUESTION, ANSWER.replace("10", "9" * 30), "in none of the layouts"),
