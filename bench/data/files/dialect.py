@@ -98,19 +98,26 @@ def holds_json(path: Path) -> bool:
 def _as_utf8(path: Path, file: IO[bytes]) -> IO[bytes]:
     """Return the file itself, or its text as UTF-8 where it is UTF-16. Raises UserError if it is no text."""
     head = file.peek(HEAD)[:HEAD]  # type: ignore[attr-defined]
-    for mark, (kind, do) in _FOREIGN.items():
-        if head.startswith(mark):
-            raise UserError(f"{path}: is {kind}; {do}")
-    if head.startswith(b"PK\x03\x04"):
-        raise UserError(f"{path}: {_archive(path)}")
+    if kind := foreign(path, head):
+        raise UserError(f"{path}: {kind}")
     if head.startswith(UTF16_BOMS):
         try:
             return io.BytesIO(file.read().decode("utf-16").encode())
         except UnicodeError:
             raise UserError(f"{path}: is damaged UTF-16 text; save it as CSV UTF-8") from None
-    if b"\0" in head:
-        raise UserError(f"{path}: is no text (a zero byte at its start); give rows {','.join(COLUMNS)} in UTF-8")
     return file
+
+
+def foreign(path: Path, head: bytes) -> str | None:
+    """Say what a file is that holds no rows of text, and what to do; None if its first bytes look like text."""
+    for mark, (kind, do) in _FOREIGN.items():
+        if head.startswith(mark):
+            return f"is {kind}; {do}"
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(path)
+    if b"\0" in head and not head.startswith((GZIP, *UTF16_BOMS)):
+        return f"is no text (a zero byte at its start); give rows {','.join(COLUMNS)} in UTF-8"
+    return None
 
 
 def _archive(path: Path) -> str:
