@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from bench.cli import app
 
 HERE = Path(__file__).resolve().parents[1]
+PYTHONPATH = os.pathsep.join([str(HERE.parents[1]), str(HERE)])  # the packages before the rooms of the tests
 TEXT = """\
 schema: 1
 name: known
@@ -54,7 +56,7 @@ def cities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for city, homes in {"A": [50], "B": [50], "C": [150], "T": [50, 150]}.items():
         write_city(folder, city, homes)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setenv("FITS", str(tmp_path / "fits.txt"))
     (tmp_path / "known.yaml").write_text(TEXT)
     return tmp_path
