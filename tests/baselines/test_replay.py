@@ -12,8 +12,10 @@ from small_world import SmallWorld
 
 from bench.adapters import registry
 from bench.adapters.adapter import Context
+from bench.data.files.csvfiles import read_points
 from bench.data.trajectories import INVALID, MISSING, OK, Queries
 from bench.errors import UserError
+from bench.evaluation.answers import check
 
 ROWS = "uid,d,t,x,y\n7,60,3,10,20\n7,60,4,999,999\n8,61,0,30,40\n"
 
@@ -98,6 +100,24 @@ def test_what_is_no_cell_is_an_invalid_answer(tmp_path: Path, x: str) -> None:
     given = ask({"answers": path}, *keys)
     assert [status for status, _x, _y in given] == [OK, INVALID, INVALID, MISSING]
     assert given[0][1:] == (10, 20)
+
+
+CASES = Path(__file__).parent.parent / "data" / "cases" / "csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "invalid"),
+    [("plain.csv", 0), ("float_all.csv", 0), ("minus_one.csv", 2), ("blank.csv", 1), ("nan_float.csv", 1)],
+)
+def test_invalid_answers_are_counted_and_the_others_stand(name: str, invalid: int) -> None:
+    asked = read_points(CASES / "plain.csv", city="B").visible
+    model = registry.make("replay", {"answers": CASES / name})
+    given = check(model.predict(None, asked.queries(), Context()), asked.queries(), Context().grid)  # type: ignore[arg-type]
+    assert (given.status == INVALID).sum() == invalid
+    assert (given.status == MISSING).sum() == 0
+    good = given.status == OK
+    assert (given.x[good] == asked.x[good]).all()
+    assert (given.y[good] == asked.y[good]).all()
 
 
 def test_parquet_answers_may_be_no_cells_too(tmp_path: Path) -> None:
