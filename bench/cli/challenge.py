@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.errors import UserError
+from bench.errors import UserError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +23,7 @@ def score_command(
     """Score a file against the truth and print the four main figures; raises UserError if the rows differ."""
     from bench.challenge.score import score_files, summary
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    frame = score_files(predictions, truth, days, users, lambda hint: console.print(f"note: {hint}", markup=False))
+    frame = score_files(predictions, truth, days, users, _note)
     if per_user is not None:
         _write(frame, per_user)
     scores = summary(frame)
@@ -39,6 +39,10 @@ def score_command(
         mean, low, high, median = (f"{score[key]:.{digits}f}" for key in ("mean", "low", "high", "median"))
         table.add_row(name, mean, f"{low} to {high}", median, f"{score['unit']} ({score['better']} is better)".strip())
     Console().print(table)
+
+
+def _note(hint: str) -> None:
+    print(f"note: {printable(hint)}", file=sys.stderr)
 
 
 def check_submission_command(file: Path, challenge: str | None, city: str | None, data: str | None) -> int:

@@ -58,6 +58,22 @@ def test_days_may_count_from_one(tmp_path: Path) -> None:
     assert ask({"answers": path, "first_day": 1}, ("B", 7, 60, 3)) == [(OK, 10, 20)]
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "first_day", "do"),
+    [(61, 75, 0, 1), (1, 75, 0, 1), (60, 74, 1, 0), (60, 74, 0, None), (61, 75, 1, None), (1, 74, 0, None)],
+)
+def test_days_that_count_otherwise_than_said_are_no_answers(
+    tmp_path: Path, first: int, last: int, first_day: int, do: int | None
+) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text(f"7,{first},3,10,20\n7,{last},3,,\n")
+    if do is None:
+        assert len(ask({"answers": path, "first_day": first_day}, ("B", 7, 60, 3))) == 1
+        return
+    with pytest.raises(UserError, match=f"it seems to count from {do}; set first_day: {do}"):
+        ask({"answers": path, "first_day": first_day}, ("B", 7, 60, 3))
+
+
 def test_what_is_known_of_the_model_reaches_the_record(file: Path) -> None:
     settings = {"answers": file, "model": "LP-BERT", "parameters": 2_456_880, "trained_on": ["A", "B"]}
     model = registry.make("replay", settings)

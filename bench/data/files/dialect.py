@@ -161,10 +161,12 @@ def read_layout(path: Path, file: IO[bytes]) -> tuple[Layout, bytes]:
 
 def _line(path: Path, file: IO[bytes], number: int) -> str:
     """Read a line of the beginning."""
-    line = file.readline(LONGEST_LINE)
+    line = file.readline(LONGEST_LINE).removeprefix(UTF8_BOM)
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise UserError(f"{path}, line {number}: lines end in lone carriage returns; save the file with line feeds")
     if len(line) >= LONGEST_LINE:
         raise UserError(f"{path}, line {number}: is longer than {LONGEST_LINE} bytes; give rows {','.join(COLUMNS)}")
-    return line.removeprefix(UTF8_BOM).decode("utf-8", errors="replace")
+    return line.decode("utf-8", errors="replace")
 
 
 def _fit(line: str, separator: str) -> tuple[int, int]:

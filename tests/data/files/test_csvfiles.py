@@ -215,7 +215,7 @@ def parquet(path: Path, **columns: object) -> Path:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    path = parquet(tmp_path / "a.parquet", x=[5.0, 6.0], extra=["a", "b"])
+    path = parquet(tmp_path / "a.parquet", x=[5.0, 6.0], y=["5.0", "6"], extra=["a", "b"])
     assert rows(read_points(path, city="B")) == [(1, 0, 0, 5, 5), (1, 0, 1, 6, 6)]
 
 
@@ -226,6 +226,7 @@ def test_parquet(tmp_path: Path) -> None:
         ({"x": [5.0, 6.5]}, "row 2: x is '6.5', not a whole number"),
         ({"y": [None, 1]}, "row 1: y is blank; give a whole number or leave the row out"),
         ({"y": ["a", "1"]}, "row 1: y is 'a', not a whole number"),
+        ({"x": ["5", "0x10"]}, "row 2: x is '0x10', not a whole number"),
         ({"t": [0, 48]}, "row 2: t = 48 is outside 0..47; timeslots count from 0"),
         ({"uid": [1, 2**40]}, f"row 2: uid = {2**40} is outside 0..2147483647"),
         ({"t": [0, 0]}, "row 2: uid 1, d 0, t 0 stands in row 1 already; keep one of them"),
@@ -236,6 +237,13 @@ def test_faults_in_parquet_name_the_row(tmp_path: Path, columns: dict[str, objec
     with pytest.raises(UserError) as caught:
         read_points(path, city="B")
     assert caught.value.messages == (f"{path}, {expected}",)
+
+
+def test_truth_values_and_dates_are_no_numbers_in_parquet(tmp_path: Path) -> None:
+    for column in ([False, True], pa.array([0, 1], pa.date32()), pa.array([0, 1], pa.timestamp("s"))):
+        path = parquet(tmp_path / "a.parquet", t=column)
+        with pytest.raises(UserError, match="row 1: t is '.*', not a whole number"):
+            read_points(path, city="B")
 
 
 def test_parquet_without_a_column_or_that_is_none(tmp_path: Path) -> None:

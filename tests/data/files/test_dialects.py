@@ -130,6 +130,7 @@ def _zipped(*names: str) -> bytes:
         (b"uid|d|t|x|y\n1|0|0|1|1\n", "'uid|d|t|x|y', none of the columns"),
         (b"uid;d;t;x\n1;0;0;1\n", "line 1: column 'y' is missing; the columns are uid,d,t,x"),
         (b"sep=;\nuid;d;t;x;y\n1;0;0;1,0;1\n", "line 3: x is '1,0', not a whole number"),
+        (b"uid,d,t,x,y\r1,0,0,1,1\r", "lines end in lone carriage returns; save the file with line feeds"),
         (b"1;0;0;1\n", "line 1: 4 fields; without a header there must be 5"),
         (b'uid,d,t,x,y\n1,0,0,"1,000",1\n', "line 2: x is '1,000', not a whole number"),
         (b"uid,d,t,x,y\n1,0,0," + b"9" * 5000 + b",1\n", "line 2: x is '9999"),
