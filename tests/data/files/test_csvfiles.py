@@ -242,7 +242,7 @@ def test_faults_in_parquet_name_the_row(tmp_path: Path, columns: dict[str, objec
 def test_truth_values_and_dates_are_no_numbers_in_parquet(tmp_path: Path) -> None:
     for column in ([False, True], pa.array([0, 1], pa.date32()), pa.array([0, 1], pa.timestamp("s"))):
         path = parquet(tmp_path / "a.parquet", t=column)
-        with pytest.raises(UserError, match="row 1: t is '.*', not a whole number"):
+        with pytest.raises(UserError, match=r"row 1: t is '.*', not a whole number"):
             read_points(path, city="B")
 
 
