@@ -7,7 +7,6 @@ that does not parse is read again line by line, to take what is legal all the sa
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,7 +26,6 @@ BLOCK = 1 << 20
 NEWLINE = ord("\n")
 SHORTEST_ROW = len("1,0,0,1,1\n")
 MOST_GZIP_SAVES = 20
-_POINT_ZERO = re.compile(rb"(?<=[0-9])\.0*(?=[\s,;\"]|\Z)")  # of a whole number with a point, such as 135.0
 
 
 def read_points(
@@ -104,11 +102,11 @@ def _text(path: Path, rules: Rules) -> Iterator[Parsed]:
 
 def _parse(path: Path, layout: Layout, rules: Rules, lines: range, block: bytes) -> Parsed:
     """Parse one block of whole lines: as a whole if it is in order, else line by line."""
-    if not block.strip():
+    if block.isspace():
         return Parsed({name: np.zeros(0, DTYPES[name]) for name in COLUMNS}, range(0))
     columns = _columns(layout, block)
     if columns is None and b"." in block:
-        columns = _columns(layout, _POINT_ZERO.sub(b"", block))
+        columns = _columns(layout, _without_point_zero(block, layout.separator.encode()))
     if columns is None or not rules.hold(columns):
         return _line_by_line(path, layout, rules, lines, block)
     if len(columns["uid"]) == len(lines):
@@ -117,6 +115,13 @@ def _parse(path: Path, layout: Layout, rules: Rules, lines: range, block: bytes)
     if len(columns["uid"]) != len(numbers):
         return _line_by_line(path, layout, rules, lines, block)
     return Parsed(columns, numbers)
+
+
+def _without_point_zero(block: bytes, separator: bytes) -> bytes:
+    """Return a block with 135 for 135.0 at the end of each field, as pandas writes columns that had gaps."""
+    for end in (separator, b"\n", b"\r"):
+        block = block.replace(b".0" + end, end)
+    return block.removesuffix(b".0")
 
 
 def _columns(layout: Layout, block: bytes) -> dict[str, np.ndarray] | None:
