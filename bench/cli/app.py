@@ -96,7 +96,7 @@ def list_names(
 def score(
     predictions: Annotated[Path, typer.Argument(help="CSV, CSV.GZ or Parquet: uid,d,t,x,y.")],
     truth: Annotated[Path, typer.Option(help="The same for the true cells.")],
-    days: Annotated[str, typer.Option(help="First and last day to score, in both files.")] = "60-74",
+    days: Annotated[str, typer.Option(help="First and last day to score.")] = "60-74",
     users: Annotated[str | None, typer.Option(help="Score these only: FIRST-LAST, or predicted.")] = None,
     per_user: Annotated[Path | None, typer.Option(help="Write scores per user to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -189,7 +189,7 @@ def describe(
 
 @data.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, or conversations (JSON).")],
+    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, or conversations (.json).")],
     target: Annotated[Path, typer.Argument(help="The new file; its ending decides the format.")],
     from_day: Annotated[int, typer.Option(help="The number of the first day in the source.")] = 0,
     to_day: Annotated[int, typer.Option(help="The number of the first day in the target rows.")] = 0,

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bench.data.world import Window
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.data.files.blocks import Points
 
 LINE_EVERY_S = 15.0
 
@@ -32,9 +36,8 @@ def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
 def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int = 0) -> None:
     """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
     from bench.data.convert import convert
-    from models.llama_mob.prompts.conversations import points_of
 
-    rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=points_of)
+    rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=_read_conversations)
     days = "" if from_day == to_day else f"; days count from {to_day} now"
     _say(f"{target}: {rows:,} rows{days}")
 
@@ -44,12 +47,7 @@ def converse_command(
 ) -> None:
     """Convert a file of rows to conversations, with answers or to ask; say how many there are. Raises UserError."""
     from bench.data.convert import read_source
-    from models.llama_mob.prompts.conversations import (
-        conversations_of,
-        paper_template,
-        points_of,
-        write_conversations,
-    )
+    from models.llama_mob.prompts.conversations import conversations_of, paper_template, write_conversations
 
     if target.suffix != ".json":
         raise UserError(f"{target}: the ending must be .json for conversations")
@@ -57,7 +55,7 @@ def converse_command(
     if not 0 <= first <= seen < ahead <= last:
         raise UserError(f"--history {first} {seen} --horizon {ahead} {last}: the horizon must follow the history")
     words = paper_template(template)
-    points = read_source(source, from_day=from_day, conversations=points_of)
+    points = read_source(source, from_day=from_day, conversations=_read_conversations)
     users = len({*points.visible.users, *points.masked.users})
     try:
         written = write_conversations(target, conversations_of(points, window, words, answered=not ask))
@@ -65,6 +63,13 @@ def converse_command(
         raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
     left = f"; {users - written:,} users without rows in both parts of the window left out" if users > written else ""
     _say(f"{target}: {written:,} conversations {'to ask' if ask else 'with answers'}{left}")
+
+
+def _read_conversations(path: Path) -> Points:
+    """Read conversations as rows; the model's own code is imported for files of conversations only."""
+    from models.llama_mob.prompts.conversations import points_of
+
+    return points_of(path)
 
 
 def _say(line: str) -> None:
