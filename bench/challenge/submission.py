@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.challenge.score import spans
-from bench.data.files.dialect import HEAD, UTF16_BOMS, foreign
+from bench.data.files.dialect import GZIP, HEAD, UTF16_BOMS, foreign
 from bench.data.files.rows import COLUMNS, Rules, whole_number
 from bench.data.sources.challenges import Challenge, get_challenge
 from bench.data.trajectories import Queries
@@ -47,7 +47,11 @@ def check_submission(path: Path, challenge: str, city: str, asked: Queries | Non
         return [f"{path}: is neither .csv nor .csv.gz"]
     with path.open("rb") as file:
         head = file.read(HEAD)
-    kind = "is UTF-16 text; save it as UTF-8" if head.startswith(UTF16_BOMS) else foreign(path, head)
+    kind = foreign(path, head)
+    if head.startswith(UTF16_BOMS):
+        kind = "is UTF-16 text; save it as UTF-8"
+    elif head.startswith(GZIP) and not path.name.endswith(".gz"):
+        kind = "is gzip; name it .csv.gz"
     if kind:
         return [printable(f"{path}: {kind}")]
     return [printable(fault) for fault in _Check(path, rules, city).run(asked)]

@@ -7,6 +7,7 @@ each user's (d, t) are those of the data, in the data's order.
 
 from __future__ import annotations
 
+import gzip
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -145,8 +146,15 @@ def test_faults_quote_the_file_in_escapes(tmp_path: Path) -> None:
     assert found.endswith(r"t is '\x1b[2J', not a whole number")
 
 
-def test_another_kind_of_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "team.csv").write_bytes("uid,d,t,x,y\n".encode("utf-16"))
-    assert check_submission(tmp_path / "team.csv", "humob2024", "D") == [
-        f"{tmp_path / 'team.csv'}: is UTF-16 text; save it as UTF-8"
-    ]
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("uid,d,t,x,y\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+        (gzip.compress(b"uid,d,t,x,y\n"), "is gzip; name it .csv.gz"),
+        (b"BZh91AY&SY", "is compressed by bzip2; unpack it, or compress it by gzip"),
+    ],
+)
+def test_another_kind_of_file_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    path = tmp_path / "team.csv"
+    path.write_bytes(content)
+    assert check_submission(path, "humob2024", "D") == [f"{path}: {kind}"]

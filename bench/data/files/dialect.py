@@ -79,8 +79,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def starts_with(path: Path, mark: bytes) -> bool:
-    """Tell whether these are a file's first bytes; False if it cannot be read."""
+    """Tell whether these are a file's first bytes; False for a pipe, whose bytes can be read only once."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(len(mark)) == mark
     except OSError:
@@ -88,9 +90,9 @@ def starts_with(path: Path, mark: bytes) -> bool:
 
 
 def holds_json(path: Path) -> bool:
-    """Tell whether a file's text begins as JSON does. Raises UserError if it cannot be read."""
-    if starts_with(path, PARQUET):
-        return False
+    """Tell whether a file's text begins as JSON does; of a pipe the name tells. Raises UserError if it is no text."""
+    if not path.is_file() or starts_with(path, PARQUET):
+        return path.suffix in (".json", ".jsonl")
     with opened(path) as file:
         return file.read(HEAD).removeprefix(UTF8_BOM).lstrip().startswith((b"[", b"{"))
 

@@ -33,8 +33,8 @@ def read_question(text: str, where: str) -> tuple[str, np.ndarray]:
 
 
 def _is_meant(line: str) -> bool:
-    """Tell whether a line is a record, or meant to be one: numbers and nothing else."""
-    fields = line.split()
+    """Tell whether a line is a record, or meant to be one: numbers and nothing else, commas among them or not."""
+    fields = line.replace(",", " ").split()
     try:
         return len([float(field) for field in fields]) >= FEWEST_FIELDS
     except ValueError:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,17 @@ def test_rows_are_read_alike_in_every_dialect(
 )
 def test_the_same_answers_in_other_clothes(name: str) -> None:
     assert table(CASES / name) == table(CASES / "plain.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_from_its_first_byte(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(pack(b"1234,0,5,10,20\n"),))
+    writer.start()
+    assert table(pipe) == [(1234, 0, 5, 10, 20)]
+    writer.join()
 
 
 @pytest.mark.parametrize("name", ["blank.csv", "nan_float.csv"])
