@@ -125,13 +125,14 @@ def foreign(path: Path, head: bytes) -> str | None:
 def _archive(path: Path) -> str:
     """Say what a ZIP file holds, and what to do."""
     try:
-        names = zipfile.ZipFile(path).namelist()
-    except (zipfile.BadZipFile, OSError):
-        return "is a ZIP archive, and damaged; copy or download it again"
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+        names = []  # damaged, or in gzip: its beginning alone is known
     if any(name.startswith("xl/") for name in names):
         return "is an Excel workbook; save the sheet as CSV UTF-8 and give that file"
-    held = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"is a ZIP archive ({held}); unpack it and give the file with the rows, or compress that by gzip"
+    held = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+    return f"is a ZIP archive{held}; unpack it and give the file with the rows, or compress that by gzip"
 
 
 def read_layout(path: Path, file: IO[bytes]) -> tuple[Layout, bytes]:
