@@ -7,6 +7,7 @@ Exit codes: 0 all done, 1 a case failed, 2 the user's input is wrong, 130 interr
 from __future__ import annotations
 
 import functools
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,9 @@ app.add_typer(data, name="data")
 
 def main() -> None:
     """Run the command line; a user's mistake is told in plain lines, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or file in cp1252 or ASCII lacks some characters
     try:
         app()
     except UserError as error:

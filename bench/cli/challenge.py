@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.errors import UserError
+from bench.errors import UserError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ def score_command(
 
     from bench.challenge.score import score_files, summary
 
-    frame = score_files(predictions, truth, days, users)
+    frame = score_files(predictions, truth, days, users, _note)
     if per_user is not None:
         _write(frame, per_user)
     scores = summary(frame)
@@ -45,6 +46,10 @@ def score_command(
         mean, low, high, median = (f"{score[key]:.{digits}f}" for key in ("mean", "low", "high", "median"))
         table.add_row(name, mean, f"{low} to {high}", median, f"{score['unit']} ({score['better']} is better)".strip())
     Console().print(table)
+
+
+def _note(hint: str) -> None:
+    print(f"note: {printable(hint)}", file=sys.stderr)
 
 
 def check_submission_command(file: Path, challenge: str | None, city: str | None, data: str | None) -> int:

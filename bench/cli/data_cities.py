@@ -79,6 +79,8 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for city in progress.track(source.cities(), description=f"describing {spec}"):
             table = source.load(city)
+            for note in source.notes(city):
+                progress.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
             if len(table.users) > MOST_USERS:
                 step = len(table.users) // MOST_USERS
                 table = table.only(table.users[::step][:MOST_USERS])

@@ -16,6 +16,7 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.data.files.blocks import Points
     from bench.data.world import Window
 
 LINE_EVERY_S = 15.0
@@ -64,7 +65,7 @@ def _to_rows(source: Path, target: Path, from_day: int, to_day: int) -> None:
     """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
     from bench.data.convert import convert
 
-    rows = convert(source, target, from_day=from_day, to_day=to_day)
+    rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=_read_conversations)
     days = "" if from_day == to_day else f"; days count from {to_day} now"
     _say(f"{target}: {rows:,} rows{days}")
 
@@ -82,7 +83,7 @@ def _to_conversations(
     if not 0 <= first <= seen < ahead <= last:
         raise UserError(f"--history {first} {seen} --horizon {ahead} {last}: the horizon must follow the history")
     words = paper_template(template)
-    points = read_source(source, from_day=from_day)
+    points = read_source(source, from_day=from_day, conversations=_read_conversations)
     users = len({*points.visible.users, *points.masked.users})
     try:
         written = write_conversations(target, conversations_of(points, window, words, answered=not ask))
@@ -90,6 +91,13 @@ def _to_conversations(
         raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
     left = f"; {users - written:,} users without rows in both parts of the window left out" if users > written else ""
     _say(f"{target}: {written:,} conversations {'to ask' if ask else 'with answers'}{left}")
+
+
+def _read_conversations(path: Path) -> Points:
+    """Read conversations as rows; the model's own code is imported for files of conversations only."""
+    from models.llama_mob.prompts.conversations import points_of
+
+    return points_of(path)
 
 
 def _say(line: str) -> None:
