@@ -74,7 +74,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     settings = settings_of(order)
     batches = [number(text, "--batch") for text in order.batch.split(",")]
     adapter = registry.make(order.model, settings)
-    if reason := lacking(adapter, where.device):
+    if reason := lacking(adapter.needs, where.device):
         raise UserError(f"{order.model}: {reason}")
     variants = _variants(order, adapter, settings, batches)
     source = open_source(order.data)

@@ -67,7 +67,7 @@ Go = Callable[..., tuple[Run, list[Record], Silent]]
 
 @pytest.fixture(autouse=True)
 def _outside_models_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(HERE.parent), str(HERE))))
 
 
 @pytest.fixture
@@ -98,11 +98,20 @@ def outside() -> Callable[[str], str]:
 def test_what_another_run_finished_meanwhile_is_not_recorded_as_failed(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     real = runner.executor.run_worker
 
-    def twin(*args: object, **more: object) -> str:
-        real(*args, **{**more, "listen": lambda _message: None})  # type: ignore[arg-type]
+    class Twin(runner.Keeper):
+        """Keeps what is made as if another run had made it: this one still waits for it."""
+
+        def part(self, cost_id: str, **content: object) -> None:
+            case = self.waiting[cost_id]
+            super().part(cost_id, **content)
+            self.waiting[cost_id] = case
+
+    def killed(*args: object, **more: object) -> str:
+        real(*args, **more)  # type: ignore[arg-type]
         return "out of memory"
 
-    monkeypatch.setattr(runner.executor, "run_worker", twin)
+    monkeypatch.setattr(runner, "Keeper", Twin)
+    monkeypatch.setattr(runner.executor, "run_worker", killed)
     _run, records, said = go("user_mode")
     assert [record.status for record in records] == ["done", "done"]
     assert not any("failed" in line for line in said.lines)
@@ -267,7 +276,7 @@ def test_a_city_that_the_data_lack_is_skipped_with_the_reason(go: Go) -> None:
 
 def test_a_changed_source_under_the_same_version_is_warned_of(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     go("user_mode")
-    monkeypatch.setattr("bench.running.runner.source_hash", lambda adapter: "other")
+    monkeypatch.setattr("bench.running.model.source_hash", lambda adapter: "other")
     _, _, said = go("user_mode")
     assert sum("changed under version 1" in line for line in said.lines) == 2
 
