@@ -61,8 +61,12 @@ class Hostile(Adapter):
         return found
 
     def skip(self, split: Split) -> str | None:
-        """Try here, and tell by the reason."""
-        return json.dumps(self.outcomes()) if self.settings.tells else None
+        """Try here, and tell by the reason, which is short."""
+        if not self.settings.tells:
+            return None
+        return f"tried {len(TRIES)}, {REACHED}: " + " ".join(
+            name for name, outcome in self.outcomes().items() if outcome.startswith(REACHED)
+        )
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
         """Try here."""
@@ -141,9 +145,10 @@ def parquet_cache(paths: dict[str, str]) -> object:
 @attempt
 def command_lines(paths: dict[str, str]) -> object:
     """Look for the data's folder in the command line of any process."""
-    for process in Path("/proc").glob("[0-9]*"):
-        if paths["source"].encode() in (process / "cmdline").read_bytes():
-            return f"the folder, from process {process.name}"
+    others = [path.name for path in Path("/proc").glob("[0-9]*")]
+    for process in (str(os.getppid()), *others):
+        if paths["source"].encode() in Path(f"/proc/{process}/cmdline").read_bytes():
+            return f"the folder, from process {process}"
     raise LookupError("no command line names the data")
 
 
@@ -261,9 +266,9 @@ def rivals_answers_read(paths: dict[str, str]) -> object:
 @attempt
 def rivals_answers_written(paths: dict[str, str]) -> object:
     """Write into another model's answers."""
-    path = Path(os.fsdecode(bytes.fromhex(paths["rival"])))
-    with path.open("r+b") as file:
-        return file.write(file.read(0) or b"") or "the right to write"
+    # Its name is in nobody's way: a cheat has the code, the settings and the data, and can compute it.
+    with (Path(paths["runs"]) / "store" / "answers" / paths["rival"]).open("r+b"):
+        return "the right to write"
 
 
 @attempt
@@ -315,6 +320,7 @@ def compiled_written(_paths: dict[str, str]) -> object:
     import bench
 
     folder = Path(bench.__file__).parent / "__pycache__"
+    folder.mkdir(exist_ok=True)
     path = folder / "planted_by_a_test.pyc"
     path.write_bytes(b"")
     path.unlink()
