@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hostile_models import KEPT_OUT, TRIES, disguise
 
 from bench.data.convert import write_points
 from bench.data.files.blocks import Points
@@ -20,7 +21,6 @@ from bench.data.trajectories import Queries
 from bench.records.record import Record
 from bench.records.record import read as read_record
 from bench.running.confinement import available
-from hostile_models import KEPT_OUT, TRIES, disguise
 
 TEXT = """\
 schema: 1

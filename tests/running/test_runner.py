@@ -13,86 +13,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from small_run import HERE, TEXT, Go
 
-from bench.adapters import registry
-from bench.data.sources import open_source
-from bench.protocol import protocol
-from bench.records.record import Record
 from bench.records.record import read as read_record
 from bench.records.store import Run, read_json
-from bench.running import hardware, runner
+from bench.running import runner
 from bench.running.plan import identity_of
-from bench.running.progress import Lines
-
-TEXT = """\
-schema: 1
-name: tiny
-version: 1
-about: Few users, one week.
-data: {{source: synthetic, cities: [B, C, D], seed: 5, options: {{users: 60}}}}
-window: {{history: [50, 58], horizon: [60, 61]}}
-splits:
-  - {{train: {{cities: [B], days: [0, 74]}}, test: [C, D]}}
-users: {{train: 20, validate: 5, test: 6}}
-models: {models}
-metrics: {{main: geobleu@humob24, also: [dtw@humob24, geobleu@giscup25, dtw@fixed]}}
-answers: {{fallback: last_cell, most_filled: 0.05}}
-seeds: [0]
-limits: {{fit_seconds: 60, predict_seconds: {limit}}}
-"""
-HERE = Path(__file__).resolve().parents[1]
-
-
-class Silent(Lines):
-    """Progress that is kept for the test to read."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def start(self, total: int, done: int) -> None:
-        self.total, self.before = total, done
-
-    def step(self, job: str, label: str, done: float, total: float) -> None:
-        self.lines.append(f"{job}: {label}")
-
-    def finish(self, job: str, cases: int) -> None:
-        self.lines.append(f"end {job}")
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
-Go = Callable[..., tuple[Run, list[Record], Silent]]
-
-
-@pytest.fixture(autouse=True)
-def _outside_models_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(HERE.parent), str(HERE))))
-
-
-@pytest.fixture
-def go(tmp_path: Path) -> Go:
-    """Run models on the tiny protocol; return the run, its records and what was said."""
-
-    def run(
-        *models: object, limit: float = 60, jobs: int = 1, overrides: tuple[str, ...] = ()
-    ) -> tuple[Run, list[Record], Silent]:
-        path = tmp_path / "tiny.yaml"
-        path.write_text(TEXT.format(models=list(models), limit=limit))
-        wanted = protocol.load(path, overrides=overrides)
-        source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
-        said = Silent()
-        made = runner.run(wanted, source, tmp_path / "runs", hardware.place(jobs, "cpu"), said)
-        cases = read_json(made.folder / "run.json")["cases"]
-        return made, [read_record(made.record_path(case)) for case in cases], said
-
-    return run
-
-
-@pytest.fixture
-def outside() -> Callable[[str], str]:
-    """Register an outsider's adapter; return its name."""
-    return lambda name: registry.add(f"outside_models:{name}")
 
 
 def test_what_another_run_finished_meanwhile_is_not_recorded_as_failed(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
