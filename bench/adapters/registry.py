@@ -8,6 +8,8 @@ import importlib.util
 import inspect
 import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -66,15 +68,14 @@ def add(target: str) -> str:
     return adapter.name
 
 
-def extra_targets() -> tuple[str, ...]:
-    """What :func:`add` was given, so that a worker process can be given the same."""
-    return tuple(_extra.values())
+def target_of(name: str) -> str | None:
+    """Return what :func:`add` was given for an adapter, so that its worker can be given the same; None for others."""
+    return _extra.get(name)
 
 
-def extra_folders() -> tuple[str, ...]:
-    """Folders from which outsiders' modules were imported, for a worker process to find the same ones."""
-    targets = {name: target for name, target in names().items() if name not in _own() and target in _resolved}
-    return tuple(dict.fromkeys(_home(_resolved[target]) for target in targets.values()))
+def folder_of(name: str) -> str | None:
+    """Return the folder from which an outsider's module is imported, for its worker to find the same one."""
+    return None if is_own(name) else _home(names()[name])
 
 
 def names() -> dict[str, str]:
@@ -123,7 +124,6 @@ def _resolve(target: str, name: str) -> type[Adapter]:
         hint = "install it, put it on PYTHONPATH, or give the file: FILE.py:Class"
         why = f"{type(error).__name__}: {error}"
         raise UserError(f"adapter '{name}': cannot import {module_name} ({why}); {hint}") from None
-    _resolved[target] = module.__name__
     if class_name:
         found = [c for c in [getattr(module, class_name, None)] if _is_adapter(c)]
     else:
@@ -133,19 +133,21 @@ def _resolve(target: str, name: str) -> type[Adapter]:
     return found[0]
 
 
-_resolved: dict[str, str] = {}  # target -> the name that its module has here
-
-
 def _module(name: str) -> ModuleType:
     """Import a module, with the current folder as the last place to look."""
-    here = str(Path.cwd())
-    if name.partition(".")[0] in sys.modules or here in sys.path:
+    with _here_last():
         return importlib.import_module(name)
-    sys.path.append(here)
+
+
+@contextmanager
+def _here_last() -> Iterator[None]:
+    """Let Python look in the current folder after all other places."""
+    before = list(sys.path)
+    sys.path.append(str(Path.cwd()))
     try:
-        return importlib.import_module(name)
+        yield
     finally:
-        sys.path.remove(here)
+        sys.path[:] = before
 
 
 def _module_of_file(path: Path) -> ModuleType:
@@ -167,12 +169,15 @@ def _module_of_file(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
-def _home(module: str) -> str:
-    """Return the folder in which a module's top-level package or file lies."""
-    top = sys.modules[module.partition(".")[0]]
-    if not hasattr(top, "__path__"):
-        return str(Path(str(top.__file__)).resolve().parent)
-    return str(Path(next(iter(top.__path__))).resolve().parent)
+def _home(target: str) -> str | None:
+    """Return the folder in which a target's file or top-level package lies, without importing it."""
+    left = target.rpartition(":")[0] or target
+    if left.endswith(".py"):
+        return str(Path(left).parent)
+    with _here_last():
+        spec = importlib.util.find_spec(left.partition(".")[0])
+    places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+    return str(Path(places[0]).resolve().parent) if places else None
 
 
 def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:

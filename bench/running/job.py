@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.adapters import registry
 from bench.data.sources import Source
 from bench.data.sources.humob import cache_folder
 from bench.data.trajectories import Trajectories
@@ -71,7 +70,7 @@ def write_job(
     model, fit_id = cases[0].model, cases[0].identity.fit
     made = store.fit(fit_id).resolve() if store.fit(fit_id).exists() else None
     compiled = _compiled(model, place)
-    folders = registry.extra_folders()
+    folders = [model.folder] if model.folder else []
     granted, reached = grants(
         dict(model.settings),
         folders=folders,
@@ -82,7 +81,7 @@ def write_job(
     )
     job = {
         "adapter": model.adapter,
-        "targets": registry.extra_targets(),
+        "target": model.target,
         "folders": folders,
         "settings": dict(model.settings),
         "grants": granted.plain(),

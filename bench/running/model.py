@@ -21,7 +21,7 @@ class Model:
     """One model of a protocol with its settings, on one kind of device.
 
     settings: as a worker gets them; recorded: as records and identities hold them; source: hash of the adapter's files;
-    own: whether it is one of this project's.
+    own: whether it is one of this project's; target, folder: where a worker finds an outsider's (registry.add).
     """
 
     name: str
@@ -37,6 +37,8 @@ class Model:
     needs: Needs
     source: str
     own: bool
+    target: str | None = None
+    folder: str | None = None
 
     @property
     def learns(self) -> bool:
@@ -65,6 +67,8 @@ def describe(spec: ModelSpec, device: str) -> Model:
             needs=adapter.needs,
             source=source_hash(type(adapter)),
             own=registry.is_own(spec.use),
+            target=registry.target_of(spec.use),
+            folder=registry.folder_of(spec.use),
         )
     except UserError as error:
         raise UserError(*(f"models.{spec.name}: {line}" for line in error.messages)) from None

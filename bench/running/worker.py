@@ -48,8 +48,8 @@ class Worker:
 
     def __init__(self, job: dict[str, Any], voice: Voice) -> None:
         self.job, self.voice = job, voice
-        for target in job["targets"]:
-            registry.add(target)
+        if job["target"]:
+            registry.add(job["target"])
         self.adapter = registry.make(job["adapter"], job["settings"])
         self.adapter.device = job["context"]["device"]
         self.context = _context(job, voice)

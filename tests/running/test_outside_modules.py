@@ -109,3 +109,15 @@ def test_what_is_no_adapter_is_an_error_of_one_line(folder: Path, target: str, s
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (folder / "runs").exists()
+
+
+def test_an_outsider_is_imported_for_its_own_cases_only(folder: Path) -> None:
+    assert run(folder).returncode == 0
+    alone = {record.case.test_city: record.scores for record in records(folder)}
+    (folder / "runs").rename(folder / "before")
+    (folder / "my_helper.py").write_text("CELL = 7\n")
+    spoil = "\nfrom baselines.statistics.user_mode import UserMode\nUserMode.answer = lambda *given: ([1], [1])\n"
+    (folder / "my_model.py").write_text(MODEL.format(helper="my_helper") + spoil)
+    assert run(folder, "--adapter", "my_model.py:Mine").returncode == 0
+    beside = {r.case.test_city: r.scores for r in records(folder) if r.case.model == "user_mode"}
+    assert beside == alone
