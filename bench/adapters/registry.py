@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
+Introduce = Callable[[str, str], "type[Adapter]"]
+_introduce: Introduce | None = None
+_stand_ins: dict[str, type[Adapter]] = {}
 _extra: dict[str, str] = {}  # name -> module:Class or FILE.py:Class, as add was given them
 
 
@@ -61,7 +64,7 @@ def add(target: str) -> str:
     left, _, name = target.rpartition(":")
     if left.endswith(".py"):
         target = f"{Path(left).expanduser().resolve()}:{name}"
-    adapter = _resolve(target, target)
+    adapter = find(target, target)
     if adapter.name in _own() or _extra.get(adapter.name, target) != target:
         raise UserError(f"adapter {target}: the name '{adapter.name}' is taken; give the class another `name`")
     _extra[adapter.name] = target
@@ -75,7 +78,7 @@ def target_of(name: str) -> str | None:
 
 def folder_of(name: str) -> str | None:
     """Return the folder from which an outsider's module is imported, for its worker to find the same one."""
-    return None if is_own(name) else _home(names()[name])
+    return None if is_own(name) else home_of(names()[name])
 
 
 def names() -> dict[str, str]:
@@ -88,18 +91,22 @@ def get(name: str) -> type[Adapter]:
     known = names()
     if name not in known:
         raise UserError(f"model '{name}' is not known{nearest(name, known)}")
-    return _resolve(known[name], name)
+    return find(known[name], name)
 
 
 def make(name: str, settings: dict[str, object] | None = None) -> Adapter:
     """Build an adapter with its settings. Raises UserError listing every wrong setting."""
+    return build(get(name), settings or {})
+
+
+def build(adapter: type[Adapter], settings: dict[str, object]) -> Adapter:
+    """Build an adapter of a class. Raises UserError listing every wrong setting."""
     from pydantic import ValidationError
 
-    adapter = get(name)
     try:
-        return adapter(adapter.Settings(**(settings or {})))
+        return adapter(adapter.Settings(**settings))
     except ValidationError as error:
-        raise UserError(*explain(error, f"model '{name}'", adapter.Settings)) from None
+        raise UserError(*explain(error, f"model '{adapter.name}'", adapter.Settings)) from None
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[str]:
@@ -114,7 +121,30 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[
     return lines
 
 
-def _resolve(target: str, name: str) -> type[Adapter]:
+def keep_outside(introduce: Introduce) -> None:
+    """Import no outsider's module in this process from now on: ``introduce`` gives a stand-in for each class.
+
+    introduce(target, name) returns a class with the name, version and kind of the real one, whose settings are taken
+    as they come. Whatever holds the truth calls this first (bench/running/outsiders.py).
+    """
+    global _introduce
+    _introduce = introduce
+    _stand_ins.clear()
+
+
+def find(target: str, name: str) -> type[Adapter]:
+    """Return the class that a target means: ``module:Class``, ``FILE.py:Class``, or a module with one of that name.
+
+    Raises UserError where it cannot be imported.
+    """
+    if _introduce is None or target in _own().values():
+        return _find(target, name)
+    if target not in _stand_ins:
+        _stand_ins[target] = _introduce(target, name)
+    return _stand_ins[target]
+
+
+def _find(target: str, name: str) -> type[Adapter]:
     module_name, _, class_name = target.rpartition(":") if ":" in target else (target, "", "")
     try:
         module = _module_of_file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
@@ -169,7 +199,7 @@ def _module_of_file(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
-def _home(target: str) -> str | None:
+def home_of(target: str) -> str | None:
     """Return the folder in which a target's file or top-level package lies, without importing it."""
     left = target.rpartition(":")[0] or target
     if left.endswith(".py"):

@@ -24,8 +24,9 @@ def run_command(
     from bench.cli.report import make_report
     from bench.data.sources import open_source
     from bench.protocol import protocol
-    from bench.running import hardware, progress, runner
+    from bench.running import hardware, outsiders, progress, runner
 
+    outsiders.keep_out()
     outside = [registry.add(target) for target in adapters]
     wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only, add=outside)
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))

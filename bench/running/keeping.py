@@ -82,6 +82,7 @@ class Keeper:
         write_answers(path, given, queries)
 
 
+KEPT = ("started", "fitted", "part", "missed")  # the messages that a Keeper takes
 PEAKS = ("peak_memory_mb", "peak_gpu_memory_mb")
 
 

@@ -12,6 +12,8 @@ NUMBER = (int, float)
 # event -> the keys that must be there and their types; nothing else may be there
 EVENTS: dict[str, dict[str, Any]] = {
     "started": {"confined": bool},
+    "described": {"about": dict},
+    "refused": {"lines": list},
     "progress": {"label": str, "done": NUMBER, "total": NUMBER},
     "intermediate": {"step": int, "value": NUMBER},
     "phase": {"seconds": (*NUMBER, type(None))},

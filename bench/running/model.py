@@ -5,12 +5,14 @@ From then on nothing of the adapter runs in this process: what it computes, it c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, get_args
 
 from bench.adapters import registry
-from bench.adapters.adapter import LearnsFrom, Needs
+from bench.adapters.adapter import Adapter, LearnsFrom, Needs
 from bench.errors import UserError
 from bench.protocol.schema import ModelSpec
 from bench.records.provenance import source_hash
@@ -36,7 +38,7 @@ class Model:
     batch_users: int
     needs: Needs
     source: str
-    own: bool
+    own: bool = False
     target: str | None = None
     folder: str | None = None
 
@@ -46,15 +48,38 @@ class Model:
         return self.learns_from != "nothing"
 
 
-def describe(spec: ModelSpec, device: str) -> Model:
-    """Build a model's adapter and read all that is to be known of it. Raises UserError."""
+class StandIn(Adapter):
+    """Base of what stands in this process for an outsider's adapter (outsiders.py)."""
+
+    @abstractmethod
+    def described(self, device: str, hidden: Sequence[Path]) -> Model:
+        """Return what the real class says of the model with these settings. Raises UserError."""
+
+
+def describe(spec: ModelSpec, device: str, hidden: Sequence[Path] = ()) -> Model:
+    """Build a model's adapter and read all that is to be known of it. hidden: paths that it may not read for that.
+
+    Raises UserError.
+    """
     adapter = registry.make(spec.use, dict(spec.settings))
-    adapter.device = device
     try:
-        if adapter.learns_from not in get_args(LearnsFrom):
-            raise UserError(f"learns_from is {adapter.learns_from!r}, not one of {', '.join(get_args(LearnsFrom))}")
+        if isinstance(adapter, StandIn):
+            return replace(adapter.described(device, hidden), name=spec.name, own=False)
+        found = of_adapter(adapter, device)
+    except UserError as error:
+        raise UserError(*(f"models.{spec.name}: {line}" for line in error.messages)) from None
+    target, folder = registry.target_of(spec.use), registry.folder_of(spec.use)
+    return replace(found, name=spec.name, own=registry.is_own(spec.use), target=target, folder=folder)
+
+
+def of_adapter(adapter: Adapter, device: str) -> Model:
+    """Read what is to be known of an adapter by itself. Raises UserError."""
+    adapter.device = device
+    if adapter.learns_from not in get_args(LearnsFrom):
+        raise UserError(f"learns_from is {adapter.learns_from!r}, not one of {', '.join(get_args(LearnsFrom))}")
+    try:
         return Model(
-            name=spec.name,
+            name=adapter.name,
             adapter=adapter.name,
             version=int(adapter.version),
             settings=adapter.settings.model_dump(mode="json"),
@@ -66,11 +91,8 @@ def describe(spec: ModelSpec, device: str) -> Model:
             batch_users=int(adapter.batch_users),
             needs=adapter.needs,
             source=source_hash(type(adapter)),
-            own=registry.is_own(spec.use),
-            target=registry.target_of(spec.use),
-            folder=registry.folder_of(spec.use),
         )
-    except UserError as error:
-        raise UserError(*(f"models.{spec.name}: {line}" for line in error.messages)) from None
+    except UserError:
+        raise
     except Exception as error:
-        raise UserError(f"models.{spec.name}: its adapter failed: {type(error).__name__}: {error}") from None
+        raise UserError(f"its adapter failed: {type(error).__name__}: {error}") from None

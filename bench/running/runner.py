@@ -26,8 +26,8 @@ from bench.records.store import Run, Store
 from bench.running import confinement, executor
 from bench.running.hardware import Place
 from bench.running.job import Workplace, workplace, write_job
-from bench.running.keeping import Keeper
-from bench.running.messages import plain
+from bench.running.keeping import KEPT, Keeper
+from bench.running.messages import BadMessage, plain
 from bench.running.model import Model, describe
 from bench.running.plan import Planned, digest, parts_of, plan_case
 from bench.running.progress import Progress
@@ -75,7 +75,7 @@ class Runner:
         """Find all cases, record those that nobody can do, and group the others by their fit and settings."""
         sweep(self.store.folder)
         sweep(self.run.folder)
-        models = [describe(spec, self.where.device) for spec in self.protocol.models]
+        models = [describe(spec, self.where.device, self.hidden) for spec in self.protocol.models]
         confinement.hide(str(path) for path in self.source.folders())
         done = 0
         for spec in self.protocol.splits:
@@ -217,8 +217,10 @@ class Runner:
             elif event == "intermediate":
                 if self.heard:
                     self.heard(message["step"], message["value"])
-            else:
+            elif event in KEPT:
                 getattr(keeper, event)(**message)
+            else:
+                raise BadMessage(f"its process sent '{event}', which is not asked for")
 
         return listen
 

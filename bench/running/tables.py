@@ -52,6 +52,5 @@ def read_answers(path: Path) -> Answers:
             raise ValueError("its answers are no regular file")
         with np.load(file, allow_pickle=False) as data:
             raw = json.loads(data["raw"].tobytes())
-            return Answers(
-                *(data[name] for name in ("x", "y", "status")), {(str(c), int(u)): str(t) for c, u, t in raw}
-            )
+            text = {(str(city), int(uid)): str(said) for city, uid, said in raw}
+            return Answers(x=data["x"], y=data["y"], status=data["status"], raw=text)

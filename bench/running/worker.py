@@ -24,6 +24,7 @@ from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.evaluation import answers as checks
 from bench.profiling import timing
+from bench.running import outsiders
 from bench.running.messages import Voice
 from bench.running.tables import read_table, write_answers
 
@@ -35,7 +36,10 @@ def work(job: dict[str, Any], *, confined: bool) -> int:
     voice.say("started", confined=confined)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        Worker(job, voice).work()
+        if "describe" in job:
+            outsiders.tell(job["describe"], voice)
+        else:
+            Worker(job, voice).work()
     except Exception as error:
         traceback.print_exc()
         voice.say("error", message=_one_line(error))
@@ -193,7 +197,8 @@ def _context(job: dict[str, Any], voice: Voice) -> Context:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin.read: its lock would outlive this thread at the end
+        pass
     os._exit(3)
 
 

@@ -1,7 +1,7 @@
 """An adapter that reaches for the truth, the store and the runner gets none of them (docs/trust.md).
 
-``tests/hostile_models.py`` holds the tries. They run once, against a run from the command line: in ``skip`` and in
-``fit``, on files of data, with a rival's answers in the store.
+``tests/hostile_models.py`` holds the tries. They run once, against a run from the command line: at the import, in
+``skip`` and in ``fit``, on files of data, with a rival's answers in the store.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     run("--only", "user_mode")
     rival = next((places["runs"] / "store" / "answers").glob("*.parquet"))
     run(source=str(places["data"]), rival=rival.name, **{name: str(path) for name, path in places.items()})
+    assert not (at / "stolen").exists(), "the module was imported by a process that reaches the data"
     found = [read_record(path) for path in (places["runs"] / "cheat-humob" / "records").glob("*.json")]
     return {record.case.model: record for record in found}
 
