@@ -8,6 +8,8 @@ import importlib.util
 import inspect
 import sys
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
+Introduce = Callable[[str, str], "type[Adapter]"]
+_introduce: Introduce | None = None
+_stand_ins: dict[str, type[Adapter]] = {}
 _extra: dict[str, str] = {}  # name -> module:Class or FILE.py:Class, as add was given them
 
 
@@ -59,22 +64,21 @@ def add(target: str) -> str:
     left, _, name = target.rpartition(":")
     if left.endswith(".py"):
         target = f"{Path(left).expanduser().resolve()}:{name}"
-    adapter = _resolve(target, target)
+    adapter = find(target, target)
     if adapter.name in _own() or _extra.get(adapter.name, target) != target:
         raise UserError(f"adapter {target}: the name '{adapter.name}' is taken; give the class another `name`")
     _extra[adapter.name] = target
     return adapter.name
 
 
-def extra_targets() -> tuple[str, ...]:
-    """What :func:`add` was given, so that a worker process can be given the same."""
-    return tuple(_extra.values())
+def target_of(name: str) -> str | None:
+    """Return what :func:`add` was given for an adapter, so that its worker can be given the same; None for others."""
+    return _extra.get(name)
 
 
-def extra_folders() -> tuple[str, ...]:
-    """Folders from which outsiders' modules were imported, for a worker process to find the same ones."""
-    targets = {name: target for name, target in names().items() if name not in _own() and target in _resolved}
-    return tuple(dict.fromkeys(_home(_resolved[target]) for target in targets.values()))
+def folder_of(name: str) -> str | None:
+    """Return the folder from which an outsider's module is imported, for its worker to find the same one."""
+    return None if is_own(name) else home_of(names()[name])
 
 
 def names() -> dict[str, str]:
@@ -87,18 +91,22 @@ def get(name: str) -> type[Adapter]:
     known = names()
     if name not in known:
         raise UserError(f"model '{name}' is not known{nearest(name, known)}")
-    return _resolve(known[name], name)
+    return find(known[name], name)
 
 
 def make(name: str, settings: dict[str, object] | None = None) -> Adapter:
     """Build an adapter with its settings. Raises UserError listing every wrong setting."""
+    return build(get(name), settings or {})
+
+
+def build(adapter: type[Adapter], settings: dict[str, object]) -> Adapter:
+    """Build an adapter of a class. Raises UserError listing every wrong setting."""
     from pydantic import ValidationError
 
-    adapter = get(name)
     try:
-        return adapter(adapter.Settings(**(settings or {})))
+        return adapter(adapter.Settings(**settings))
     except ValidationError as error:
-        raise UserError(*explain(error, f"model '{name}'", adapter.Settings)) from None
+        raise UserError(*explain(error, f"model '{adapter.name}'", adapter.Settings)) from None
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[str]:
@@ -113,7 +121,30 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[
     return lines
 
 
-def _resolve(target: str, name: str) -> type[Adapter]:
+def keep_outside(introduce: Introduce) -> None:
+    """Import no outsider's module in this process from now on: ``introduce`` gives a stand-in for each class.
+
+    introduce(target, name) returns a class with the name, version and kind of the real one, whose settings are taken
+    as they come. Whatever holds the truth calls this first (bench/running/outsiders.py).
+    """
+    global _introduce
+    _introduce = introduce
+    _stand_ins.clear()
+
+
+def find(target: str, name: str) -> type[Adapter]:
+    """Return the class that a target means: ``module:Class``, ``FILE.py:Class``, or a module with one of that name.
+
+    Raises UserError where it cannot be imported.
+    """
+    if _introduce is None or target in _own().values():
+        return _find(target, name)
+    if target not in _stand_ins:
+        _stand_ins[target] = _introduce(target, name)
+    return _stand_ins[target]
+
+
+def _find(target: str, name: str) -> type[Adapter]:
     module_name, _, class_name = target.rpartition(":") if ":" in target else (target, "", "")
     try:
         module = _module_of_file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
@@ -123,7 +154,6 @@ def _resolve(target: str, name: str) -> type[Adapter]:
         hint = "install it, put it on PYTHONPATH, or give the file: FILE.py:Class"
         why = f"{type(error).__name__}: {error}"
         raise UserError(f"adapter '{name}': cannot import {module_name} ({why}); {hint}") from None
-    _resolved[target] = module.__name__
     if class_name:
         found = [c for c in [getattr(module, class_name, None)] if _is_adapter(c)]
     else:
@@ -133,19 +163,21 @@ def _resolve(target: str, name: str) -> type[Adapter]:
     return found[0]
 
 
-_resolved: dict[str, str] = {}  # target -> the name that its module has here
-
-
 def _module(name: str) -> ModuleType:
     """Import a module, with the current folder as the last place to look."""
-    here = str(Path.cwd())
-    if name.partition(".")[0] in sys.modules or here in sys.path:
+    with _here_last():
         return importlib.import_module(name)
-    sys.path.append(here)
+
+
+@contextmanager
+def _here_last() -> Iterator[None]:
+    """Let Python look in the current folder after all other places."""
+    before = list(sys.path)
+    sys.path.append(str(Path.cwd()))
     try:
-        return importlib.import_module(name)
+        yield
     finally:
-        sys.path.remove(here)
+        sys.path[:] = before
 
 
 def _module_of_file(path: Path) -> ModuleType:
@@ -167,12 +199,15 @@ def _module_of_file(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
-def _home(module: str) -> str:
-    """Return the folder in which a module's top-level package or file lies."""
-    top = sys.modules[module.partition(".")[0]]
-    if not hasattr(top, "__path__"):
-        return str(Path(str(top.__file__)).resolve().parent)
-    return str(Path(next(iter(top.__path__))).resolve().parent)
+def home_of(target: str) -> str | None:
+    """Return the folder in which a target's file or top-level package lies, without importing it."""
+    left = target.rpartition(":")[0] or target
+    if left.endswith(".py"):
+        return str(Path(left).parent)
+    with _here_last():
+        spec = importlib.util.find_spec(left.partition(".")[0])
+    places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+    return str(Path(places[0]).resolve().parent) if places else None
 
 
 def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:

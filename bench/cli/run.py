@@ -27,8 +27,10 @@ def run_command(
     from bench.adapters import registry
     from bench.cli.report import make_report
     from bench.protocol.protocol import load
+    from bench.running import outsiders
     from bench.running.experiment import run
 
+    outsiders.keep_out()
     added = [registry.add(target) for target in adapter or ()]
     wanted = load(protocol, scale=scale, overrides=overrides or (), data=data, only=only or (), add=added)
     try:

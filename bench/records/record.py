@@ -147,6 +147,9 @@ class Record(Part):
     answers: AnswerCounts | None = None
     cost: Cost | None = None
     facts: dict[str, int | float | str] = {}
+    confined: bool | None = Field(
+        None, description="whether fit and answers were made out of reach of the data's files and the store"
+    )
     numerics: dict[str, str] = Field({}, description="precision, determinism")
     files: dict[str, str] = Field({}, description="scores: path in the run's folder; answers: path in the store")
     machine: Machine

@@ -11,12 +11,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.running.grants import import_path
+from bench.running.messages import BadMessage, parse, plain
+
 GRACE_S = 5.0
 POLL_S = 0.5
+LONGEST_MESSAGE = 1 << 24
 
 _running: set[subprocess.Popen[bytes]] = set()
 _stopped = threading.Event()
@@ -26,30 +30,30 @@ class Stopped(Exception):
     """The run is being interrupted."""
 
 
-def run_worker(job: dict[str, Any], *, folder: Path, listen: Callable[[dict[str, Any]], None]) -> str | None:
-    """Run one job (see bench/running/worker.py) in a process of its own; return None, or one line saying why it failed.
+def run_worker(
+    job: dict[str, Any], *, log: Path, listen: Callable[[dict[str, Any]], None], hidden: Sequence[Path] = ()
+) -> str | None:
+    """Run one job (see worker.py) in a process of its own; return None, or one line saying why it failed.
 
-    folder: where the job file and the log go. A worker says how long each of its phases may last; past that (and a
-    grace) it is killed.
+    The job goes over standard input, which then stays open: its end tells the worker that we are gone. log: what the
+    worker prints; hidden: paths that no variable of its environment may name. A worker says how long each of its
+    phases may last; past that (and a grace) it is killed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     ours, theirs = os.pipe()
-    job_file = folder / "job.json"
-    job_file.write_text(json.dumps({**job, "voice": theirs}), encoding="utf-8")
-    log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.running.worker", str(job_file)],
-            stdin=subprocess.PIPE,  # never written to: its end tells the worker that we are gone
+            [sys.executable, "-P", "-m", "bench.running.start"],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=(theirs,),
             start_new_session=True,
-            env=_environment(int(job["threads"])),
+            env=environment(job, hidden),
         )
     os.close(theirs)
     _running.add(process)
     try:
+        _hand_over({**job, "voice": theirs}, process)
         return _attend(process, ours, listen) or _exit_reason(process, log)
     finally:
         _kill(process)
@@ -69,6 +73,48 @@ def reset() -> None:
     _stopped.clear()
 
 
+def environment(job: dict[str, Any], hidden: Sequence[Path]) -> dict[str, str]:
+    """Return a worker's environment: the caller's without what names hidden paths, its own folders for temporary files.
+
+    Threads that wait for each other sleep rather than spin: a spinning thread takes the core from the one it waits for
+    where other processes run, too.
+    """
+    secret = tuple(str(path) for path in hidden)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MOBILITY_BENCH_")
+        and not any(entry.endswith(secret) for entry in value.split(os.pathsep))
+    }
+    home = Path(kept.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    temporary = job["temporary"]
+    return {
+        **kept,
+        **{name: str(job["threads"]) for name in THREADS},
+        **WAITING,
+        "HF_HOME": kept.get("HF_HOME") or str(home / "huggingface"),
+        "TORCH_HOME": kept.get("TORCH_HOME") or str(home / "torch"),
+        "NUMBA_CACHE_DIR": job["compiled"],
+        "PYTHONPATH": import_path(),
+        "PYTHONUNBUFFERED": "1",
+        **dict.fromkeys(("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "MPLCONFIGDIR"), temporary),
+        "TRITON_CACHE_DIR": f"{temporary}/triton",
+        "TORCHINDUCTOR_CACHE_DIR": f"{temporary}/inductor",
+    }
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+# GNU's and LLVM's OpenMP, and OpenBLAS (2**4 cycles, its least).
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0", "OPENBLAS_THREAD_TIMEOUT": "4"}
+
+
+def _hand_over(job: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code says more
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
+
+
 def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[str, Any]], None]) -> str | None:
     """Hand on messages until the worker closes its pipe; return the error it spoke of, or that it hung."""
     seconds = deadline = None
@@ -81,20 +127,27 @@ def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[
             if deadline and time.monotonic() > deadline:
                 return f"it hung past the time limit of {seconds:g} s and was stopped"
             if not selector.select(POLL_S):
+                if process.poll() is not None:  # a process that it started holds the pipe
+                    break
                 continue
             chunk = os.read(pipe, 65536)
             if not chunk:
                 break
             *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LONGEST_MESSAGE:
+                return "its process sent a message without an end"
             for line in lines:
-                message = json.loads(line)
-                if message["event"] == "error":
-                    error = str(message["message"])
-                elif message["event"] == "phase":
-                    seconds = message["seconds"]
-                    deadline = time.monotonic() + seconds + GRACE_S if seconds else None
-                else:
-                    listen(message)
+                try:
+                    message = parse(line)
+                    if message["event"] == "error":
+                        error = message["message"]
+                    elif message["event"] == "phase":
+                        seconds = message["seconds"]
+                        deadline = time.monotonic() + seconds + GRACE_S if seconds else None
+                    else:
+                        listen(message)
+                except BadMessage as fault:
+                    return str(fault)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=GRACE_S)
     if _stopped.is_set():
@@ -112,20 +165,14 @@ def _exit_reason(process: subprocess.Popen[bytes], log: Path) -> str | None:
     if code == -signal.SIGKILL:
         return "its process was killed (out of memory?)"
     last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    return " ".join(f"its process ended with code {code}: {last[0] if last else 'no output'}".split())[:500]
+    return plain(f"its process ended with code {code}: {last[0] if last else 'no output'}")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a worker and whatever it started."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     if process.stdin:
         with contextlib.suppress(OSError):
             process.stdin.close()
-
-
-def _environment(threads: int) -> dict[str, str]:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    return {**os.environ, **{name: str(threads) for name in names}, "PYTHONUNBUFFERED": "1"}

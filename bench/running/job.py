@@ -1,83 +1,144 @@
-"""A worker's job: the tables that it may see, and what it must do with them (bench/running/worker.py reads it)."""
+"""A worker's job: the tables that it may see, what to do with them, and what it is granted (worker.py reads it)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.adapters import registry
+from bench.data.sources import Source
+from bench.data.sources.humob import cache_folder
 from bench.data.trajectories import Trajectories
-from bench.data.world import World
 from bench.protocol.schema import Protocol
 from bench.records.store import Store
+from bench.running.grants import grants
 from bench.running.hardware import Place
+from bench.running.model import Model
 from bench.running.plan import Planned
 from bench.running.tables import write_table
 
 
-def write_job(
-    cases: Sequence[Planned],
-    folder: Path,
-    store: Store,
-    world: World,
-    protocol: Protocol,
-    where: Place,
-    *,
-    measure: bool,
-) -> dict[str, Any]:
-    """Write the tables of cases that share one fit and all settings into ``folder``; return the job.
+@dataclass(frozen=True)
+class Workplace:
+    """The folders of one job. given: tables to read; work: for anything, gone afterwards; fit: what adapter.save fills.
 
-    The truth is not among them. measure: whether costs are measured now; then the job has the machine to itself.
+    scratch outlives a killed run, for checkpoints; log holds what the worker prints. Nothing else of a run is a
+    worker's to write.
     """
-    first = cases[0]
-    split, fit_id = first.prepared.split, first.identity.fit
-    write_table(folder / "train.npz", _learned(first))
-    if split.validate is not None:
-        write_table(folder / "validate.npz", split.validate)
-    return {
-        "adapter": first.adapter.name,
-        "targets": registry.extra_targets(),
-        "settings": first.adapter.settings.model_dump(mode="json"),
-        "store": str(store.folder.resolve()),
-        "fit_id": fit_id,
-        "scratch": str(store.scratch(fit_id).resolve()),
-        "train": str(folder / "train.npz"),
-        "validate": str(folder / "validate.npz") if split.validate is not None else None,
+
+    given: Path
+    work: Path
+    fit: Path
+    scratch: Path
+    log: Path
+
+    def output(self, cost_id: str) -> Path:
+        """Where a worker leaves its answers to one case."""
+        return self.work / f"{cost_id}.npz"
+
+
+@contextmanager
+def workplace(store: Store, model: Model, fit_id: str) -> Iterator[Workplace]:
+    """Make the folders of a job, and remove those that nothing needs afterwards."""
+    fits = store.fit(fit_id).parent
+    fits.mkdir(parents=True, exist_ok=True)
+    fit = Path(tempfile.mkdtemp(dir=fits, prefix=f".{fit_id}."))
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as root:
+            at = Path(root).resolve()
+            scratch = store.scratch(fit_id) if model.learns else at / "work" / "scratch"
+            place = Workplace(at / "given", at / "work", fit.resolve(), scratch.resolve(), at / "log.txt")
+            for folder in (place.given, place.work / "tmp", place.scratch):
+                folder.mkdir(parents=True, exist_ok=True)
+            yield place
+    finally:
+        shutil.rmtree(fit, ignore_errors=True)
+
+
+def write_job(
+    cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Place, *,
+    measure: bool, hidden: Sequence[Path],
+) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
+    """Write the tables of cases that share one fit and all settings; return the job, and what hidden paths it reaches.
+
+    The truth is not among the tables. measure: whether costs are measured now; then the job has the machine to itself.
+    """
+    model, fit_id = cases[0].model, cases[0].identity.fit
+    made = store.fit(fit_id).resolve() if store.fit(fit_id).exists() else None
+    compiled = _compiled(model, place)
+    folders = [model.folder] if model.folder else []
+    granted, reached = grants(
+        dict(model.settings),
+        folders=folders,
+        reads=[place.given, *([made] if made else [])],
+        writes=[place.work, place.fit, place.scratch, compiled],
+        hidden=hidden,
+        gpu=where.device == "cuda",
+    )
+    job = {
+        "adapter": model.adapter,
+        "target": model.target,
+        "folders": folders,
+        "settings": dict(model.settings),
+        "grants": granted.plain(),
+        "made": str(made) if made else None,
+        "fit": str(place.fit),
+        "scratch": str(place.scratch),
+        "compiled": str(compiled),
+        "temporary": str(place.work / "tmp"),
         "threads": where.threads if measure else max(1, where.threads // where.jobs),
-        "alone": not where.shared and (where.jobs == 1 or measure),
-        "context": _context(first, world, where.device),
+        "context": _context(cases[0], source, where.device),
         "limits": protocol.limits.model_dump(),
-        "parts": [_part(case, folder, store, measure=measure) for case in cases],
+        "parts": [_part(case, place, store, measure=measure) for case in cases],
     }
+    return job, reached
 
 
-def _learned(case: Planned) -> Trajectories:
-    """Return the rows that fit gets: with the test users' histories where the model learns from them."""
-    split = case.prepared.split
-    if case.adapter.learns_from == "test histories":
-        return Trajectories.concat([split.train, split.history])
-    return split.train
+def _compiled(model: Model, place: Workplace) -> Path:
+    """Return where numba keeps compiled code: for the project's own models from run to run, else for this job alone.
+
+    An outsider's model could leave there what it saw in one split and find it in another.
+    """
+    if model.own:
+        try:
+            folder = cache_folder() / "compiled"
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder.resolve()
+        except OSError:
+            pass
+    return place.work / "compiled"
 
 
-def _part(case: Planned, folder: Path, store: Store, *, measure: bool) -> dict[str, Any]:
+def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> dict[str, Any]:
     split, ids = case.prepared.split, case.identity
-    paths = {name: folder / f"{ids.cost}.{name}.npz" for name in ("history", "queries")}
-    write_table(paths["history"], split.history)
-    write_table(paths["queries"], split.queries)
+    tables = {"train": split.train, "validate": split.validate, "history": split.history, "queries": split.queries}
+    paths = {name: _table(table, case.parts[name], place) for name, table in tables.items() if table is not None}
     return {
         "label": split.test_city,
-        "answers_id": ids.answers,
+        "train_cities": split.train_cities,
         "cost_id": ids.cost,
-        "history": str(paths["history"]),
-        "queries": str(paths["queries"]),
+        "tables": paths,
+        "output": str(place.output(ids.cost)),
         "answer": not store.answers(ids.answers).exists(),
         "measure": measure and not store.cost(ids.cost).exists(),
     }
 
 
-def _context(case: Planned, world: World, device: str) -> dict[str, Any]:
-    window = case.prepared.split.window
+def _table(table: Any, content: str, place: Workplace) -> str:
+    """Write a table under the hash of its content, once for all parts of the job that need it; return where."""
+    kind = "rows" if isinstance(table, Trajectories) else "points"
+    path = place.given / f"{content[:32]}.{kind}.npz"
+    if not path.exists():
+        write_table(path, table)
+    return str(path)
+
+
+def _context(case: Planned, source: Source, device: str) -> dict[str, Any]:
+    window, world = case.prepared.split.window, source.world
     return {
         "seed": case.seed,
         "device": device,

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.adapters.adapter import Adapter
 from bench.records.record import Identity, Record
+from bench.running.model import Model
 from bench.running.splits import Prepared
 
 LENGTH = 20
@@ -90,10 +90,9 @@ def identity_of(record: Record) -> Identity:
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """One case that can be run: a built (not fitted) adapter, its data, its seed and its identity."""
+    """One case that can be run: a model, its data, its seed and its identity."""
 
-    name: str
-    adapter: Adapter
+    model: Model
     prepared: Prepared
     seed: int
     train_days: tuple[int, int] | None
@@ -104,8 +103,8 @@ class Planned:
     def label(self) -> str:
         """What progress and errors call the case."""
         split = self.prepared.split
-        fitted = "" if self.adapter.learns_from == "nothing" else f"{'+'.join(split.train_cities)} -> "
-        return f"{self.name} | {fitted}{split.test_city} | seed {self.seed}"
+        fitted = f"{'+'.join(split.train_cities)} -> " if self.model.learns else ""
+        return f"{self.model.name} | {fitted}{split.test_city} | seed {self.seed}"
 
 
 def parts_of(prepared: Prepared) -> dict[str, str]:
@@ -116,31 +115,29 @@ def parts_of(prepared: Prepared) -> dict[str, str]:
 
 
 def plan_case(
-    name: str,
-    adapter: Adapter,
+    model: Model,
     prepared: Prepared,
     seed: int,
     *,
     parts: Mapping[str, str],
     train_days: tuple[int, int] | None,
-    device: str,
     hardware: str,
     threads: int,
 ) -> Planned:
-    """Give a case its identity. device: cpu or cuda (decides the precision); hardware: its name (decides the cost)."""
+    """Give a case its identity. hardware: name of the device, which decides the cost."""
     window = prepared.split.window
     found = identity(
-        adapter=adapter.name,
-        version=adapter.version,
-        settings=adapter.settings.recorded(),
-        learns_from=adapter.learns_from,
-        precision=adapter.precision(device),
+        adapter=model.adapter,
+        version=model.version,
+        settings=model.recorded,
+        learns_from=model.learns_from,
+        precision=model.precision,
         seed=seed,
         window=(window.history, window.horizon),
         parts=parts,
         device=hardware,
         threads=threads,
-        batch_users=adapter.batch_users,
-        predicts_with=adapter.settings.predicts_with,
+        batch_users=model.batch_users,
+        predicts_with=model.predicts_with,
     )
-    return Planned(name, adapter, prepared, seed, train_days, dict(parts), found)
+    return Planned(model, prepared, seed, train_days, dict(parts), found)

@@ -2,29 +2,32 @@
 
 Cases that share a fit and how it is asked go to one worker; the next worker of the same fit loads it. A record is
 written last, so a killed run leaves none for the case it was in and the next run does just the rest. Skipped and failed
-cases get records too, with their reasons.
+cases get records too, with their reasons. Everything of a model runs in workers: here its description is read before
+the data are, and nothing of it runs while the truth is in memory (docs/trust.md).
 """
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from bench.adapters import registry
-from bench.adapters.adapter import Adapter, Needs
+from bench.adapters.adapter import Needs
 from bench.data.sources import Source
+from bench.data.sources.humob import cache_folder
 from bench.files import sweep
-from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
-from bench.records.provenance import machine, source_hash
+from bench.protocol.schema import Protocol, SplitSpec
+from bench.records.provenance import machine
 from bench.records.record import Record
 from bench.records.store import Run, Store
-from bench.running import executor
+from bench.running import confinement, executor
 from bench.running.hardware import Place
-from bench.running.job import write_job
+from bench.running.job import Workplace, workplace, write_job
+from bench.running.keeping import KEPT, Keeper
+from bench.running.messages import BadMessage, plain
+from bench.running.model import Model, describe
 from bench.running.plan import Planned, digest, parts_of, plan_case
 from bench.running.progress import Progress
 from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
@@ -65,12 +68,16 @@ class Runner:
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
         self.told: set[str] = set()  # why models take no part
         self.cases: list[str] = []  # cost identities, in the order of the protocol
+        self.hidden = [path for path in (*source.folders(), self.store.folder, self.run.folder, cache_folder()) if path]
+        self._said: set[Path] = set()
         self.jobs: dict[tuple[str, str], list[Planned]] = {}  # fit, settings -> cases still to be done
 
     def plan(self) -> None:
-        """Find all cases, record the skipped ones, and group those to be done by their fit and settings."""
+        """Find all cases, record those that nobody can do, and group the others by their fit and settings."""
         sweep(self.store.folder)
         sweep(self.run.folder)
+        models = [describe(spec, self.where.device, self.hidden) for spec in self.protocol.models]
+        confinement.hide(str(path) for path in self.source.folders())
         done = 0
         for spec in self.protocol.splits:
             for city in spec.test:
@@ -78,42 +85,38 @@ class Runner:
                 try:
                     prepared = make_split(self.protocol, spec, city, self.source)
                 except Skip as skip:
-                    self._skip_all(spec, city, str(skip))
+                    self._skip_all(models, spec, city, str(skip))
                     continue
                 parts = parts_of(prepared)
-                for model in self.protocol.models:
+                for model in models:
                     done += sum(self._plan_model(model, spec, prepared, parts, seed) for seed in self.protocol.seeds)
         self._write_manifest()
         self.progress.start(len(self.cases), len(self.cases) - sum(len(cases) for cases in self.jobs.values()))
 
     def _plan_model(
-        self, model: ModelSpec, spec: SplitSpec, prepared: Prepared, parts: dict[str, str], seed: int
-    ) -> bool:
+        self, model: Model, spec: SplitSpec, prepared: Prepared, parts: dict[str, str], seed: int
+    ) -> bool:  # fmt: skip
         """Plan one case; return whether it needed no work."""
-        adapter = registry.make(model.use, dict(model.settings))
         case = plan_case(
-            model.name,
-            adapter,
+            model,
             prepared,
             seed,
             parts=parts,
             train_days=spec.train.days,
-            device=self.where.device,
             threads=self.where.threads,
             hardware=self.where.hardware,
         )
         if case.identity.cost in self.cases:
             return True
         self.cases.append(case.identity.cost)
-        adapter.device = self.where.device
-        reason = lacking(adapter.needs, self.where.device) or adapter.skip(prepared.split)
+        reason = lacking(model.needs, self.where.device)
         if reason:
-            self._tell_once(f"skipped: {case.name}: {reason}")
+            self._tell_once(f"skipped: {case.model.name}: {reason}")
             self._record_reason(case, "skipped", reason)
             return True
         if self._is_done(case):
             return True
-        self.jobs.setdefault((case.identity.fit, digest(adapter.settings.recorded())), []).append(case)
+        self.jobs.setdefault((case.identity.fit, digest(model.recorded)), []).append(case)
         return False
 
     def _tell_once(self, line: str) -> None:
@@ -125,7 +128,7 @@ class Runner:
         """Is there a record, or all that one is made of?"""
         record = self.run.read(case.identity.cost)
         if record is not None and record.status == "done" and self._asks_the_same(record):
-            self._warn_of_changed_source(record, case.adapter)
+            self._warn_of_changed_source(record, case.model)
             return True
         if self.store.answers(case.identity.answers).exists() and self.store.cost(case.identity.cost).exists():
             self._finish(case)
@@ -142,10 +145,10 @@ class Runner:
             == (wanted.metrics.main, wanted.answers.fallback, wanted.answers.most_filled, wanted.version, wanted.scale)
         )
 
-    def _warn_of_changed_source(self, record: Record, adapter: Adapter) -> None:
-        if record.provenance.adapter_source != source_hash(type(adapter)):
+    def _warn_of_changed_source(self, record: Record, model: Model) -> None:
+        if record.provenance.adapter_source != model.source:
             self.progress.say(
-                f"warning: the source of '{adapter.name}' changed under version {adapter.version}; its earlier answers"
+                f"warning: the source of '{model.adapter}' changed under version {model.version}; its earlier answers"
                 f" are used: raise the version in its class if the same settings answer otherwise now"
             )
 
@@ -183,50 +186,81 @@ class Runner:
 
     def _do(self, cases: list[Planned], *, measure: bool) -> None:
         """Run the worker of cases with one fit and the same settings, and finish each case as its part is done."""
-        label = f"{cases[0].name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
-        waiting = {case.identity.cost: case for case in cases}
-
-        def listen(message: dict[str, Any]) -> None:
-            if message["event"] == "progress":
-                self.progress.step(label, message["label"], message["done"], message["total"])
-            elif message["event"] == "intermediate" and self.heard:
-                self.heard(message["step"], message["value"])
-            elif message["event"] == "part":
-                case = waiting.pop(message["cost_id"])
-                if measure:
-                    self._finish(case)
-
+        model, fit_id = cases[0].model, cases[0].identity.fit
+        label = f"{model.name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
         self.progress.step(label, "starting", 0, 1)
-        with self.store.lock(cases[0].identity.fit), tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            job = write_job(
-                cases, Path(folder), self.store, self.source.world, self.protocol, self.where, measure=measure
+        with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
+            job, reached = write_job(
+                cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
             )
+            self._say_what_is_reached(reached)
+            keeper = Keeper(
+                cases,
+                self.store,
+                place,
+                self.source,
+                alone=not self.where.shared and (self.where.jobs == 1 or measure),
+                closed=not reached,
+                kept=self._finish if measure else lambda case: None,
+                missed=lambda case, status, reason: self._miss(case, status, reason, place),
+            )
+            listen = self._listener(label, keeper)
             try:
-                work = Path(folder) / "work"
-                error = executor.run_worker(job, folder=work, listen=listen)
+                error = executor.run_worker(job, log=place.log, listen=listen, hidden=self.hidden)
             except executor.Stopped:
                 return
-            if error:
-                for case in waiting.values():
-                    if self._is_done(case):  # by another run on this store, meanwhile
-                        continue
-                    self._record_reason(case, "failed", error)
-                    self._keep_log(work / "log.txt", case)
-                    self.progress.say(f"failed: {case.label}: {error}")
+            for case in keeper.waiting.values():
+                if not self._is_done(case):  # by another run on this store, meanwhile
+                    self._miss(case, "failed", error or "its process ended without an answer", place)
         self.progress.finish(label, len(cases) if measure else 0)
 
+    def _listener(self, label: str, keeper: Keeper) -> Callable[[dict[str, Any]], None]:
+        """Return what hears a worker's messages: progress and validation scores here, all else by the keeper."""
+
+        def listen(message: dict[str, Any]) -> None:
+            event = message.pop("event")
+            if event == "progress":
+                self.progress.step(label, message["label"], message["done"], message["total"])
+            elif event == "intermediate":
+                if self.heard:
+                    self.heard(message["step"], message["value"])
+            elif event in KEPT:
+                getattr(keeper, event)(**message)
+            else:
+                raise BadMessage(f"its process sent '{event}', which is not asked for")
+
+        return listen
+
+    def _say_what_is_reached(self, reached: Sequence[Path]) -> None:
+        new = [path for path in reached if path not in self._said]
+        self._said.update(new)
+        for path in new:
+            self.progress.say(
+                f"warning: {path} lies where models may read; move it, or their records say 'not confined'"
+            )
+
+    def _miss(self, case: Planned, status: Reason, reason: str, place: Workplace) -> None:
+        """Record a case that a worker left out or failed in, and keep what the worker printed."""
+        self._record_reason(case, status, plain(reason))
+        if status == "failed":
+            self._keep_log(place.log, case)
+            self.progress.say(f"failed: {case.label}: {plain(reason)}")
+
     def _finish(self, case: Planned) -> None:
-        """Score a case from its stored answers and write its record."""
-        self.run.write(done_record(case, self.scoring))
+        """Score a case from its stored answers and write its record; facts and costs may be what no record takes."""
+        try:
+            self.run.write(done_record(case, self.scoring))
+        except (ValueError, TypeError, KeyError) as error:
+            self._record_reason(case, "failed", plain(f"what its process said fits no record: {error}"))
 
     def _record_reason(self, case: Planned, status: Reason, reason: str) -> None:
         """Record a case that has no scores."""
         described = describe_planned(case, self.protocol)
-        self.run.write(reason_record(described, case.adapter, case.identity, status, reason, self.protocol))
+        self.run.write(reason_record(described, case.model, case.identity, status, reason, self.protocol))
 
-    def _skip_all(self, spec: SplitSpec, city: str, reason: str) -> None:
+    def _skip_all(self, models: Sequence[Model], spec: SplitSpec, city: str, reason: str) -> None:
         """Record that no model can take part in a split."""
-        for model in self.protocol.models:
+        for model in models:
             record = skipped_record(model, spec, city, reason, self.protocol)
             if record.identity.cost not in self.cases:
                 self.cases.append(record.identity.cost)

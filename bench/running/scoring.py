@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,14 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         answers=_counts(filled, protocol),
         cost=_cost(case, cost, context),
         facts=facts,
-        numerics={"precision": case.adapter.precision(context.where.device)},
+        confined=_confined(case, context.store),
+        numerics={"precision": case.model.precision},
         files={
             "scores": path.relative_to(context.run.folder).as_posix(),
             "answers": store.answers(ids.answers).relative_to(store.folder).as_posix(),
         },
         machine=machine(),
-        provenance=provenance(type(case.adapter)),
+        provenance=provenance(case.model.source),
     )
 
 
@@ -108,7 +110,7 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
 def _data(case: Planned, context: ScoringContext) -> Data:
     prepared, source = case.prepared, context.source
     split = prepared.split
-    cities = dict.fromkeys((*(split.train_cities if case.adapter.learns_from != "nothing" else ()), split.test_city))
+    cities = dict.fromkeys((*(split.train_cities if case.model.learns else ()), split.test_city))
     return Data(
         source=source.spec,
         synthetic=source.synthetic,
@@ -140,8 +142,22 @@ def _counts(filled: checks.Filled, protocol: Protocol) -> AnswerCounts:
     )
 
 
+def _confined(case: Planned, store: Store) -> bool | None:
+    """Tell whether both the fit and the answers came from a confined worker; None where an older store does not say."""
+    ids = case.identity
+    said = [
+        read_json(path).get("confined")
+        for path in (_fit_file(case, store), store.answers(ids.answers).with_suffix(".json"))
+    ]
+    return None if None in said else all(said)
+
+
+def _fit_file(case: Planned, store: Store) -> Path:
+    return store.fit(case.identity.fit) / "fit.json"
+
+
 def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> Cost:
-    fit = read_json(context.store.fit(case.identity.fit) / "fit.json")
+    fit = read_json(_fit_file(case, context.store))
     answered = read_json(context.store.answers(case.identity.answers).with_suffix(".json"))
     peaks = ("peak_memory_mb", "peak_gpu_memory_mb")
     highest = {name: max((v for v in (fit[name], measured[name]) if v is not None), default=None) for name in peaks}
@@ -149,7 +165,7 @@ def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> C
     return Cost(
         device=context.where.hardware,
         threads=context.where.threads,
-        batch_users=case.adapter.batch_users,
+        batch_users=case.model.batch_users,
         fit_seconds=fit["fit_seconds"],
         predict_seconds=answered["predict_seconds"],
         spent=Spent(**spent) if any(spent.values()) else None,

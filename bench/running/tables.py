@@ -1,13 +1,16 @@
-"""Tables as npz files, for the way from the runner to a worker. Nothing is pickled."""
+"""Tables as npz files, for the way from the runner to a worker and back. Nothing is pickled."""
 
 from __future__ import annotations
 
+import json
+import os
+import stat
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from bench.data.trajectories import Queries
+from bench.data.trajectories import Answers, Queries
 from bench.files import write_with
 
 Table = TypeVar("Table", bound=Queries)
@@ -28,3 +31,26 @@ def read_table(path: Path, kind: type[Table]) -> Table:
     """Read a table of the given kind."""
     with np.load(path, allow_pickle=False) as data:
         return kind(tuple(str(name) for name in data["cities"]), **{name: data[name] for name in kind.columns()})
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """Write answers for the way back; the text of a language model's answers as JSON."""
+    text = json.dumps([[city, int(uid), said] for (city, uid), said in answers.raw.items()]).encode()
+    columns = {name: np.asarray(getattr(answers, name)) for name in ("x", "y", "status")}
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, raw=np.frombuffer(text, np.uint8), **columns)
+
+
+def read_answers(path: Path) -> Answers:
+    """Read answers that a worker left: a regular file of arrays, never a link to another one.
+
+    Raises OSError or ValueError; whether they answer the queries is for evaluation/answers.py to say.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("its answers are no regular file")
+        with np.load(file, allow_pickle=False) as data:
+            raw = json.loads(data["raw"].tobytes())
+            text = {(str(city), int(uid)): str(said) for city, uid, said in raw}
+            return Answers(x=data["x"], y=data["y"], status=data["status"], raw=text)

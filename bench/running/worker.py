@@ -1,127 +1,161 @@
-"""A process of its own for one fit and all its predictions: run as ``python -m bench.running.worker JOB.json``.
+"""A process of its own for one fit and all its predictions; start.py has confined it and read its job.
 
-Only so can a hang be stopped, memory be measured and a crash be contained. It reads the job, the training rows,
-histories and queries; the truth is not among them. What it has to say goes line by line as JSON to the descriptor
-that the job names; when its standard input ends, its parent is gone, and it ends too.
+Only so can a hang be stopped, memory be measured and a crash be contained. It reads training rows, histories and
+queries; the truth is not among them. What it makes it leaves in its own folders, and the runner fetches it from there
+(keeping.py). When its standard input ends, its parent is gone, and it ends too.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.adapters import registry, usage
-from bench.adapters.adapter import Adapter, Context
+from bench.adapters.adapter import Adapter, Context, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.evaluation import answers as checks
 from bench.profiling import timing
-from bench.records.store import Store, read_json, write_answers, write_json
-from bench.running.tables import read_table
-
-PROGRESS_EVERY_S = 0.2
-
-
-class Voice:
-    """Messages to the parent."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
-        self._last = 0.0
-
-    def say(self, event: str, **content: object) -> None:
-        """Send one message."""
-        self._file.write(json.dumps({"event": event, **content}) + "\n")
-        self._file.flush()
-
-    def progress(self, label: str, done: float, total: float) -> None:
-        """Send progress, a few times a second at most."""
-        now = time.monotonic()
-        if now - self._last >= PROGRESS_EVERY_S or done >= total:
-            self._last = now
-            self.say("progress", label=label, done=float(done), total=float(total))
+from bench.running import outsiders
+from bench.running.messages import Voice
+from bench.running.tables import read_table, write_answers
 
 
-def main(job_file: str) -> int:
-    """Do the job; return 0, or 1 after an adapter's error (which was said)."""
-    job = read_json(Path(job_file))
+def work(job: dict[str, Any], *, confined: bool) -> int:
+    """Do the job; return 0, or 1 after an error that no case could go on from (which was said)."""
+    np.seterr(all="ignore")
     voice = Voice(int(job["voice"]))
+    voice.say("started", confined=confined)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _work(job, voice)
+        if "describe" in job:
+            outsiders.tell(job["describe"], voice)
+        else:
+            Worker(job, voice).work()
     except Exception as error:
         traceback.print_exc()
         voice.say("error", message=_one_line(error))
         return 1
-    voice.say("done", peak_memory_mb=timing.peak_memory_mb(), peak_gpu_memory_mb=timing.peak_gpu_memory_mb())
     return 0
 
 
-def _work(job: dict[str, Any], voice: Voice) -> None:
-    for target in job["targets"]:
-        registry.add(target)
-    adapter = registry.make(job["adapter"], job["settings"])
-    store = Store(Path(job["store"]))
-    context = _context(job, voice)
-    _fit_or_load(adapter, job, store, context, voice)
-    for part in job["parts"]:
-        history = read_table(Path(part["history"]), Trajectories)
-        queries = read_table(Path(part["queries"]), Queries)
-        _begin(voice, context, job["limits"]["predict_seconds"])
+class Worker:
+    """One adapter with one fit, and the parts of the job: each is one case."""
+
+    def __init__(self, job: dict[str, Any], voice: Voice) -> None:
+        self.job, self.voice = job, voice
+        if job["target"]:
+            registry.add(job["target"])
+        self.adapter = registry.make(job["adapter"], job["settings"])
+        self.adapter.device = job["context"]["device"]
+        self.context = _context(job, voice)
+
+    def work(self) -> None:
+        """Ask which parts the model takes part in; fit; answer them. An error in one part is that part's alone."""
+        self._begin("predict_seconds")
+        taking_part = [part for part in self.job["parts"] if self._takes_part(part)]
+        if not taking_part:
+            return
+        self._fit_or_load(taking_part[0])
+        for part in taking_part:
+            try:
+                self._answer(part)
+            except Exception as error:
+                self._failed(part, error)
+
+    def _takes_part(self, part: dict[str, Any]) -> bool:
+        if type(self.adapter).skip is Adapter.skip:  # it never skips: the training rows need not be read for it
+            return True
+        try:
+            reason = self.adapter.skip(self._split(part))
+        except Exception as error:
+            self._failed(part, error)
+            return False
+        if reason:
+            self.voice.say("missed", cost_id=part["cost_id"], status="skipped", reason=str(reason))
+        return not reason
+
+    def _failed(self, part: dict[str, Any], error: Exception) -> None:
+        traceback.print_exception(error)
+        self.voice.say("missed", cost_id=part["cost_id"], status="failed", reason=_one_line(error))
+
+    def _split(self, part: dict[str, Any]) -> Split:
+        history, queries = _asked(part)
+        train, validate = _learned(part)
+        return Split(tuple(part["train_cities"]), part["label"], self.context.window, train, validate, history, queries)
+
+    def _fit_or_load(self, part: dict[str, Any]) -> None:
+        """Load the fit if the runner has it; else fit and save it."""
+        if self.job["made"]:
+            self.adapter.load(Path(self.job["made"]))
+            return
+        seconds = None
+        if self.adapter.learns_from != "nothing":
+            train, validate = _learned(part)
+            if self.adapter.learns_from == "test histories":
+                train = Trajectories.concat([train, _asked(part)[0]])
+            self._begin("fit_seconds")
+            started = time.perf_counter()
+            self.adapter.fit(train, validate, self.context)
+            timing.synchronise(self.context.device)
+            seconds = time.perf_counter() - started
+        self.adapter.save(Path(self.job["fit"]))
+        self.voice.say("fitted", fit={"fit_seconds": seconds, **_peaks(self.adapter)})
+
+    def _answer(self, part: dict[str, Any]) -> None:
+        history, queries = _asked(part)
+        self._begin("predict_seconds")
+        answered = measured = None
         if part["answer"]:
             started = time.perf_counter()
-            raw, spent = _predict(adapter, history, queries, context, part["label"])
-            given = checks.check(raw, queries, context.grid)
-            timing.synchronise(context.device)
-            seconds = time.perf_counter() - started
-            said = {"predict_seconds": seconds, "spent": spent}
-            write_json(store.answers(part["answers_id"]).with_suffix(".json"), said)
-            write_answers(store.answers(part["answers_id"]), given, queries)
+            raw, spent = self._predict(history, queries, part["label"])
+            given = checks.check(raw, queries, self.context.grid)
+            timing.synchronise(self.context.device)
+            answered = {"predict_seconds": time.perf_counter() - started, "spent": spent}
+            write_answers(Path(part["output"]), given)
         if part["measure"]:
-            measured = timing.measure(adapter, history, queries, context) if adapter.timed else {}
-            facts = dict(adapter.facts())
-            content = {**measured, **_peaks(adapter), "alone": job["alone"], "facts": facts}
-            write_json(store.cost(part["cost_id"]), content)
-        voice.say("part", cost_id=part["cost_id"])
+            times = timing.measure(self.adapter, history, queries, self.context) if self.adapter.timed else {}
+            measured = {**times, **_peaks(self.adapter), "facts": _facts(self.adapter)}
+        self.voice.say("part", cost_id=part["cost_id"], answered=answered, cost=measured)
+
+    def _predict(self, history: Trajectories, queries: Queries, label: str) -> tuple[Answers, dict[str, float]]:
+        """Answer in batches of users, with progress and within the time limit; return what was spent on it, too."""
+        parts, spent = [], []
+        users = queries.users
+        for first, chunk in _chunks(queries, self.adapter.batch_users):
+            self.context.check_time()
+            self.context.progress(f"{label}: predict", first, len(users))
+            parts.append(self.adapter.predict(history.only(chunk.users), chunk, self.context))
+            spent.append(dict(self.adapter.spent()))
+            if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
+                checks.check(parts[-1], chunk, self.context.grid)
+        self.context.progress(f"{label}: predict", len(users), len(users))
+        return Answers.concat(parts), usage.total(spent)
+
+    def _begin(self, limit: str) -> None:
+        """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""
+        seconds = self.job["limits"][limit]
+        self.context.deadline = time.monotonic() + seconds if seconds else None
+        self.voice.say("phase", seconds=seconds)
 
 
-def _fit_or_load(adapter: Adapter, job: dict[str, Any], store: Store, context: Context, voice: Voice) -> None:
-    """Load the fit from the store if it is there; else fit and save it."""
-    fit_id = job["fit_id"]
-    if store.fit(fit_id).exists():
-        adapter.load(store.fit(fit_id))
-        return
-    seconds = None
-    if adapter.learns_from != "nothing":
-        train = read_table(Path(job["train"]), Trajectories)
-        validate = read_table(Path(job["validate"]), Trajectories) if job["validate"] else None
-        context.folder.mkdir(parents=True, exist_ok=True)
-        _begin(voice, context, job["limits"]["fit_seconds"])
-        started = time.perf_counter()
-        adapter.fit(train, validate, context)
-        timing.synchronise(context.device)
-        seconds = time.perf_counter() - started
-    (store.folder / "fits").mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=store.folder / "fits", prefix=f".{fit_id}."))
-    try:
-        adapter.save(part)
-        write_json(part / "fit.json", {"fit_seconds": seconds, **_peaks(adapter)})
-        store.commit_fit(part, fit_id)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    voice.say("fitted", seconds=seconds)
+def _asked(part: dict[str, Any]) -> tuple[Trajectories, Queries]:
+    tables = part["tables"]
+    return read_table(Path(tables["history"]), Trajectories), read_table(Path(tables["queries"]), Queries)
+
+
+def _learned(part: dict[str, Any]) -> tuple[Trajectories, Trajectories | None]:
+    tables = part["tables"]
+    validate = read_table(Path(tables["validate"]), Trajectories) if "validate" in tables else None
+    return read_table(Path(tables["train"]), Trajectories), validate
 
 
 def _peaks(adapter: Adapter) -> dict[str, float | None]:
@@ -131,27 +165,13 @@ def _peaks(adapter: Adapter) -> dict[str, float | None]:
     return {"peak_memory_mb": timing.peak_memory_mb(), "peak_gpu_memory_mb": timing.peak_gpu_memory_mb()}
 
 
-def _begin(voice: Voice, context: Context, seconds: float | None) -> None:
-    """Begin a phase with a time limit of its own, here and at the parent, who stops what does not look at the clock."""
-    context.deadline = time.monotonic() + seconds if seconds else None
-    voice.say("phase", seconds=seconds)
-
-
-def _predict(
-    adapter: Adapter, history: Trajectories, queries: Queries, context: Context, label: str
-) -> tuple[Answers, dict[str, float]]:
-    """Answer in batches of users, with progress and within the time limit; return what was spent on it, too."""
-    parts, spent = [], []
-    users = queries.users
-    for first, chunk in _chunks(queries, adapter.batch_users):
-        context.check_time()
-        context.progress(f"{label}: predict", first, len(users))
-        parts.append(adapter.predict(history.only(chunk.users), chunk, context))
-        spent.append(dict(adapter.spent()))
-        if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
-            checks.check(parts[-1], chunk, context.grid)
-    context.progress(f"{label}: predict", len(users), len(users))
-    return Answers.concat(parts), usage.total(spent)
+def _facts(adapter: Adapter) -> Mapping[str, int | float | str]:
+    """Return the adapter's facts. Raises TypeError where one is neither a number nor text."""
+    facts = dict(adapter.facts())
+    for key, value in facts.items():
+        if not isinstance(key, str) or not isinstance(value, int | float | str):
+            raise TypeError(f"facts() gives {key!r} a {type(value).__name__}; numbers and text are needed")
+    return facts
 
 
 def _chunks(queries: Queries, size: int) -> Iterator[tuple[int, Queries]]:
@@ -163,23 +183,22 @@ def _chunks(queries: Queries, size: int) -> Iterator[tuple[int, Queries]]:
 
 def _context(job: dict[str, Any], voice: Voice) -> Context:
     given = job["context"]
-    calendar = Calendar(frozenset(given["weekend"]), frozenset(given["holidays"]))
-    window = Window(tuple(given["history"]), tuple(given["horizon"]))
     return Context(
-        window=window,
+        window=Window(tuple(given["history"]), tuple(given["horizon"])),
         grid=Grid(**given["grid"]),
-        calendar=calendar,
+        calendar=Calendar(frozenset(given["weekend"]), frozenset(given["holidays"])),
         seed=given["seed"],
         device=given["device"],
         threads=job["threads"],
         folder=Path(job["scratch"]),
         progress=voice.progress,
-        intermediate=lambda step, value: voice.say("intermediate", step=step, value=value),
+        intermediate=lambda step, value: voice.say("intermediate", step=int(step), value=float(value)),
     )
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin.read: its lock would outlive this thread at the end
+        pass
     os._exit(3)
 
 
@@ -190,8 +209,3 @@ def _one_line(error: BaseException) -> str:
     own = [frame for frame in frames if Path(frame.filename).resolve().parent != here] or list(frames)
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return " ".join(f"{type(error).__name__}: {error}{place}".split())[:500]
-
-
-if __name__ == "__main__":
-    np.seterr(all="ignore")
-    sys.exit(main(sys.argv[1]))

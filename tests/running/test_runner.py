@@ -13,97 +13,31 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from small_run import HERE, TEXT, Go
 
-from bench.adapters import registry
-from bench.data.sources import open_source
-from bench.protocol import protocol
-from bench.records.record import Record
 from bench.records.record import read as read_record
 from bench.records.store import Run, read_json
-from bench.running import hardware, runner
+from bench.running import runner
 from bench.running.plan import identity_of
-from bench.running.progress import Lines
-
-TEXT = """\
-schema: 1
-name: tiny
-version: 1
-about: Few users, one week.
-data: {{source: synthetic, cities: [B, C, D], seed: 5, options: {{users: 60}}}}
-window: {{history: [50, 58], horizon: [60, 61]}}
-splits:
-  - {{train: {{cities: [B], days: [0, 74]}}, test: [C, D]}}
-users: {{train: 20, validate: 5, test: 6}}
-models: {models}
-metrics: {{main: geobleu@humob24, also: [dtw@humob24, geobleu@giscup25, dtw@fixed]}}
-answers: {{fallback: last_cell, most_filled: 0.05}}
-seeds: [0]
-limits: {{fit_seconds: 60, predict_seconds: {limit}}}
-"""
-HERE = Path(__file__).resolve().parents[1]
-PYTHONPATH = os.pathsep.join([str(HERE.parents[0]), str(HERE)])  # the packages before the rooms of the tests
-
-
-class Silent(Lines):
-    """Progress that is kept for the test to read."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def start(self, total: int, done: int) -> None:
-        self.total, self.before = total, done
-
-    def step(self, job: str, label: str, done: float, total: float) -> None:
-        self.lines.append(f"{job}: {label}")
-
-    def finish(self, job: str, cases: int) -> None:
-        self.lines.append(f"end {job}")
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
-Go = Callable[..., tuple[Run, list[Record], Silent]]
-
-
-@pytest.fixture(autouse=True)
-def _outside_models_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
-
-
-@pytest.fixture
-def go(tmp_path: Path) -> Go:
-    """Run models on the tiny protocol; return the run, its records and what was said."""
-
-    def run(
-        *models: object, limit: float = 60, jobs: int = 1, overrides: tuple[str, ...] = ()
-    ) -> tuple[Run, list[Record], Silent]:
-        path = tmp_path / "tiny.yaml"
-        path.write_text(TEXT.format(models=list(models), limit=limit))
-        wanted = protocol.load(path, overrides=overrides)
-        source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
-        said = Silent()
-        made = runner.run(wanted, source, tmp_path / "runs", hardware.place(jobs, "cpu"), said)
-        cases = read_json(made.folder / "run.json")["cases"]
-        return made, [read_record(made.record_path(case)) for case in cases], said
-
-    return run
-
-
-@pytest.fixture
-def outside() -> Callable[[str], str]:
-    """Register an outsider's adapter; return its name."""
-    return lambda name: registry.add(f"outside_models:{name}")
 
 
 def test_what_another_run_finished_meanwhile_is_not_recorded_as_failed(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     real = runner.executor.run_worker
 
-    def twin(*args: object, **more: object) -> str:
-        real(*args, **{**more, "listen": lambda _message: None})  # type: ignore[arg-type]
+    class Twin(runner.Keeper):
+        """Keeps what is made as if another run had made it: this one still waits for it."""
+
+        def part(self, cost_id: str, **content: object) -> None:
+            case = self.waiting[cost_id]
+            super().part(cost_id, **content)
+            self.waiting[cost_id] = case
+
+    def killed(*args: object, **more: object) -> str:
+        real(*args, **more)  # type: ignore[arg-type]
         return "out of memory"
 
-    monkeypatch.setattr(runner.executor, "run_worker", twin)
+    monkeypatch.setattr(runner, "Keeper", Twin)
+    monkeypatch.setattr(runner.executor, "run_worker", killed)
     _run, records, said = go("user_mode")
     assert [record.status for record in records] == ["done", "done"]
     assert not any("failed" in line for line in said.lines)
@@ -268,7 +202,7 @@ def test_a_city_that_the_data_lack_is_skipped_with_the_reason(go: Go) -> None:
 
 def test_a_changed_source_under_the_same_version_is_warned_of(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     go("user_mode")
-    monkeypatch.setattr("bench.running.runner.source_hash", lambda adapter: "other")
+    monkeypatch.setattr("bench.running.model.source_hash", lambda adapter: "other")
     _, _, said = go("user_mode")
     assert sum("changed under version 1" in line for line in said.lines) == 2
 

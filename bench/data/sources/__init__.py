@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from bench.data.trajectories import Queries, Trajectories
@@ -49,6 +50,10 @@ class Source(ABC):
 
     def targets(self, city: str) -> tuple[int, ...]:
         """Return the uids of the official target users; none by default. They never train a model."""
+        return ()
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the files and folders that the data are read from; workers must not reach them."""
         return ()
 
 

@@ -74,6 +74,10 @@ class Humob(Source):
         self._known(city)
         return tuple(self.challenge.targets.get(city, ()))
 
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folder of the challenge's files."""
+        return (self.folder,)
+
     def _known(self, city: str) -> CityFiles:
         if city not in self.files:
             raise UserError(f"{self.folder}: city '{city}' is not there{nearest(city, self.files)}")

@@ -158,6 +158,10 @@ class Remembered(Source):
         """Return the uids of the official target users."""
         return self._source.targets(city)
 
+    def folders(self) -> tuple[Path, ...]:
+        """Return what the data are read from."""
+        return self._source.folders()
+
 
 class Silent:
     """Progress of a trial's cases that nobody shows: the study tells of whole trials."""

@@ -1,0 +1,26 @@
+"""A worker's first steps: ``python -P -m bench.running.start``, the job as one line of JSON on standard input.
+
+It gives up what it is not granted before it imports anything but the standard library; then the work begins.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from bench.running.confinement import Grants, confine
+
+
+def main() -> int:
+    """Confine this process, and do the job."""
+    job = json.loads(sys.stdin.buffer.readline())
+    sys.path.extend(folder for folder in job["folders"] if folder not in sys.path)
+    confined = confine(Grants(**job["grants"]))
+
+    from bench.running.worker import work
+
+    return work(job, confined=confined)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
