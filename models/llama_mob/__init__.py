@@ -62,8 +62,12 @@ class LlamaMob(Adapter):
         return precision(self.settings, device)
 
     def skip(self, split: Split) -> str | None:
-        """Refuse a split without training users of a city of the mix, and a base that this machine cannot run."""
-        from models.llama_mob.base.preflight import survey
+        """Refuse a split without training users of a city of the mix, and a base that cannot be run or had here.
+
+        A broken base is no reason to skip: the case fails when it is loaded.
+        """
+        from models.llama_mob.base.folders import Unreachable
+        from models.llama_mob.base.preflight import Lacking, survey
 
         there = {city for city, _uid in split.train.users}
         if self.settings.tuning != "none" and not there:
@@ -73,8 +77,10 @@ class LlamaMob(Adapter):
             return f"its mix names the city {lacking[0]}, where the split has no training users"
         try:
             survey(self.settings, self.device)
-        except UserError as error:
+        except (Lacking, Unreachable) as error:
             return str(error)
+        except UserError:
+            return None
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
