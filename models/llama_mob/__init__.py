@@ -67,7 +67,7 @@ class LlamaMob(Adapter):
         A broken base is no reason to skip: the case fails when it is loaded.
         """
         from models.llama_mob.base.folders import Unreachable
-        from models.llama_mob.base.preflight import Lacking, survey
+        from models.llama_mob.base.preflight import Lacking, preflight
 
         there = {city for city, _uid in split.train.users}
         if self.settings.tuning != "none" and not there:
@@ -76,7 +76,7 @@ class LlamaMob(Adapter):
         if lacking and self.settings.tuning != "none":
             return f"its mix names the city {lacking[0]}, where the split has no training users"
         try:
-            survey(self.settings, self.device)
+            preflight(self.settings, self.device)
         except (Lacking, Unreachable) as error:
             return str(error)
         except UserError:

@@ -15,7 +15,7 @@ from transformers.utils import logging
 from bench.adapters.adapter import Context
 from bench.errors import UserError
 from models.llama_mob.base import chat, checkpoint, folders, shapes
-from models.llama_mob.base.preflight import SIZES, Survey, layer_bytes, survey
+from models.llama_mob.base.preflight import SIZES, Preflight, layer_bytes, preflight
 from models.llama_mob.base.rope import Rope
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.settings import LlamaMobSettings
@@ -39,7 +39,7 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     the free memory, or the LoRA of another base.
     """
     gc.collect()  # a model before this one, held by engines that refer to themselves, may take most of the memory
-    found = survey(settings, ctx.device)
+    found = preflight(settings, ctx.device)
     tokens = _tokens(found)
     if settings.weights == "random":
         model = _random(settings, found, ctx.seed_for("llama_mob", "weights"))
@@ -50,7 +50,7 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     return Loaded(model.eval(), tokens, _facts(settings, found))
 
 
-def _tokens(found: Survey) -> Tokens:
+def _tokens(found: Preflight) -> Tokens:
     """Return the base's tokenizer, or what stands in for it."""
     if found.folder is None:
         return stand_in()
@@ -66,7 +66,7 @@ def stand_in() -> Tokens:
     return Tokens(make(PATTERN), "stand-in for Llama 3's tokenizer")
 
 
-def _pretrained(settings: LlamaMobSettings, found: Survey) -> PreTrainedModel:
+def _pretrained(settings: LlamaMobSettings, found: Preflight) -> PreTrainedModel:
     """Load a checkpoint straight onto the device: what is loaded is what was checked, all of it and finite."""
     folder = folders.with_weights(settings.base)
     checkpoint.check(folder, found.config)
@@ -96,19 +96,32 @@ def _pretrained(settings: LlamaMobSettings, found: Survey) -> PreTrainedModel:
 
 
 def _check_finite(weights: Iterable[tuple[str, torch.Tensor]], where: str) -> None:
-    """Raise UserError for a weight that is not a number or infinite, as it lies in memory; whole numbers are finite."""
+    """Raise UserError for a weight that is not a number or infinite, as it lies in memory."""
     for name, weight in weights:
-        if weight.is_floating_point() and weight.numel():
-            low, high = torch.aminmax(weight.detach())  # both are NaN where one weight is
-            if not (low.isfinite() and high.isfinite()):
-                raise UserError(f"{where}: {name} holds numbers that are not finite; copy or download it again")
+        if not all(map(_finite, (weight, *_scales(weight)))):
+            raise UserError(f"{where}: {name} holds numbers that are not finite; copy or download it again")
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    low, high = torch.aminmax(tensor.detach())  # both are NaN where one number is
+    return bool(low.isfinite() and high.isfinite())
+
+
+def _scales(weight: Any) -> Iterable[torch.Tensor]:
+    """Return the scales of a weight that bitsandbytes quantised: what was not finite is not finite in them."""
+    state = getattr(weight, "quant_state", None)
+    inner = getattr(state, "state2", None)
+    scales = (getattr(weight, "SCB", None), *(getattr(part, "absmax", None) for part in (state, inner)))
+    return [scale for scale in (*scales, getattr(state, "offset", None)) if isinstance(scale, torch.Tensor)]
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _random(settings: LlamaMobSettings, found: Survey, seed: int) -> PreTrainedModel:
+def _random(settings: LlamaMobSettings, found: Preflight, seed: int) -> PreTrainedModel:
     """Build random weights on the device and in the number format at once, without a copy in float32."""
     config = _positioned(LlamaConfig.from_dict(dict(found.config)), found.rope)
     config._attn_implementation = "sdpa"
@@ -159,7 +172,7 @@ def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrained
     return tuned if settings.quantize else tuned.merge_and_unload()
 
 
-def _facts(settings: LlamaMobSettings, found: Survey) -> Facts:
+def _facts(settings: LlamaMobSettings, found: Preflight) -> Facts:
     """Say what the base is, and what a pass over it must read and compute (bench/profiling/roofline.py)."""
     facts: Facts = {
         "parameters": shapes.parameters(found.config),

@@ -20,7 +20,7 @@ _GB = 1e9
 
 
 @dataclass(frozen=True)
-class Survey:
+class Preflight:
     """A base that can be loaded.
 
     folder: with its tokenizer, None where a stand-in must do; config: of its config.json; bytes: of its weights once
@@ -48,7 +48,7 @@ class Lacking(UserError):
     """What this machine lacks, with nothing wrong in what the user gave: a case is skipped."""
 
 
-def survey(settings: LlamaMobSettings, device: str) -> Survey:
+def preflight(settings: LlamaMobSettings, device: str) -> Preflight:
     """Look a base through.
 
     Raises UserError saying what is broken, and ``Lacking`` or ``folders.Unreachable`` for what is not to be had here.
@@ -56,6 +56,7 @@ def survey(settings: LlamaMobSettings, device: str) -> Survey:
     numbers = precision(settings, device)
     folder, config = _shape(settings)
     where = "config.json" if folder is None else str(folder / "config.json")
+    positions = rope(config, where, settings.rope_scaling)
     if folder and settings.weights == "pretrained" and not on_hub(settings.base):
         checkpoint.check(folder, config)
     stored = None if settings.weights == "random" else checkpoint.quantised(config, Path(where))
@@ -68,8 +69,7 @@ def survey(settings: LlamaMobSettings, device: str) -> Survey:
     weights = _bytes(config, quantised, SIZES[numbers])
     tuned = FULL_TUNING_BYTES * shapes.parameters(config)
     _check_room(settings, tuned if settings.tuning == "full" else weights, device)
-    positions = rope(config, where, settings.rope_scaling)
-    return Survey(folder, config, weights, quantised, positions, device, numbers)
+    return Preflight(folder, config, weights, quantised, positions, device, numbers)
 
 
 def _shape(settings: LlamaMobSettings) -> tuple[Path | None, Mapping[str, Any]]:

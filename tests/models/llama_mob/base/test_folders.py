@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bench.adapters.adapter import Context
 from bench.errors import UserError
 from models.llama_mob.base import base, folders, preflight
 from models.llama_mob.settings import TINY, LlamaMobSettings
+from models.llama_mob.tuning import lora
 
 OTHER = "f" * 40
 
@@ -42,11 +44,11 @@ def recorded(named: Path | str) -> str:
 
 def test_the_caches_layout_is_understood(hub: Path, small: Path) -> None:
     snapshot = made.cached(hub, small)
-    lora = made.lora(small, hub / "lora")
+    tuned = made.lora(small, hub / "lora")
     for named in (snapshot, snapshot.parents[1], "acme/Small"):
-        assert load(named, lora=lora).facts["parameters"] == load(small).facts["parameters"]
+        assert load(named, lora=tuned).facts["parameters"] == load(small).facts["parameters"]
     of_snapshot = made.edit(
-        lora, "adapter_config.json", base_model_name_or_path=f"/elsewhere/{snapshot.relative_to(hub)}"
+        tuned, "adapter_config.json", base_model_name_or_path=f"/elsewhere/{snapshot.relative_to(hub)}"
     )
     assert load(small, lora=of_snapshot).model
     assert recorded(snapshot) == recorded(snapshot.parents[1]) == recorded(small)
@@ -132,3 +134,10 @@ def test_names_of_bases(hub: Path, small: Path) -> None:
     assert folders.names(str(snapshot), snapshot) == {str(snapshot), "acme/Small"}
     assert folders.hub_id("models--gpt2") == "gpt2"
     assert folders.hub_id("acme/Small") is None
+
+
+@pytest.mark.parametrize("part", ["", "snapshots/" + made.COMMIT])
+def test_a_lora_of_our_own_names_the_repository_of_its_base(part: str, hub: Path, small: Path, tmp_path: Path) -> None:
+    repository = made.cached(hub, small).parents[1]
+    lora.save({}, LlamaMobSettings(base=str(repository / part)), tmp_path)
+    assert json.loads((tmp_path / lora.CONFIG).read_text())["base_model_name_or_path"] == "acme/Small"

@@ -89,6 +89,12 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no layer named": (_config(target_modules=["c_attn"]), r"target_modules \['c_attn'\] names no layer"),
     "another base": (_config(base_model_name_or_path="acme/Large"), "it was tuned on acme/Large"),
+    "another kind": (_config(peft_type="PROMPT_TUNING"), "only LORA is read"),
+    "no config": (lambda f: (f / "adapter_config.json").unlink(), "adapter_config.json: not there"),
+    "pickled": (
+        lambda f: (f / made.LORA_WEIGHTS).rename(f / "adapter_model.bin"),
+        "pickled weights are not read",
+    ),
     "another width": (
         _tensors(lambda t: t | {f"{Q}.lora_A.weight": torch.zeros(4, 64)}),
         r"q_proj.lora_A.weight is 4 x 64, where the base \(16 x 16\) .* 4 x 16: it is of another base",

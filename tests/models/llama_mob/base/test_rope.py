@@ -35,7 +35,7 @@ def load(folder: Path, **settings: Any) -> base.Loaded:
     return base.load(LlamaMobSettings(base=str(folder), **{"tuning": "none", **settings}), Context())
 
 
-@pytest.mark.parametrize("given", [{"rope_scaling": 6.1}, {"preset": "paper", "tuning": "none"}])
+@pytest.mark.parametrize("given", [{"rope_scaling": 6.1}, {"preset": "paper", "quantize": None}])
 def test_a_base_that_stretches_its_own_positions_keeps_them(llama3: Path, given: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"rope llama3, factor 8\) and reads 32,768 tokens.*set rope_scaling to null"):
         load(llama3, **given)

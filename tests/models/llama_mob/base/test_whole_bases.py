@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -137,6 +138,41 @@ LOADED: dict[str, Callable[[Path], object]] = {
 def test_what_transformers_loads_rightly_is_loaded_alike(case: str, copy: Path) -> None:
     LOADED[case](copy)
     assert torch.equal(scores(load(copy).model), as_transformers_loads(copy))
+
+
+def _packed(tensors: made.Tensors) -> made.Tensors:
+    """Store the linear maps as bitsandbytes does in 4 bits: two numbers a byte, with their scales beside them."""
+    maps = {name: tensor for name, tensor in tensors.items() if "_proj" in name}
+    tensors |= {name: torch.zeros(tensor.numel() // 2, 1).byte() for name, tensor in maps.items()}
+    tensors |= {f"{name}.absmax": torch.ones(6) for name in maps}
+    return tensors | {f"{name}.quant_state.bitsandbytes__nf4": torch.zeros(77).byte() for name in maps}
+
+
+def test_weights_stored_quantised_are_compared_by_name(copy: Path) -> None:
+    def check() -> None:
+        checkpoint.check(copy, checkpoint.read_config(copy))
+
+    made.edit(made.change(copy, _packed), quantization_config=made.BITS)
+    check()
+    made.change(copy, lambda tensors: tensors | {"model.layers.7.mlp.up_proj.weight.absmax": torch.ones(6)})
+    with pytest.raises(UserError, match=r"holds 1 tensors that config.json does not ask for \(model.layers.7"):
+        check()
+    made.change(copy, made.without("layers.1.mlp.up_proj.weight"))
+    with pytest.raises(UserError, match=r"lacks 1 of 21 weights \(model.layers.1.mlp.up_proj.weight\)"):
+        check()
+
+
+@pytest.mark.parametrize("broken", ["SCB", "absmax", "offset", "inner absmax"])
+def test_quantised_weights_are_finite_where_their_scales_are(broken: str) -> None:
+    scales = {name: torch.tensor([1.0]) for name in ("SCB", "absmax", "offset", "inner absmax")}
+    weight: Any = torch.nn.Parameter(torch.zeros(8).byte(), requires_grad=False)
+    inner = SimpleNamespace(absmax=scales["inner absmax"])
+    weight.SCB = scales["SCB"]
+    weight.quant_state = SimpleNamespace(absmax=scales["absmax"], offset=scales["offset"], state2=inner)
+    base._check_finite([("w", weight)], "here")
+    scales[broken].fill_(float("nan"))
+    with pytest.raises(UserError, match="here: w holds numbers that are not finite"):
+        base._check_finite([("w", weight)], "here")
 
 
 def test_a_layer_that_was_not_read_is_refused_whatever_the_headers_said(
