@@ -41,6 +41,7 @@ class LlamaMob(Adapter):
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
         super().__init__(settings)
+        self.settings = self.settings.pinned()
         if self.settings.tuning == "none":
             self.learns_from = "nothing"  # type: ignore[misc]
         if self.settings.quantize:

@@ -7,7 +7,7 @@ import math
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -18,7 +18,7 @@ AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
 TINY = Path(__file__).parent / "tiny"
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 TARGETS: tuple[Target, ...] = get_args(Target)
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
 
 # arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections. The
 # script loads 4-bit weights (set ``quantize``) and keeps AdamW's moments in 8 bits, which is not done here.
@@ -47,7 +47,7 @@ TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
 
 
 def on_hub(base: str) -> bool:
-    """Return whether a base is named as the hub names repositories (OWNER/NAME) and no folder is."""
+    """Return whether a base is named as the hub names repositories (OWNER/NAME, perhaps @COMMIT) and no folder is."""
     return bool(_HUB_ID.fullmatch(base)) and not Path(base).exists()
 
 
@@ -132,7 +132,9 @@ class LlamaMobSettings(adapter.Settings):
     preset: Literal["paper"] | None = Field(
         None, description="paper: the published settings; what else is set here comes before them"
     )
-    base: str = Field("tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id")
+    base: str = Field(
+        "tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id, perhaps with @COMMIT"
+    )
     weights: Literal["pretrained", "random"] = Field(
         "pretrained", description="random: of the same shape, never trained; for latency and as a control"
     )
@@ -231,6 +233,14 @@ class LlamaMobSettings(adapter.Settings):
         """Return the learning rate, with the default of the chosen tuning."""
         return self.learning_rate or {"lora": 5e-4, "full": 1e-4, "none": 0.0}[self.tuning]
 
+    def pinned(self) -> Self:
+        """Return the settings with the commit of a base that is in the hub's cache: it may move while cases run."""
+        from models.llama_mob.base import folders
+
+        if not on_hub(self.base) or not folders.is_cached(self.base):
+            return self
+        return self.model_copy(update={"base": folders.pinned(self.base)})
+
     def recorded(self) -> dict[str, Any]:
         """Return the settings without folders of this machine: files and folders by a hash of what they hold.
 
@@ -246,8 +256,7 @@ class LlamaMobSettings(adapter.Settings):
         if self.base == "tiny":
             plain["base"] = f"tiny {_hashed('base', TINY)}"
         elif on_hub(self.base):
-            commit = folders.commit(self.base)
-            plain["base"] = f"{self.base}@{commit}" if commit else self.base
+            plain["base"] = folders.pinned(self.base)
         else:
             plain["base"] = _hashed("base", folders.located(Path(self.base)))
         return plain

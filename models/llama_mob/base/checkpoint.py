@@ -131,6 +131,7 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
 
     Of weights that are stored quantised the names are compared, and the shapes of those that are not.
     """
+    _check_nothing_beside(folder, config)
     found, wanted = headers(folder), shapes.tensors(config)
     packed = {name for name in wanted if name in found and found[name].format not in FLOATS}
     _check_formats(folder, found, packed, quantised(config, folder / "config.json"))
@@ -151,6 +152,17 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
             f"{folder}: holds {len(over)} tensors that config.json does not ask for ({over[0]}); config and weights "
             "must be of one model"
         )
+
+
+def _check_nothing_beside(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raise UserError for what would make transformers read other weights than those checked here."""
+    if (folder / "adapter_config.json").exists():
+        raise UserError(
+            f"{folder}: holds adapter_config.json, a LoRA's, which would be put on the base without a word: take it "
+            "out, and name the LoRA's folder as lora"
+        )
+    if config.get("transformers_weights") is not None:
+        raise UserError(f"{folder / 'config.json'}: transformers_weights names another file; take the key out")
 
 
 def _check_formats(folder: Path, found: Mapping[str, Entry], packed: set[str], said: Quantised | None) -> None:

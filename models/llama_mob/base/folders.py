@@ -60,18 +60,30 @@ def hub_id(path: str) -> str | None:
 
 def names(base: str, folder: Path | None) -> set[str]:
     """Return what a base may be called: as it was given, and as its folder is."""
-    if folder is None or base == "tiny" or on_hub(base):
+    if on_hub(base):
+        return {repository(base)}
+    if folder is None or base == "tiny":
         return {base}
     path = folder.absolute()
     return {base, hub_id(str(path)) or path.resolve().name}
 
 
-def commit(base: str) -> str | None:
-    """Return the commit of a hub id that is used, downloading its small files; None where the hub does not give it."""
+def repository(base: str) -> str:
+    """Return a hub id without a commit."""
+    return base.partition("@")[0]
+
+
+def pinned(base: str) -> str:
+    """Return a hub id with the commit that is used, downloading its small files; as given if that fails."""
     try:
-        return _snapshot(base).name
+        return f"{repository(base)}@{_snapshot(base).name}"
     except Unreachable:
-        return None
+        return base
+
+
+def is_cached(base: str) -> bool:
+    """Return whether config and tokenizer of a hub id are in the hub's cache."""
+    return _cached(base) is not None
 
 
 def _snapshot(base: str) -> Path:
@@ -116,10 +128,11 @@ def _from_hub(
         from huggingface_hub import snapshot_download
     except ImportError:
         raise Unreachable(f"base {base}: the hub needs a package: pip install huggingface_hub") from None
+    name, _at, said = base.partition("@")
     try:  # the folder "original" of some repositories holds the weights once more, pickled
         path = snapshot_download(
-            base,
-            revision=revision,
+            name,
+            revision=revision or said or None,
             allow_patterns=list(patterns),
             ignore_patterns="original/*",
             local_files_only=local_files_only,

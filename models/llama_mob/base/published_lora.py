@@ -64,8 +64,8 @@ def _check_tensors(
         match, is_now = _TENSOR.fullmatch(name), by(entry.shape)
         if match is None:
             raise UserError(
-                f"lora {folder}: {name} ({is_now}) is no LoRA matrix A or B and no whole weight; such a LoRA is not "
-                "read: merge it into its base and name that folder as the base"
+                f"lora {folder}: {name} ({is_now}) is no LoRA matrix A or B and no whole weight; LoRAs with "
+                "more (biases, magnitudes, ...) are not read: take a plain one, or a base with it merged in"
             )
         module, part = f"{match['module']}.weight", match["part"]
         if config.get("tie_word_embeddings") and module in (HEAD, _EMBEDDINGS):

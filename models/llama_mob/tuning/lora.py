@@ -63,7 +63,7 @@ def load(folder: Path) -> dict[str, Tensor]:
 def _named(settings: LlamaMobSettings) -> str:
     """Return the base's name without folders of this machine."""
     if settings.base == "tiny" or on_hub(settings.base):
-        return settings.base
+        return folders.repository(settings.base)
     return folders.hub_id(settings.base) or Path(settings.base).name
 
 

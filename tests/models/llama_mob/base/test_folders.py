@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import weights_folders as made
 from huggingface_hub import constants
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
+from models.llama_mob import LlamaMob
 from models.llama_mob.base import base, folders, preflight
 from models.llama_mob.settings import TINY, LlamaMobSettings
 from models.llama_mob.tuning import lora
@@ -76,8 +78,14 @@ def test_of_several_snapshots_main_decides(hub: Path, small: Path) -> None:
 def test_a_snapshot_that_moved_is_another_base(hub: Path, small: Path) -> None:
     made.cached(hub, small)
     assert recorded("acme/Small") == f"acme/Small@{made.COMMIT}"
-    made.cached(hub, small, commit=OTHER)
+    planned = LlamaMob(LlamaMobSettings(base="acme/Small", tuning="none"))
+    other = made.cached(hub, made.base(hub / "other", seed=1), commit=OTHER)
     assert recorded("acme/Small") == f"acme/Small@{OTHER}"
+    assert recorded(f"acme/Small@{made.COMMIT}") == f"acme/Small@{made.COMMIT}"
+    assert planned.settings.recorded()["base"] == f"acme/Small@{made.COMMIT}", "what was planned stays"
+    for named, folder in ((planned.settings.base, small), ("acme/Small", other)):
+        head = load(named).model.get_output_embeddings().weight
+        assert torch.equal(head, load(folder).model.get_output_embeddings().weight)
 
 
 def test_weights_are_of_the_commit_that_the_config_is_of(
@@ -131,6 +139,7 @@ def test_names_of_bases(hub: Path, small: Path) -> None:
     assert folders.names("tiny", TINY) == {"tiny"}
     assert folders.small_files("tiny") == TINY
     snapshot = made.cached(hub, small)
+    assert folders.names(f"acme/Small@{made.COMMIT}", snapshot) == {"acme/Small"}
     assert folders.names(str(snapshot), snapshot) == {str(snapshot), "acme/Small"}
     assert folders.hub_id("models--gpt2") == "gpt2"
     assert folders.hub_id("acme/Small") is None

@@ -92,6 +92,11 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         r"lacks 1 of 21 weights \(lm_head.weight\); if its head is its embeddings, set tie_word_embeddings to true",
     ),
     "layers left over": (lambda f: made.edit(f, num_hidden_layers=1), r"holds 9 tensors that config.json does not ask"),
+    "a LoRA in its folder": (
+        lambda f: made.edit(f, "adapter_config.json", peft_type="LORA"),
+        "take it out, and name the",
+    ),
+    "a file of its own": (lambda f: made.edit(f, transformers_weights="x.safetensors"), "transformers_weights names"),
     "in two shards": (_in_two_shards, "stands in another shard too"),
     "outside": (_index_that_points_outside, "names of files beside it"),
     "dynamic": (lambda f: made.edit(f, rope_scaling={"type": "dynamic", "factor": 2.0}), "rope dynamic is not read"),
