@@ -84,8 +84,8 @@ def _pretrained(settings: LlamaMobSettings, found: Preflight) -> PreTrainedModel
             attn_implementation="sdpa",
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, ImportError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({_first_line(error)})") from None
+    except Exception as error:  # whatever the library makes of somebody's files
+        raise UserError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
     model, told = loaded
     unread = sorted(map(str, {*told["missing_keys"], *told["mismatched_keys"]}))
     if unread:
@@ -165,8 +165,8 @@ def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrained
     folder = folders.located(Path(str(settings.lora)))
     try:
         tuned: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-        raise UserError(f"lora {folder}: cannot be loaded ({_first_line(error)})") from None
+    except Exception as error:  # whatever the library makes of somebody's files
+        raise UserError(f"lora {folder}: cannot be loaded ({_first_line(error)})") from error
     added = ((name, weight) for name, weight in tuned.named_parameters() if "lora_" in name or "modules_to" in name)
     _check_finite(added, f"lora {folder}")
     return tuned if settings.quantize else tuned.merge_and_unload()

@@ -17,7 +17,14 @@ FLOATS = ("F64", "F32", "F16", "BF16")  # formats of weights that are not quanti
 Quantised = Literal["4bit", "8bit"]
 PICKLED = ("*.bin", "*.pth", "*.pt")
 _LONGEST_HEADER = 100 << 20  # bytes; safetensors' own limit
-_NEEDED = ("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "vocab_size")
+_NEEDED = {  # sizes that a config must have -> the largest believed
+    "hidden_size": 1 << 20,
+    "intermediate_size": 1 << 20,
+    "num_attention_heads": 1 << 12,
+    "num_hidden_layers": 1 << 12,
+    "vocab_size": 1 << 24,
+}
+_OPTIONAL = {"num_key_value_heads": 1 << 12, "head_dim": 1 << 16, "max_position_embeddings": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_json(path, "a base needs its config beside its weights")
     if config.get("model_type") != "llama":
         raise UserError(f"{path}: model_type is {config.get('model_type')!r}; a base must be a llama")
-    lacking = [name for name in _NEEDED if not isinstance(config.get(name), int)]
+    lacking = [name for name in _NEEDED if config.get(name) is None]
     if lacking:
         raise UserError(f"{path}: lacks {', '.join(lacking)}; copy or download it again")
+    for name, most in (_NEEDED | _OPTIONAL).items():
+        size = config.get(name)
+        if size is not None and not (type(size) is int and 1 <= size <= most):
+            raise UserError(f"{path}: {name} is {size!r}, not a whole number from 1 to {most:,}; download it again")
     return config
 
 
@@ -99,7 +110,7 @@ def read_header(path: Path) -> dict[str, Entry]:
         content.pop("__metadata__", None)
         end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
         found = {name: _entry(entry) for name, entry in content.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as safetensors ({error}); copy or download it again") from None
     if size != 8 + length + end:
         raise UserError(
@@ -210,7 +221,7 @@ def read_json(path: Path, hint: str) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not there; {hint}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON ({error}); copy or download it again") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no JSON object; copy or download it again")

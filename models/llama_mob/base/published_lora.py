@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
 from bench.errors import UserError
 from models.llama_mob.base import folders, shapes
 from models.llama_mob.base.checkpoint import HEAD, Entry, by, read_header, read_json
@@ -20,6 +22,31 @@ _NOISE = re.compile(r"(-bnb-(4|8)bit|-unsloth|-hf)+$|^meta-")
 _EMBEDDINGS = "model.embed_tokens.weight"
 
 
+class LoraSettings(BaseModel):
+    """What of a LoRA's config decides which tensors its file must hold; defaults are peft's."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    peft_type: str
+    base_model_name_or_path: str | None = None
+    r: int = Field(8, ge=1)
+    rank_pattern: dict[str, int] | None = None
+    target_modules: str | list[str] | None = None
+    exclude_modules: str | list[str] | None = None
+    modules_to_save: list[str] | None = None
+    layers_to_transform: int | list[int] | None = None
+
+    @field_validator("target_modules", "exclude_modules")
+    @classmethod
+    def _is_a_pattern(cls, names: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(names, str):
+            try:
+                re.compile(names)
+            except re.error as error:
+                raise ValueError(f"is no pattern ({error})") from None
+        return names
+
+
 def check(folder: Path, config: Mapping[str, Any], base: Collection[str]) -> None:
     """Raise UserError unless a folder holds a whole LoRA for a base.
 
@@ -28,9 +55,7 @@ def check(folder: Path, config: Mapping[str, Any], base: Collection[str]) -> Non
     """
     if not folder.is_dir():
         raise UserError(f"lora {folder}: there is no such folder")
-    said = read_json(folder / CONFIG, "a LoRA's folder holds it beside the weights")
-    if str(said.get("peft_type")).upper() != "LORA":
-        raise UserError(f"{folder / CONFIG}: peft_type is {said.get('peft_type')!r}; only LORA is read")
+    said = _read(folder / CONFIG)
     if not (folder / WEIGHTS).is_file():
         pickled = (folder / "adapter_model.bin").exists()
         raise UserError(f"lora {folder}: there is no {WEIGHTS}" + ("; pickled weights are not read" if pickled else ""))
@@ -40,24 +65,35 @@ def check(folder: Path, config: Mapping[str, Any], base: Collection[str]) -> Non
     _check_layers(folder, found, said, config)
 
 
+def _read(path: Path) -> LoraSettings:
+    """Read a LoRA's config. Raises UserError unless it is one."""
+    try:
+        said = LoraSettings.model_validate(read_json(path, "a LoRA's folder holds it beside the weights"))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise UserError(f"{path}: {key}: {fault['msg']}; copy or download it again") from None
+    if said.peft_type.upper() != "LORA":
+        raise UserError(f"{path}: peft_type is {said.peft_type!r}; only LORA is read")
+    return said
+
+
 def plain_name(name: str) -> str:
     """Return a model's name without owner or folders, letter case, and the marks of quantised copies."""
     name = folders.hub_id(name) or name
     return _NOISE.sub("", _NOISE.sub("", re.split(r"[\\/]", name.rstrip("\\/"))[-1].lower()))
 
 
-def _check_base(folder: Path, said: Mapping[str, Any], base: Collection[str]) -> None:
-    tuned_on = said.get("base_model_name_or_path")
-    if tuned_on and plain_name(str(tuned_on)) not in {plain_name(name) for name in base}:
+def _check_base(folder: Path, said: LoraSettings, base: Collection[str]) -> None:
+    tuned_on = said.base_model_name_or_path
+    if tuned_on and plain_name(tuned_on) not in {plain_name(name) for name in base}:
         raise UserError(
             f"lora {folder}: it was tuned on {tuned_on}, the base is {' alias '.join(sorted(base))}; "
-            f"take its own base (in a folder named {plain_name(str(tuned_on))})"
+            f"take its own base (in a folder named {plain_name(tuned_on)})"
         )
 
 
-def _check_tensors(
-    folder: Path, found: Mapping[str, Entry], said: Mapping[str, Any], config: Mapping[str, Any]
-) -> None:
+def _check_tensors(folder: Path, found: Mapping[str, Entry], said: LoraSettings, config: Mapping[str, Any]) -> None:
     """Raise UserError for a tensor that would not be used, or is of other sizes than the base and the rank ask for."""
     wanted = shapes.tensors(config)
     for name, entry in found.items():
@@ -88,21 +124,21 @@ def _check_tensors(
             )
 
 
-def _rank(entry: Entry, part: str, said: Mapping[str, Any]) -> int:
+def _rank(entry: Entry, part: str, said: LoraSettings) -> int:
     """Return the rank that a matrix must have: the config's or, where layers have ranks of their own, its own."""
-    if said.get("rank_pattern") and len(entry.shape) == 2:
+    if said.rank_pattern and len(entry.shape) == 2:
         return entry.shape[0] if part == "lora_A." else entry.shape[1]
-    return int(said.get("r") or 8)  # peft's default
+    return said.r
 
 
-def _check_layers(folder: Path, found: Mapping[str, Entry], said: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+def _check_layers(folder: Path, found: Mapping[str, Entry], said: LoraSettings, config: Mapping[str, Any]) -> None:
     """Raise UserError unless the file's matrices are those of the layers that the config names."""
     modules = [name.removesuffix(".weight") for name in shapes.tensors(config) if name.endswith("weight")]
-    targets, saved = _targets(said, modules), _ends_in(modules, said.get("modules_to_save") or ())
+    targets, saved = _targets(said, modules), _ends_in(modules, said.modules_to_save or ())
     named = {f"base_model.model.{module}.lora_{side}.weight" for module in targets for side in "AB"}
     named |= {f"base_model.model.{module}.weight" for module in saved}
     if not targets:
-        raise UserError(f"{folder / CONFIG}: target_modules {said.get('target_modules')!r} names no layer of the base")
+        raise UserError(f"{folder / CONFIG}: target_modules {said.target_modules!r} names no layer of the base")
     lacking = sorted(named - set(found))
     if lacking:
         raise UserError(
@@ -117,9 +153,9 @@ def _check_layers(folder: Path, found: Mapping[str, Entry], said: Mapping[str, A
         )
 
 
-def _targets(said: Mapping[str, Any], modules: list[str]) -> set[str]:
+def _targets(said: LoraSettings, modules: list[str]) -> set[str]:
     """Return the modules that a LoRA's config names, as peft reads it."""
-    asked, layers = said.get("target_modules"), said.get("layers_to_transform")
+    asked, layers = said.target_modules, said.layers_to_transform
     linear = [module for module in modules if module.endswith("_proj")]
     if asked == "all-linear":
         chosen = set(linear)
@@ -130,7 +166,7 @@ def _targets(said: Mapping[str, Any], modules: list[str]) -> set[str]:
         if layers is not None:
             kept = {layers} if isinstance(layers, int) else set(layers)
             chosen = {module for module in chosen if (at := re.search(r"\.(\d+)\.", module)) and int(at[1]) in kept}
-    left_out = said.get("exclude_modules") or ()
+    left_out = said.exclude_modules or ()
     if isinstance(left_out, str):
         return {module for module in chosen if not re.fullmatch(left_out, module)}
     return chosen - _ends_in(modules, left_out)

@@ -68,8 +68,10 @@ def _said(config: Mapping[str, Any], where: str) -> tuple[str, float, float, int
         own = float(said.get("factor") or 1.0)
         theta = float(said.get("rope_theta") or config.get("rope_theta") or _THETA)
         context = int(config.get("max_position_embeddings") or _CONTEXT)
-    except (AttributeError, TypeError, ValueError):
+        if kind == "linear" and "rope_type" not in said:
+            context = round(context * own)  # with the old key `type`, max_position_embeddings is what it was before
+        if not (own > 0 and theta > 0):
+            raise ValueError
+    except (AttributeError, TypeError, ValueError, OverflowError):
         raise UserError(f"{where}: rope_scaling cannot be read ({said!r}); copy or download it again") from None
-    if kind == "linear" and "rope_type" not in said:
-        context = round(context * own)  # with the old key `type`, max_position_embeddings is what it was before
     return kind, own, theta, context
