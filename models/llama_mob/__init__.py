@@ -41,6 +41,7 @@ class LlamaMob(Adapter):
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
         super().__init__(settings)
+        self.settings = self.settings.pinned()
         if self.settings.tuning == "none":
             self.learns_from = "nothing"  # type: ignore[misc]
         if self.settings.quantize:
@@ -63,8 +64,12 @@ class LlamaMob(Adapter):
         return precision(self.settings, device)
 
     def skip(self, split: Split) -> str | None:
-        """Refuse a split without training users of a city of the mix, and a base that this machine cannot run."""
-        from models.llama_mob.base.preflight import survey
+        """Refuse a split without training users of a city of the mix, and a base that cannot be run or had here.
+
+        A broken base is no reason to skip: the case fails when it is loaded.
+        """
+        from models.llama_mob.base.folders import Unreachable
+        from models.llama_mob.base.preflight import Lacking, preflight
 
         there = {city for city, _uid in split.train.users}
         if self.settings.tuning != "none" and not there:
@@ -73,9 +78,11 @@ class LlamaMob(Adapter):
         if lacking and self.settings.tuning != "none":
             return f"its mix names the city {lacking[0]}, where the split has no training users"
         try:
-            survey(self.settings, self.device)
-        except UserError as error:
+            preflight(self.settings, self.device)
+        except (Lacking, Unreachable) as error:
             return str(error)
+        except UserError:
+            return None
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:

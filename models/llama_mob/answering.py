@@ -17,6 +17,7 @@ from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories,
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from models.llama_mob.base.permutation import Permutation
+from models.llama_mob.base.rope import STRETCHABLE
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
@@ -27,6 +28,7 @@ from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
 from models.llama_mob.tuning.examples import recent
 
+FEWER = "take fewer history_days, or another base (this one stretches its own positions)"
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
 Spent = dict[str, float]
@@ -134,12 +136,14 @@ def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:
 
 def check_context(model: PreTrainedModel, settings: LlamaMobSettings, tokens: int) -> None:
     """Raise UserError where a prompt and its answer are longer than what the base reads."""
-    reads = int(causal_of(model).config.max_position_embeddings)
+    config = causal_of(model).config
+    reads = int(config.max_position_embeddings)
     if tokens > reads:
-        factor = (settings.rope_scaling or 1) * tokens / reads
+        factor = math.ceil(10 * (settings.rope_scaling or 1) * tokens / reads) / 10
+        stretches = config.rope_parameters["rope_type"] in STRETCHABLE
         raise UserError(
-            f"llama_mob: prompt and answer take {tokens:,} tokens, the base reads {reads:,}: set rope_scaling to "
-            f"{math.ceil(10 * factor) / 10:g} or more, or take fewer history_days"
+            f"llama_mob: prompt and answer take {tokens:,} tokens, the base reads {reads:,}: "
+            + (f"set rope_scaling to {factor:g} or more, or take fewer history_days" if stretches else FEWER)
         )
 
 

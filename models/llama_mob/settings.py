@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.adapters import adapter
 from bench.errors import UserError
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
 TINY = Path(__file__).parent / "tiny"
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 TARGETS: tuple[Target, ...] = get_args(Target)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
 
 # arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections. The
 # script loads 4-bit weights (set ``quantize``) and keeps AdamW's moments in 8 bits, which is not done here.
@@ -43,6 +44,22 @@ PAPER: dict[str, Any] = {
 }
 # A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
 TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
+
+
+def on_hub(base: str) -> bool:
+    """Return whether a base is named as the hub names repositories (OWNER/NAME, perhaps @COMMIT) and no folder is."""
+    return bool(_HUB_ID.fullmatch(base)) and not Path(base).exists()
+
+
+def _there(path: Path) -> Path:
+    """Return a path of the user's with ~ as the home folder. Raises ValueError if nothing is there."""
+    path = path.expanduser()
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder")
+    return path
+
+
+UserPath = Annotated[Path, AfterValidator(_there)]
 
 
 class Instruction(BaseModel):
@@ -115,7 +132,9 @@ class LlamaMobSettings(adapter.Settings):
     preset: Literal["paper"] | None = Field(
         None, description="paper: the published settings; what else is set here comes before them"
     )
-    base: str = Field("tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id")
+    base: str = Field(
+        "tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id, perhaps with @COMMIT"
+    )
     weights: Literal["pretrained", "random"] = Field(
         "pretrained", description="random: of the same shape, never trained; for latency and as a control"
     )
@@ -125,7 +144,10 @@ class LlamaMobSettings(adapter.Settings):
     )
     trained_on: tuple[str, ...] = Field((), description="cities that the base or the published LoRA was tuned on")
     rope_scaling: float | None = Field(
-        None, gt=1, description="linear factor on positions, for more than the base's context; the paper: 50000/8192"
+        None,
+        gt=1,
+        description="linear factor on positions, for more than the base's context; not where it stretches its own "
+        "(rope llama3, yarn); the paper: 50000/8192",
     )
     quantize: Literal["4bit", "8bit"] | None = Field(None, description="by bitsandbytes, on CUDA only; saves memory")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -187,7 +209,10 @@ class LlamaMobSettings(adapter.Settings):
     @field_validator("base")
     @classmethod
     def _at_home(cls, base: str) -> str:
-        return str(Path(base).expanduser()) if base.startswith("~") else base
+        base = str(Path(base).expanduser()) if base.startswith("~") else base
+        if base != "tiny" and not on_hub(base) and not Path(base).is_dir():
+            raise ValueError(f"{base}: there is no such folder; a base is `tiny`, a folder or a hub id (OWNER/NAME)")
+        return base
 
     @model_validator(mode="before")
     @classmethod
@@ -208,18 +233,32 @@ class LlamaMobSettings(adapter.Settings):
         """Return the learning rate, with the default of the chosen tuning."""
         return self.learning_rate or {"lora": 5e-4, "full": 1e-4, "none": 0.0}[self.tuning]
 
+    def pinned(self) -> Self:
+        """Return the settings with the commit of a base that is in the hub's cache: it may move while cases run."""
+        from models.llama_mob.base import folders
+
+        if not on_hub(self.base) or not folders.is_cached(self.base):
+            return self
+        return self.model_copy(update={"base": folders.pinned(self.base)})
+
     def recorded(self) -> dict[str, Any]:
-        """Return the settings without folders of this machine: files and folders by a hash of what they hold."""
+        """Return the settings without folders of this machine: files and folders by a hash of what they hold.
+
+        A base of the hub is named with the commit that is used, where the hub or its cache gives it.
+        """
+        from models.llama_mob.base import folders
+
         plain = self.model_dump(mode="json")
         if self.lora:
-            plain["lora"] = _hashed("lora", self.lora)
+            plain["lora"] = _hashed("lora", folders.located(self.lora))
         if self.instruction.template:
             plain["instruction"]["template"] = _hashed("instruction.template", self.instruction.template)
-        folder = Path(self.base)
-        if self.base != "tiny" and folder.is_dir():
-            plain["base"] = _hashed("base", folder)
-        elif self.base == "tiny":
+        if self.base == "tiny":
             plain["base"] = f"tiny {_hashed('base', TINY)}"
+        elif on_hub(self.base):
+            plain["base"] = folders.pinned(self.base)
+        else:
+            plain["base"] = _hashed("base", folders.located(Path(self.base)))
         return plain
 
 

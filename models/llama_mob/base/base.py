@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
@@ -12,8 +14,9 @@ from transformers.utils import logging
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
-from models.llama_mob.base import checkpoint, folders, shapes
-from models.llama_mob.base.preflight import SIZES, Survey, layer_bytes, survey
+from models.llama_mob.base import chat, checkpoint, folders, shapes
+from models.llama_mob.base.preflight import SIZES, Preflight, layer_bytes, preflight
+from models.llama_mob.base.rope import Rope
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.settings import LlamaMobSettings
 
@@ -36,10 +39,8 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     the free memory, or the LoRA of another base.
     """
     gc.collect()  # a model before this one, held by engines that refer to themselves, may take most of the memory
-    found = survey(settings, ctx.device)
-    tokens = stand_in() if found.folder is None else Tokens.load(found.folder)
-    if tokens.size > int(found.config["vocab_size"]):
-        raise UserError(f"{tokens.name}: has {tokens.size} tokens, the base {found.config['vocab_size']}")
+    found = preflight(settings, ctx.device)
+    tokens = _tokens(found)
     if settings.weights == "random":
         model = _random(settings, found, ctx.seed_for("llama_mob", "weights"))
     else:
@@ -47,6 +48,14 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     if settings.lora:
         model = _with_lora(model, settings)
     return Loaded(model.eval(), tokens, _facts(settings, found))
+
+
+def _tokens(found: Preflight) -> Tokens:
+    """Return the base's tokenizer, or what stands in for it."""
+    if found.folder is None:
+        return stand_in()
+    marks = checkpoint.end_marks(found.folder, found.config)
+    return Tokens.load(found.folder, base_size=int(found.config["vocab_size"]), end_marks=marks)
 
 
 def stand_in() -> Tokens:
@@ -57,14 +66,14 @@ def stand_in() -> Tokens:
     return Tokens(make(PATTERN), "stand-in for Llama 3's tokenizer")
 
 
-def _pretrained(settings: LlamaMobSettings, found: Survey) -> PreTrainedModel:
-    """Load a checkpoint straight onto the device; the survey has seen that it is whole."""
+def _pretrained(settings: LlamaMobSettings, found: Preflight) -> PreTrainedModel:
+    """Load a checkpoint straight onto the device: what is loaded is what was checked, all of it and finite."""
     folder = folders.with_weights(settings.base)
     checkpoint.check(folder, found.config)
     logging.disable_progress_bar()
     try:
-        config = _scaled(AutoConfig.from_pretrained(folder, trust_remote_code=False), settings.rope_scaling)
-        model: PreTrainedModel = LlamaForCausalLM.from_pretrained(
+        config = _positioned(AutoConfig.from_pretrained(folder, trust_remote_code=False), found.rope)
+        loaded: Any = LlamaForCausalLM.from_pretrained(
             folder,
             config=config,
             dtype=getattr(torch, found.precision),
@@ -73,16 +82,48 @@ def _pretrained(settings: LlamaMobSettings, found: Survey) -> PreTrainedModel:
             use_safetensors=True,
             local_files_only=True,
             attn_implementation="sdpa",
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({str(error).strip().splitlines()[0]})") from None
+    except Exception as error:  # whatever the library makes of somebody's files
+        raise UserError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
+    model, told = loaded
+    unread = sorted(map(str, {*told["missing_keys"], *told["mismatched_keys"]}))
+    if unread:
+        raise UserError(f"{folder}: {len(unread)} weights were not read ({unread[0]}); copy or download it again")
+    _check_finite(model.named_parameters(), str(folder))
     model.name_or_path = settings.base
-    return model
+    return cast(PreTrainedModel, model)
 
 
-def _random(settings: LlamaMobSettings, found: Survey, seed: int) -> PreTrainedModel:
+def _check_finite(weights: Iterable[tuple[str, torch.Tensor]], where: str) -> None:
+    """Raise UserError for a weight that is not a number or infinite, as it lies in memory."""
+    for name, weight in weights:
+        if not all(map(_finite, (weight, *_scales(weight)))):
+            raise UserError(f"{where}: {name} holds numbers that are not finite; copy or download it again")
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    low, high = torch.aminmax(tensor.detach())  # both are NaN where one number is
+    return bool(low.isfinite() and high.isfinite())
+
+
+def _scales(weight: Any) -> Iterable[torch.Tensor]:
+    """Return the scales of a weight that bitsandbytes quantised: what was not finite is not finite in them."""
+    state = getattr(weight, "quant_state", None)
+    inner = getattr(state, "state2", None)
+    scales = (getattr(weight, "SCB", None), *(getattr(part, "absmax", None) for part in (state, inner)))
+    return [scale for scale in (*scales, getattr(state, "offset", None)) if isinstance(scale, torch.Tensor)]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _random(settings: LlamaMobSettings, found: Preflight, seed: int) -> PreTrainedModel:
     """Build random weights on the device and in the number format at once, without a copy in float32."""
-    config = _scaled(LlamaConfig.from_dict(dict(found.config)), settings.rope_scaling)
+    config = _positioned(LlamaConfig.from_dict(dict(found.config)), found.rope)
     config._attn_implementation = "sdpa"
     devices = [torch.device(found.device)] if found.device.startswith("cuda") else []
     before = torch.get_default_dtype()
@@ -97,13 +138,11 @@ def _random(settings: LlamaMobSettings, found: Survey, seed: int) -> PreTrainedM
     return model
 
 
-def _scaled(config: LlamaConfig, factor: float | None) -> LlamaConfig:
-    """Divide positions by a factor (linear RoPE scaling), so that a base reads more than it was trained for."""
-    if factor is not None:
-        rope: Any = config.rope_parameters
-        theta = rope["rope_theta"]
-        config.rope_parameters = {"rope_type": "linear", "factor": factor, "rope_theta": theta}
-        config.max_position_embeddings = round(config.max_position_embeddings * factor)
+def _positioned(config: LlamaConfig, rope: Rope) -> LlamaConfig:
+    """Return the config with the positions that are used, and the tokens that the base reads with them."""
+    if rope.parameters is not None:
+        config.rope_parameters = rope.parameters
+    config.max_position_embeddings = rope.context
     return config
 
 
@@ -123,14 +162,17 @@ def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrained
     """Add a published LoRA to the weights; beside them where they are quantised."""
     from peft import PeftModel
 
+    folder = folders.located(Path(str(settings.lora)))
     try:
-        tuned: Any = PeftModel.from_pretrained(model, str(settings.lora), is_trainable=False)
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise UserError(f"lora {settings.lora}: cannot be loaded ({str(error).strip().splitlines()[0]})") from None
+        tuned: Any = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+    except Exception as error:  # whatever the library makes of somebody's files
+        raise UserError(f"lora {folder}: cannot be loaded ({_first_line(error)})") from error
+    added = ((name, weight) for name, weight in tuned.named_parameters() if "lora_" in name or "modules_to" in name)
+    _check_finite(added, f"lora {folder}")
     return tuned if settings.quantize else tuned.merge_and_unload()
 
 
-def _facts(settings: LlamaMobSettings, found: Survey) -> Facts:
+def _facts(settings: LlamaMobSettings, found: Preflight) -> Facts:
     """Say what the base is, and what a pass over it must read and compute (bench/profiling/roofline.py)."""
     facts: Facts = {
         "parameters": shapes.parameters(found.config),
@@ -139,6 +181,9 @@ def _facts(settings: LlamaMobSettings, found: Survey) -> Facts:
         "cache_bytes_a_token": shapes.cache_numbers(found.config) * SIZES[found.precision],
         "attention_width": shapes.attention_width(found.config),
         "init": settings.weights,
+        "rope": str(found.rope),
+        "context": found.rope.context,
+        "chat_layout": chat.described(found.folder),
     }
     if settings.weights == "random" and settings.tuning == "none":
         facts["undertrained"] = "random weights, for latency only"

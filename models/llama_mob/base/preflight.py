@@ -10,7 +10,8 @@ from typing import Any
 
 from bench.errors import UserError
 from models.llama_mob.base import checkpoint, folders, published_lora, shapes
-from models.llama_mob.settings import TINY, LlamaMobSettings
+from models.llama_mob.base.rope import Rope, rope
+from models.llama_mob.settings import TINY, LlamaMobSettings, on_hub
 
 QUANTISED_BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}  # a weight of a linear map; 4 bit: a float32 scale for 64 of them
 SIZES = {"float32": 4, "bfloat16": 2}
@@ -19,17 +20,19 @@ _GB = 1e9
 
 
 @dataclass(frozen=True)
-class Survey:
+class Preflight:
     """A base that can be loaded.
 
     folder: with its tokenizer, None where a stand-in must do; config: of its config.json; bytes: of its weights once
-    loaded; quantised: how, or None; device, precision: where and in which number format.
+    loaded; quantised: how, or None; rope: positions as they are used; device, precision: where and in which number
+    format.
     """
 
     folder: Path | None
     config: Mapping[str, Any]
     bytes: int
     quantised: str | None
+    rope: Rope
     device: str
     precision: str
 
@@ -41,21 +44,32 @@ def precision(settings: LlamaMobSettings, device: str) -> str:
     return "bfloat16" if device.startswith("cuda") else "float32"
 
 
-def survey(settings: LlamaMobSettings, device: str) -> Survey:
-    """Look a base through. Raises UserError saying what is broken or missing, or how much memory it lacks."""
+class Lacking(UserError):
+    """What this machine lacks, with nothing wrong in what the user gave: a case is skipped."""
+
+
+def preflight(settings: LlamaMobSettings, device: str) -> Preflight:
+    """Look a base through.
+
+    Raises UserError saying what is broken, and ``Lacking`` or ``folders.Unreachable`` for what is not to be had here.
+    """
     numbers = precision(settings, device)
     folder, config = _shape(settings)
-    quantised = settings.quantize or _stored_as(config)
+    where = "config.json" if folder is None else str(folder / "config.json")
+    positions = rope(config, where, settings.rope_scaling)
+    if folder and settings.weights == "pretrained" and not on_hub(settings.base):
+        checkpoint.check(folder, config)
+    stored = None if settings.weights == "random" else checkpoint.quantised(config, Path(where))
+    quantised = settings.quantize or stored
     if quantised:
         _check_quantising(settings, quantised, device)
-    if folder and settings.weights == "pretrained" and not folders.on_hub(settings.base):
-        checkpoint.check(folder, config)
     if settings.lora:
-        published_lora.check(settings.lora, config, folders.names(settings.base, folder))
+        lora = folders.located(settings.lora)
+        published_lora.check(lora, config, folders.names(settings.base, folder))
     weights = _bytes(config, quantised, SIZES[numbers])
     tuned = FULL_TUNING_BYTES * shapes.parameters(config)
     _check_room(settings, tuned if settings.tuning == "full" else weights, device)
-    return Survey(folder, config, weights, quantised, device, numbers)
+    return Preflight(folder, config, weights, quantised, positions, device, numbers)
 
 
 def _shape(settings: LlamaMobSettings) -> tuple[Path | None, Mapping[str, Any]]:
@@ -66,12 +80,6 @@ def _shape(settings: LlamaMobSettings) -> tuple[Path | None, Mapping[str, Any]]:
         return (None if settings.base == "tiny" else folders.small_files(settings.base)), shapes.known(settings.shape)
     folder = TINY if settings.shape else folders.small_files(settings.base)
     return folder, checkpoint.read_config(folder)
-
-
-def _stored_as(config: Mapping[str, Any]) -> str | None:
-    """Return how a checkpoint's own weights are quantised."""
-    stored = config.get("quantization_config")
-    return None if stored is None else "4bit" if stored.get("load_in_4bit") else "8bit"
 
 
 def _bytes(config: Mapping[str, Any], quantised: str | None, size: int) -> int:
@@ -95,9 +103,9 @@ def _check_quantising(settings: LlamaMobSettings, how: str, device: str) -> None
             "llama_mob: no LoRA can be tuned beside a published one on quantised weights; set one of them only"
         )
     if not device.startswith("cuda"):
-        raise UserError(f"llama_mob: {how} weights need a CUDA device; take unquantised ones on a CPU")
+        raise Lacking(f"llama_mob: {how} weights need a CUDA device; take unquantised ones on a CPU")
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(f"llama_mob: {how} weights need a package: pip install bitsandbytes")
+        raise Lacking(f"llama_mob: {how} weights need a package: pip install bitsandbytes")
 
 
 def _check_room(settings: LlamaMobSettings, needed: int, device: str) -> None:
@@ -106,7 +114,7 @@ def _check_room(settings: LlamaMobSettings, needed: int, device: str) -> None:
     if needed > free:
         where, name = ("GPU memory" if device.startswith("cuda") else "memory"), settings.shape or settings.base
         for_tuning = ", gradients and moments of full tuning with them" if settings.tuning == "full" else ""
-        raise UserError(
+        raise Lacking(
             f"base {name}: its weights take {needed / _GB:.1f} GB of {where}{for_tuning}; {free / _GB:.1f} GB are "
             "free: take a smaller base or shape, bfloat16, or a larger machine"
         )

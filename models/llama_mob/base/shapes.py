@@ -77,7 +77,10 @@ def tensors(config: Config) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, hidden)}
     for layer in range(int(config["num_hidden_layers"])):
         name = f"model.layers.{layer}"
-        found |= {f"{name}.{module}.weight": shape for module, shape in projections(config).items()}
+        for module, shape in projections(config).items():
+            found[f"{name}.{module}.weight"] = shape
+            if config.get("attention_bias" if module.startswith("self_attn") else "mlp_bias"):
+                found[f"{name}.{module}.bias"] = shape[:1]
         found |= {f"{name}.{norm}.weight": (hidden,) for norm in ("input_layernorm", "post_attention_layernorm")}
     found["model.norm.weight"] = (hidden,)
     if not config.get("tie_word_embeddings"):

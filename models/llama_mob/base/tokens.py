@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,18 +19,31 @@ if TYPE_CHECKING:
 
 BEGIN, HEADER, HEADER_END, TURN_END = "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 NUMBERS = 1000
+TOKENIZERS = ("tokenizer.json", "tokenizer.model")  # the first that is there is read
 
 
 class Tokens:
     """A tokenizer that keeps the contract.
 
     numbers: int64 (1000,), the ids of "0" to "999" standing bare; spaced: the ids of " 0" to " 999" where space and
-    number are one token, else None; begin, end: of the text and of a turn; size: how many ids there are. Raises
-    UserError where the contract is broken.
+    number are one token, else None; begin, end: of the text and of a turn; ends: all that end an answer, ``end`` first;
+    size: how many ids there are. base_size: how many of them the base has embeddings for, None: all; end_marks: further
+    ids that end an answer. Raises UserError where the contract is broken.
     """
 
-    def __init__(self, tokenizer: Tokenizer, name: str = "tokenizer") -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        name: str = "tokenizer",
+        *,
+        base_size: int | None = None,
+        end_marks: Sequence[int] = (),
+    ) -> None:
         self._tokenizer, self.name = tokenizer, name
+        self._known = tokenizer.get_vocab_size(with_added_tokens=True) if base_size is None else base_size
+        words = tokenizer.get_vocab_size(with_added_tokens=False)
+        if words > self._known:
+            raise UserError(f"{name}: has {words} tokens, the base {self._known}: it is of another base")
         tokenizer.no_truncation()
         tokenizer.no_padding()
         needed = (BEGIN, HEADER, HEADER_END, TURN_END)
@@ -39,40 +52,52 @@ class Tokens:
         if missing:
             raise UserError(f"{name}: lacks the tokens {' '.join(missing)}; Llama 3's chat layout needs them")
         self.begin, self.end = marks[BEGIN], marks[TURN_END]
+        self.ends = tuple(dict.fromkeys((self.end, *end_marks)))
         self.size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.numbers = self._single("")
         spaced = self.encode(" 7")
         self.spaced = self._single(" ") if len(spaced) == 1 else None
 
     @classmethod
-    def load(cls, folder: Path) -> Tokens:
+    def load(cls, folder: Path, *, base_size: int | None = None, end_marks: Sequence[int] = ()) -> Tokens:
         """Read a folder's ``tokenizer.json``, or Meta's ``tokenizer.model`` where that alone is there.
 
         Raises UserError if neither is there, or it is broken or breaks the contract.
         """
-        path = folder / "tokenizer.json"
-        if path.is_file():
-            return cls(_read(path), str(path))
-        if (folder / "tokenizer.model").is_file():
-            from models.llama_mob.base.tiktoken_file import read_tiktoken
+        path = next((folder / name for name in TOKENIZERS if (folder / name).is_file()), None)
+        if path is None:
+            raise UserError(f"{folder / TOKENIZERS[0]}: not there; a base needs its tokenizer beside its weights")
+        if path.suffix == ".json":
+            return cls(_read(path), str(path), base_size=base_size, end_marks=end_marks)
+        from models.llama_mob.base.tiktoken_file import read_tiktoken
 
-            return cls(read_tiktoken(folder / "tokenizer.model"), str(folder / "tokenizer.model"))
-        raise UserError(f"{path}: not there; a base needs its tokenizer beside its weights")
+        return cls(read_tiktoken(path), str(path), base_size=base_size, end_marks=end_marks)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, with no mark added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Return the ids of a text, with no mark added. Raises UserError for a token that the base has not."""
+        ids: list[int] = self._encoded(text).ids
         return ids
 
     def encode_with_ends(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of a text and where in it each token ends, both int64."""
-        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        """Return the ids of a text and where in it each token ends, both int64. Raises UserError as encode does."""
+        encoded = self._encoded(text)
         return np.array(encoded.ids, np.int64), np.array([end for _start, end in encoded.offsets], np.int64)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Return the text of ids, marks left out."""
         text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
         return text
+
+    def _encoded(self, text: str) -> Any:
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        last = max(encoded.ids, default=0)
+        if last >= self._known:
+            word = self._tokenizer.id_to_token(last)
+            raise UserError(
+                f"{self.name}: the prompt holds the token {word!r} (id {last}), the base has {self._known} tokens: "
+                "take the tokenizer of the base, or the word out of the prompt"
+            )
+        return encoded
 
     def _single(self, before: str) -> np.ndarray:
         """Return the id of each number with ``before`` in front; each must be one token, no two the same."""

@@ -18,6 +18,7 @@ from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.batch import Seconds
 from models.llama_mob.engine.decode import Counts, Result, Task
+from models.llama_mob.engine.sampling import check_finite
 from models.llama_mob.prompts.parse import Reading, read_answer
 from models.llama_mob.settings import Decoding
 
@@ -94,7 +95,7 @@ class FreeWriter:
             max_new_tokens=max(limits),
             do_sample=False,  # Choice does it, so that a sample hangs on no other row
             num_beams=1,
-            eos_token_id=self.tokens.end,
+            eos_token_id=list(self.tokens.ends),
             pad_token_id=self.tokens.end,
         )
         started = time.perf_counter()
@@ -111,10 +112,10 @@ class FreeWriter:
         return [self._read(task, row[:most]) for task, row, most in zip(tasks, rows, limits, strict=True)]
 
     def _read(self, task: Task, row: np.ndarray) -> FreeResult:
-        """Cut a row of tokens at the end of the turn, and read it."""
-        ends = np.flatnonzero(row == self.tokens.end)
+        """Cut a row of tokens at the first mark that ends an answer, and read it."""
+        ends = np.flatnonzero(np.isin(row, self.tokens.ends))
         count = int(ends[0]) + 1 if len(ends) else len(row)
-        text = self.tokens.decode(row[:count])
+        text = self.tokens.decode(row[: ends[0]] if len(ends) else row)
         reading = read_answer(text, task.queries, keyed=task.compiled.keyed, grid=self.grid)
         cells = np.stack([reading.x, reading.y], axis=1).astype(np.int64)
         fed = max(0, count - 1)  # the last token is not read again
@@ -157,6 +158,7 @@ class Choice(LogitsProcessor):
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores with all but the chosen token of each row at minus infinity."""
+        check_finite(bool(scores.isfinite().all()))
         step = input_ids.shape[1] - self._start
         if not step:
             if scores.is_cuda:

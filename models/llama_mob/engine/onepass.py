@@ -14,6 +14,7 @@ from models.llama_mob.engine import sizes
 from models.llama_mob.engine.batch import Seconds
 from models.llama_mob.engine.engine import Counts, Result, Task, fewer
 from models.llama_mob.engine.passes import Passes
+from models.llama_mob.engine.sampling import check_finite
 from models.llama_mob.tuning.examples import placeholders
 
 
@@ -72,6 +73,7 @@ class OnePassReader:
         cells, margin = np.ones((len(task.queries), 2), np.int64), float("inf")
         for axis, (table, size) in enumerate(zip(task.compiled.tables, self.sizes, strict=True)):
             allowed = logits[axis::2, torch.from_numpy(table[1 : size + 1])]
+            check_finite(bool(allowed.isfinite().all()))
             cells[:, axis] = allowed.argmax(dim=1).numpy() + 1
             if len(cells) and size > 1:
                 best = allowed.topk(2, dim=1).values

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from models.llama_mob.engine.attention import mask
 from models.llama_mob.engine.cache import KeyValueCache
+from models.llama_mob.engine.sampling import check_finite
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -157,7 +158,7 @@ class Passes:
         return hidden
 
     def _wanted(self, hidden: torch.Tensor, feeds: Sequence[Feed]) -> list[FloatArray]:
-        """Return the scores of the wanted places, row by row, on the CPU."""
+        """Return the scores of the wanted places, row by row, on the CPU; they are finite."""
         counts = [len(feed.wanted) for feed in feeds]
         if not sum(counts):
             return [np.empty((0, 0), np.float32)] * len(feeds)
@@ -165,4 +166,6 @@ class Passes:
         place = torch.from_numpy(np.concatenate([feed.wanted for feed in feeds])).to(self.device)
         picked = hidden[row, place]
         scores = self.head(picked)[:, self._numbers] if self._columns is None else linear(picked, self._columns)
-        return np.split(scores.float().cpu().numpy(), np.cumsum(counts)[:-1])
+        found = scores.float().cpu().numpy()
+        check_finite(bool(np.isfinite(found).all()))
+        return np.split(found, np.cumsum(counts)[:-1])

@@ -53,6 +53,15 @@ class Choice:
         return best, float(scores[best] - np.partition(scores, -2)[-2])
 
 
+def check_finite(finite: bool) -> None:
+    """Raise FloatingPointError unless all scores are finite that a number is chosen by."""
+    if not finite:
+        raise FloatingPointError(
+            "the model's scores are not finite: its weights are broken, or its numbers outgrow their format (set "
+            "precision: float32)"
+        )
+
+
 def expected_proximity(scores: FloatArray) -> FloatArray:
     """Return the expected proximity of each number to one drawn from the softmax of ``scores`` (..., n), float64."""
     odds = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))

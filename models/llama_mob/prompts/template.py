@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
-from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
+from models.llama_mob.base.chat import opening
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.settings import Instruction
 
@@ -62,14 +62,7 @@ class Template:
 
     def prompt(self, history: Trajectories, queries: Queries) -> str:
         """Return all that the model reads, in Llama 3's chat layout, up to where its answer begins."""
-        return (
-            f"{BEGIN}{_turn('system', self.system)}{_turn('user', self.question(history, queries))}"
-            f"{HEADER}assistant{HEADER_END}\n\n"
-        )
-
-
-def _turn(role: str, text: str) -> str:
-    return f"{HEADER}{role}{HEADER_END}\n\n{text}{TURN_END}"
+        return opening(self.system, self.question(history, queries))
 
 
 def _grid(grid: Grid) -> str:

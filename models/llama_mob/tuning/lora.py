@@ -12,7 +12,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from bench.files import write_text, write_with
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.base import folders
+from models.llama_mob.settings import LlamaMobSettings, on_hub
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -61,7 +62,9 @@ def load(folder: Path) -> dict[str, Tensor]:
 
 def _named(settings: LlamaMobSettings) -> str:
     """Return the base's name without folders of this machine."""
-    return Path(settings.base).name if Path(settings.base).is_dir() else settings.base
+    if settings.base == "tiny" or on_hub(settings.base):
+        return folders.repository(settings.base)
+    return folders.hub_id(settings.base) or Path(settings.base).name
 
 
 def _config(settings: LlamaMobSettings) -> LoraConfig:

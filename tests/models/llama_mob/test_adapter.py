@@ -193,7 +193,9 @@ def test_skipping_says_why(world: SmallWorld, base: Path, tmp_path: Path) -> Non
     assert made(base).skip(split) is None
     assert "city X" in str(made(base, mix={"X": 1}).skip(split))
     assert "training users" in str(made(base).skip(replace(split, train=Trajectories.empty(("Q",)))))
-    assert "config.json" in str(made(tmp_path).skip(split))
+    assert made(tmp_path).skip(split) is None, "a broken base fails when it is loaded"
+    with pytest.raises(UserError, match=r"config\.json: not there"):
+        ask(made(tmp_path, tuning="none"), world)
     assert "CUDA" in str(made(base, quantize="4bit").skip(split))
     assert made(base, quantize="4bit").needs.cuda
     huge = LlamaMob(LlamaMobSettings(weights="random", shape="llama-3-8b", tuning="full", precision="float32"))

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
-from models.llama_mob.base import base, folders, preflight, shapes
+from models.llama_mob.base import base, checkpoint, preflight, shapes
 from models.llama_mob.base.tokens import TURN_END
-from models.llama_mob.settings import TINY, LlamaMobSettings
+from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tools.make_tokenizer import make
 
 CONFIG: dict[str, Any] = {
@@ -102,7 +102,6 @@ def _pickle(folder: Path) -> None:
 
 
 BROKEN: list[tuple[Callable[[Path], None], str]] = [
-    (shutil.rmtree, "there is no such folder"),
     (lambda folder: _drop(folder, "config.json"), r"config.json: not there"),
     (lambda folder: (folder / "config.json").write_text("{") and None, "cannot be read as JSON"),  # type: ignore[list-item]
     (lambda folder: _edit(folder, "config.json", model_type="gpt2"), "model_type is 'gpt2'"),
@@ -129,9 +128,10 @@ def test_a_broken_base_is_one_line(copy: Path, spoil: Callable[[Path], None], sa
 
 
 def test_a_tokenizer_of_another_base_is_refused(copy: Path) -> None:
-    tokenizer = make()
-    tokenizer.add_tokens([f"more{i}" for i in range(CONFIG["vocab_size"])])
-    tokenizer.save(str(copy / "tokenizer.json"))
+    tokenizer = json.loads((copy / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary |= {f"more{i}": len(vocabulary) + i for i in range(CONFIG["vocab_size"])}
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(UserError, match="the base 2600"):
         load(copy)
 
@@ -140,20 +140,20 @@ def test_what_does_not_fit_is_said_before_loading(made: Path, monkeypatch: pytes
     monkeypatch.setattr(preflight, "free_bytes", lambda _device: 10_000_000_000)
     settings = LlamaMobSettings(weights="random", shape="llama-3-8b", tuning="none")
     with pytest.raises(UserError, match=r"take 32\.1 GB of memory; 10\.0 GB are free"):
-        preflight.survey(settings, "cpu")
+        preflight.preflight(settings, "cpu")
     with pytest.raises(UserError, match=r"take 16\.1 GB of GPU memory; 10\.0 GB are free"):
-        preflight.survey(settings, "cuda")
+        preflight.preflight(settings, "cuda")
     small = LlamaMobSettings(weights="random", shape="llama-3.2-1b", tuning="none")
-    assert preflight.survey(small, "cpu").bytes == 4 * 1_235_814_400
+    assert preflight.preflight(small, "cpu").bytes == 4 * 1_235_814_400
     for device in ("cpu", "cuda"):  # tuned in float32, in whatever format it was loaded
         with pytest.raises(UserError, match=r"take 19\.8 GB of .*moments of full tuning"):
-            preflight.survey(small.model_copy(update={"tuning": "full"}), device)
+            preflight.preflight(small.model_copy(update={"tuning": "full"}), device)
 
 
 def test_a_lora_beside_a_published_one_needs_unquantised_weights(made: Path) -> None:
     settings = LlamaMobSettings(base=str(made), lora=made, tuning="lora", quantize="4bit")
     with pytest.raises(UserError, match="beside a published one"):
-        preflight.survey(settings, "cuda")
+        preflight.preflight(settings, "cuda")
 
 
 def test_shapes_count_what_transformers_builds() -> None:
@@ -222,102 +222,7 @@ def test_quantised_bytes_are_counted_by_part() -> None:
     config = shapes.known("llama-3-8b")
     assert 5.5e9 < preflight._bytes(config, "4bit", 2) < 6.5e9
     assert 8.5e9 < preflight._bytes(config, "8bit", 2) < 9.5e9
-    assert preflight._stored_as({"quantization_config": {"load_in_4bit": True}}) == "4bit"
-
-
-def test_the_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_args: object, **_kwargs: object) -> str:
-        raise ConnectionError("cannot reach\nthe hub")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
-    with pytest.raises(UserError, match=r"base some/model: .* \(cannot reach\)") as caught:
-        load("some/model")
-    assert "\n" not in caught.value.messages[0]
-
-
-def test_a_base_of_the_hub_is_downloaded_in_two_steps(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, list[str]]] = []
-
-    def give(name: str, allow_patterns: list[str], ignore_patterns: str) -> str:
-        asked.append((name, allow_patterns))
-        return str(made)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", give)
-    load("some/model")
-    assert {name for name, _patterns in asked} == {"some/model"}
-    assert ["*.safetensors" in patterns for _name, patterns in asked] == [False, True]
-    monkeypatch.setattr(preflight, "free_bytes", lambda _device: 1000)
-    asked.clear()
-    with pytest.raises(UserError, match="are free"):
-        load("some/model")
-    assert not any("*.safetensors" in patterns for _name, patterns in asked)
-
-
-@pytest.fixture
-def lora(made: Path, tmp_path: Path) -> Path:
-    """A published LoRA with random matrices."""
-    torch.manual_seed(1)
-    model = LlamaForCausalLM.from_pretrained(made)
-    tuned = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "down_proj"]))
-    for name, weight in tuned.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    tuned.save_pretrained(tmp_path / "lora")
-    _edit(tmp_path / "lora", "adapter_config.json", base_model_name_or_path="someone/Small-bnb-4bit")
-    return tmp_path / "lora"
-
-
-def test_a_published_lora_changes_the_base(made: Path, lora: Path) -> None:
-    from peft import PeftModel
-
-    reference = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(made), str(lora)).eval()
-    found = scores(load(made, lora=lora).model)
-    assert torch.allclose(found, scores(reference), atol=1e-5)
-    assert not torch.allclose(found, scores(load(made).model), atol=1e-2)
-
-
-LORAS: list[tuple[Callable[[Path], None], str]] = [
-    (shutil.rmtree, "there is no such folder"),
-    (lambda folder: _edit(folder, "adapter_config.json", base_model_name_or_path="meta-llama/Llama-2-7b"), "tuned on"),
-    (lambda folder: _edit(folder, "adapter_config.json", peft_type="PROMPT_TUNING"), "only LORA is read"),
-    (lambda folder: _drop(folder, "adapter_config.json"), "not there"),
-    (
-        lambda folder: (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin") and None,  # type: ignore[list-item]
-        "pickled weights are not read",
-    ),
-    (lambda folder: save_file({}, folder / "adapter_model.safetensors"), "holds no LoRA matrices"),
-]
-
-
-@pytest.mark.parametrize(("spoil", "said"), LORAS, ids=[said for _spoil, said in LORAS])
-def test_a_lora_that_does_not_belong_is_one_line(
-    made: Path, lora: Path, spoil: Callable[[Path], None], said: str
-) -> None:
-    spoil(lora)
-    with pytest.raises(UserError, match=said):
-        load(made, lora=lora)
-
-
-def test_a_lora_of_another_shape_is_refused(copy: Path, lora: Path) -> None:
-    path = lora / "adapter_model.safetensors"
-    weights = {name: torch.zeros(4, 16) if "lora_A" in name else weight for name, weight in load_file(path).items()}
-    save_file(weights, path)
-    with pytest.raises(UserError, match=r"are for 16 numbers, the base has \d+: it is of another base"):
-        load(copy, lora=lora)
-
-
-def test_names_are_compared_without_owner_case_and_marks_of_copies() -> None:
-    from models.llama_mob.base.published_lora import plain_name
-
-    names = ("unsloth/llama-3-8b-Instruct-bnb-4bit", "/weights/Llama-3-8B-Instruct", "LLAMA-3-8b-instruct/")
-    assert {plain_name(name) for name in names} == {"llama-3-8b-instruct"}
-    assert plain_name("meta-llama/Meta-Llama-3-8B-Instruct") == "llama-3-8b-instruct"
-    assert plain_name("meta-llama/Meta-Llama-3-8B") != "llama-3-8b-instruct"
-
-
-def test_tiny_is_named_by_the_project() -> None:
-    assert folders.names("tiny", TINY) == {"tiny"}
-    assert folders.small_files("tiny") == TINY
+    assert checkpoint.quantised({"quantization_config": {"load_in_4bit": True}}, Path("config.json")) == "4bit"
 
 
 def test_bases_that_differ_anywhere_have_other_names(tmp_path: Path) -> None:
@@ -334,7 +239,14 @@ def test_bases_that_differ_anywhere_have_other_names(tmp_path: Path) -> None:
     assert len(set(named)) == 4
 
 
-@pytest.mark.parametrize("given", [{"lora": "no/where"}, {"instruction": {"template": "no/where"}}])
-def test_a_file_that_is_not_there_is_named(given: dict[str, object]) -> None:
-    with pytest.raises(UserError, match=r"(lora|instruction\.template) no/where: cannot be read"):
-        LlamaMobSettings(**given).recorded()
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"lora": "no/where"}, r"lora\n.*no/where: there is no such file or folder"),
+        ({"instruction": {"template": "no/where"}}, r"instruction\.template\n.*no/where: there is no such file"),
+        ({"base": "/no/where"}, r"base\n.*/no/where: there is no such folder; a base is `tiny`, a folder or a hub id"),
+    ],
+)
+def test_what_is_not_there_is_a_fault_of_the_setting(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        LlamaMobSettings(**given)
