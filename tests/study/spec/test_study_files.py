@@ -217,8 +217,8 @@ def test_help_of_studies_imports_no_optuna() -> None:
     import sys
 
     code = (
-        "import sys; from bench import cli; sys.argv = ['bench', 'study', '--help']\n"
-        "try: cli.main()\nexcept SystemExit: pass\n"
+        "import sys; from bench.cli import app; sys.argv = ['bench', 'study', '--help']\n"
+        "try: app.main()\nexcept SystemExit: pass\n"
         "print('LOADED', [name for name in ('optuna', 'torch', 'pandas', 'matplotlib') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
