@@ -279,7 +279,7 @@ def lacking(needs: Needs, device: str) -> str | None:
     """Return what an adapter needs and this machine lacks, or None."""
     import importlib.util
 
-    missing = [name for name in needs.packages if importlib.util.find_spec(name) is None]
+    missing = [name for name in needs.packages if importlib.util.find_spec(name.partition(".")[0]) is None]
     if missing:
         return f"needs the package(s) {', '.join(missing)}: pip install {' '.join(missing)}"
     if needs.cuda and device != "cuda":
