@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from baselines.lp_bert.fitting import Task
     from baselines.lp_bert.model import LPBert
 
+PACKAGES = ("torch", "transformers", "accelerate", "safetensors")
 PRETRAINED = Path(__file__).parent / "pretrained" / "lp_bert.safetensors"
 LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
 
@@ -97,7 +98,7 @@ class LpBert(Adapter):
 
     name: ClassVar[str] = "lp_bert"
     Settings: ClassVar[type[adapter.Settings]] = LpBertSettings
-    needs: ClassVar[Needs] = Needs(packages=("torch", "safetensors"), cpu_gb=2.0)
+    needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[lp-bert]", cpu_gb=2.0)
     settings: LpBertSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:

@@ -35,9 +35,14 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Needs:
-    """What an adapter cannot run without; checked before anything is loaded."""
+    """What an adapter cannot run without; checked before anything is loaded.
+
+    packages: modules to import; install: what pip installs for them, e.g. an extra: ``mobility-bench[llm]`` (the
+    packages themselves where it is empty).
+    """
 
     packages: tuple[str, ...] = ()
+    install: str = ""
     cuda: bool = False
     gpu_gb: float = 0.0
     cpu_gb: float = 0.0

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import UserError
 from bench.files import write_with
+from bench.records import frames
 from bench.records import record as records
 from bench.records.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST = "run.json"
 
@@ -35,9 +40,20 @@ class RunContent:
     records: tuple[Record, ...]
     absent: tuple[str, ...]
 
+    @cached_property
+    def cases(self) -> pd.DataFrame:
+        """One row a case: what was asked, status, means and intervals, costs (see :func:`frames.cases`)."""
+        return frames.cases(self.records)
 
-def read_run(folder: Path) -> RunContent:
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row a case and user (see :func:`frames.scores`)."""
+        return frames.scores(self.records, self.folder)
+
+
+def read_run(folder: Path | str) -> RunContent:
     """Read a run's manifest and records. Raises UserError where there is none or one cannot be read."""
+    folder = Path(folder)
     path = folder / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))

@@ -11,11 +11,11 @@ from typing import Any
 
 from bench.data.sources import Source
 from bench.evaluation import answers as checks
-from bench.records.recording import Reason
 from bench.records.store import Store, write_answers, write_json
 from bench.running.job import Workplace
 from bench.running.messages import BadMessage
 from bench.running.plan import Planned
+from bench.running.recording import Reason
 from bench.running.tables import read_answers
 
 

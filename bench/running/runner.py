@@ -21,7 +21,6 @@ from bench.files import sweep
 from bench.protocol.schema import Protocol, SplitSpec
 from bench.records.provenance import machine
 from bench.records.record import Record
-from bench.records.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.records.store import Run, Store
 from bench.running import confinement, executor
 from bench.running.hardware import Place
@@ -31,6 +30,7 @@ from bench.running.messages import BadMessage, plain
 from bench.running.model import Model, describe
 from bench.running.plan import Planned, digest, parts_of, plan_case
 from bench.running.progress import Progress
+from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.running.scoring import ScoringContext, done_record
 from bench.running.splits import Prepared, Skip, make_split
 
@@ -66,6 +66,7 @@ class Runner:
         self.store = Store(out / "store")
         self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
+        self.told: set[str] = set()  # why models take no part
         self.cases: list[str] = []  # cost identities, in the order of the protocol
         self.hidden = [path for path in (*source.folders(), self.store.folder, self.run.folder, cache_folder()) if path]
         self._said: set[Path] = set()
@@ -110,12 +111,18 @@ class Runner:
         self.cases.append(case.identity.cost)
         reason = lacking(model.needs, self.where.device)
         if reason:
+            self._tell_once(f"skipped: {case.model.name}: {reason}")
             self._record_reason(case, "skipped", reason)
             return True
         if self._is_done(case):
             return True
         self.jobs.setdefault((case.identity.fit, digest(model.recorded)), []).append(case)
         return False
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self.told:
+            self.told.add(line)
+            self.progress.say(line)
 
     def _is_done(self, case: Planned) -> bool:
         """Is there a record, or all that one is made of?"""
@@ -235,7 +242,9 @@ class Runner:
     def _miss(self, case: Planned, status: Reason, reason: str, place: Workplace) -> None:
         """Record a case that a worker left out or failed in, and keep what the worker printed."""
         self._record_reason(case, status, plain(reason))
-        if status == "failed":
+        if status == "skipped":
+            self._tell_once(f"skipped: {case.model.name}: {plain(reason)}")
+        else:
             self._keep_log(place.log, case)
             self.progress.say(f"failed: {case.label}: {plain(reason)}")
 
@@ -281,7 +290,9 @@ def lacking(needs: Needs, device: str) -> str | None:
 
     missing = [name for name in needs.packages if importlib.util.find_spec(name.partition(".")[0]) is None]
     if missing:
-        return f"needs the package(s) {', '.join(missing)}: pip install {' '.join(missing)}"
+        if needs.install:
+            return f"not installed: pip install '{needs.install}'"
+        return f"needs {', '.join(missing)}: pip install {' '.join(missing)}"
     if needs.cuda and device != "cuda":
         return "needs a CUDA device; this machine has none"
     if needs.cpu_gb > machine().memory_gb:

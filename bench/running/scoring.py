@@ -20,10 +20,10 @@ from bench.files import write_with
 from bench.protocol.schema import Protocol
 from bench.records.provenance import machine, provenance
 from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Spent
-from bench.records.recording import describe_planned
 from bench.records.store import Run, Store, read_answers, read_json
 from bench.running.hardware import Place
 from bench.running.plan import Planned
+from bench.running.recording import describe_planned
 from bench.running.splits import Prepared
 
 MISSES = "|misses_as_zero"

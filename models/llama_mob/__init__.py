@@ -35,7 +35,7 @@ class LlamaMob(Adapter):
     name: ClassVar[str] = "llama_mob"
     version: ClassVar[int] = 2
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
-    needs: ClassVar[Needs] = Needs(packages=PACKAGES, cpu_gb=2.0)
+    needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[llm]", cpu_gb=2.0)
     batch_users: ClassVar[int] = 64
     settings: LlamaMobSettings
 
@@ -44,7 +44,8 @@ class LlamaMob(Adapter):
         if self.settings.tuning == "none":
             self.learns_from = "nothing"  # type: ignore[misc]
         if self.settings.quantize:
-            self.needs = replace(self.needs, packages=(*PACKAGES, "bitsandbytes"), cuda=True)  # type: ignore[misc]
+            packages = (*PACKAGES, "bitsandbytes")
+            self.needs = Needs(packages, "mobility-bench[quantize]", cuda=True, cpu_gb=2.0)  # type: ignore[misc]
         self._learned: Learned | None = None
         self._ready: Loaded | None = None
         self._facts: dict[str, int | float | str] = {}

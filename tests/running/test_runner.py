@@ -260,6 +260,6 @@ def test_ctrl_c_stops_the_workers_and_the_next_run_completes(tmp_path: Path) -> 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on from here" in errors
+    assert "the same command resumes" in errors
     assert "Traceback" not in errors
     assert len(list(records.glob("*.json"))) == 2
