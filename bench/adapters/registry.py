@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.adapters.adapter import Adapter
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
+OURS = ("bench", "baselines", "models")
 ENTRY_POINTS = "mobility_bench.adapters"
 Introduce = Callable[[str, str], "type[Adapter]"]
 _introduce: Introduce | None = None
@@ -52,7 +53,12 @@ def _installed() -> dict[str, str]:
 
 def is_own(name: str) -> bool:
     """Tell whether an adapter is one of this project's."""
-    return name in _own()
+    return _is_ours(names().get(name, ""))
+
+
+def _is_ours(target: str) -> bool:
+    """Tell whether a target lies in this project's packages, which Python has or finds before all others."""
+    return ".py:" not in target and target.partition(".")[0] in OURS
 
 
 def add(target: str) -> str:
@@ -137,7 +143,7 @@ def find(target: str, name: str) -> type[Adapter]:
 
     Raises UserError where it cannot be imported.
     """
-    if _introduce is None or target in _own().values():
+    if _introduce is None or _is_ours(target):
         return _find(target, name)
     if target not in _stand_ins:
         _stand_ins[target] = _introduce(target, name)

@@ -98,6 +98,7 @@ def environment(job: dict[str, Any], hidden: Sequence[Path]) -> dict[str, str]:
         "PYTHONPATH": import_path(),
         "PYTHONUNBUFFERED": "1",
         **dict.fromkeys(("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "MPLCONFIGDIR"), temporary),
+        "HF_TOKEN_PATH": f"{temporary}/token",  # the user's own cannot be read, which the hub's library takes ill
         "TRITON_CACHE_DIR": f"{temporary}/triton",
         "TORCHINDUCTOR_CACHE_DIR": f"{temporary}/inductor",
     }

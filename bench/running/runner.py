@@ -242,7 +242,9 @@ class Runner:
     def _miss(self, case: Planned, status: Reason, reason: str, place: Workplace) -> None:
         """Record a case that a worker left out or failed in, and keep what the worker printed."""
         self._record_reason(case, status, plain(reason))
-        if status == "failed":
+        if status == "skipped":
+            self._tell_once(f"skipped: {case.model.name}: {plain(reason)}")
+        else:
             self._keep_log(place.log, case)
             self.progress.say(f"failed: {case.label}: {plain(reason)}")
 
@@ -286,7 +288,7 @@ def lacking(needs: Needs, device: str) -> str | None:
     """Return what an adapter needs and this machine lacks, or None."""
     import importlib.util
 
-    missing = [name for name in needs.packages if importlib.util.find_spec(name) is None]
+    missing = [name for name in needs.packages if importlib.util.find_spec(name.partition(".")[0]) is None]
     if missing:
         if needs.install:
             return f"not installed: pip install '{needs.install}'"

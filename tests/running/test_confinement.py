@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_run import HERE
+from small_run import HERE, Go
 
 from bench.running import grants as given
 from bench.running.confinement import Grants, available, confine
@@ -99,6 +99,14 @@ def test_data_among_what_every_worker_reads_are_told(tmp_path: Path) -> None:
     (tmp_path / "package" / "__init__.py").write_text("")
     _, reached = given.grants({}, folders=[str(tmp_path)], reads=[], writes=[], hidden=[inside], gpu=False)
     assert reached == (inside,)
+
+
+def test_a_record_says_so_where_every_worker_reaches_the_data(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = HERE.parent / "bench" / "data"
+    monkeypatch.setattr("bench.data.sources.synthetic.Synthetic.folders", lambda _self: (inside,))
+    _, records, said = go("user_mode")
+    assert [(record.status, record.confined) for record in records] == [("done", False)] * 2
+    assert sum(f"{inside} lies where models may read" in line for line in said.lines) == 1
 
 
 def test_an_outsiders_folder_grants_modules_and_packages_alone(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -28,7 +27,7 @@ class Moves(Adapter):
         breaks: bool = False
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
-        """Learn one cell for each home; note the fit in the file that FITS names."""
+        """Learn one cell for each home."""
         if self.settings.breaks:
             raise RuntimeError("no such luck")
         time.sleep(self.settings.seconds)
@@ -40,9 +39,6 @@ class Moves(Adapter):
             rows = train.of(user)
             before, after = rows.days(0, 5), rows.days(6, 99)
             self.to[f"{before.x[0]} {before.y[0]}"] = [int(after.x[0]), int(after.y[0])]
-        if os.environ.get("FITS"):
-            with Path(os.environ["FITS"]).open("a") as file:
-                file.write("fit\n")
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer with the learned cell, or the home."""
