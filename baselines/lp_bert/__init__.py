@@ -72,8 +72,8 @@ class LpBertSettings(adapter.Settings):
     penalty: float = Field(
         0.9, gt=0, le=1, description="factor on the score of the previous answer's x and y; lower moves more; 1 is none"
     )
-    penalty_on: Literal["probability", "logit"] = Field(
-        "probability", description="what the factor multiplies; the public code has logit, which raises negative scores"
+    penalty_on: Literal["logit", "probability"] = Field(
+        "logit", description="what the factor multiplies; logit is the public code's rule, and raises negative scores"
     )
     predict_batch: int = Field(16, ge=1, description="users predicted at a time; more needs more memory")
     max_seconds: float | None = Field(
@@ -97,6 +97,7 @@ class LpBert(Adapter):
     """Embeddings of day, slot, cell and gap, four encoder layers, one head each for x and y; masks anew each epoch."""
 
     name: ClassVar[str] = "lp_bert"
+    version: ClassVar[int] = 2
     Settings: ClassVar[type[adapter.Settings]] = LpBertSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[lp-bert]", cpu_gb=2.0)
     settings: LpBertSettings

@@ -155,6 +155,12 @@ def test_the_discount_moves_only_when_the_second_is_close() -> None:
     assert choose(negative.copy(), 0.9, "probability").tolist() == [1, 2]
 
 
+def test_the_discount_is_the_public_codes_unless_told_otherwise() -> None:
+    """val_task1.py of the public code multiplies the raw scores of the previous x and y by 0.9."""
+    assert (LpBertSettings().penalty, LpBertSettings().penalty_on) == (0.9, "logit")
+    assert LpBert.version >= 2, "version 1 discounted probabilities"
+
+
 def test_cosine_rises_and_falls() -> None:
     shares = [cosine(step, 100, 10) for step in range(100)]
     assert shares[0] == pytest.approx(0.1)
