@@ -1,8 +1,8 @@
 """lp_bert: the winner of HuMob 2023, a small BERT over a user's whole window with the horizon masked.
 
 Terashima et al., "Human Mobility Prediction Challenge: Next Location Prediction using Spatiotemporal BERT" (HuMob-
-Challenge 2023); 2,456,880 parameters without the city embedding. Differences from the published code: no dropout on
-attention weights (the fused CPU kernel has none), and the two choices named under ``penalty_on`` and ``init``.
+Challenge 2023); 2,456,880 parameters without the city embedding. ``preset: published`` trains as the public code does;
+README.md lists how the defaults differ from it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, Needs, Split
@@ -28,11 +28,34 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors")
 PRETRAINED = Path(__file__).parent / "pretrained" / "lp_bert.safetensors"
 LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
+# train_task1.py and dataset.py of github.com/caoji2001/LP-BERT at commit 1de9c54, with the script's default arguments.
+PUBLISHED: dict[str, Any] = {
+    "init": "scratch",
+    "epochs": 200,
+    "learning_rate": 2e-5,
+    "loss": "cross_entropy",
+    "batch": 16,
+    "schedule": "cosine_by_epoch",
+    "warm_up": 0.0,
+    "clip_norm": None,
+    "dropout": 0.1,
+    "attention_dropout": 0.1,
+    "masks": "once",
+    "similar_lengths": False,
+    "keep": "last",
+    "target_histories": True,
+    "precision": "float32",
+    "penalty": 0.9,
+    "penalty_on": "logit",
+}
 
 
 class LpBertSettings(adapter.Settings):
-    """Settings of lp_bert; the network's shape and mask are the published ones."""
+    """Settings of lp_bert; the network's shape is the published one."""
 
+    preset: Literal["published"] | None = Field(
+        None, description="published: the public code's training and decoding; other settings given here override it"
+    )
     init: Literal["pretrained", "scratch"] = Field(
         "pretrained",
         description="pretrained: from the shipped weights, of other synthetic cities; scratch: the published way, "
@@ -52,14 +75,36 @@ class LpBertSettings(adapter.Settings):
         "one from scratch, proximity if pretrained",
     )
     batch: int = Field(16, ge=1, description="users a step; more is steadier, with fewer steps and more memory")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, down to zero or not")
+    schedule: Literal["cosine", "cosine_by_epoch", "constant"] = Field(
+        "cosine", description="of the learning rate; cosine falls with every step, cosine_by_epoch after each epoch"
+    )
     warm_up: float = Field(0.0, ge=0, le=1, description="share of the steps over which the learning rate rises")
+    clip_norm: float | None = Field(
+        1.0, gt=0, description="largest norm of a step's gradient; lower is steadier and slower; none: any"
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="more forgets details of the training users, and learns slower")
+    attention_dropout: float = Field(
+        0.0, ge=0, lt=1, description="on attention weights; above 0 the CPU's fused kernel cannot be used"
+    )
+    masks: Literal["each epoch", "once"] = Field(
+        "each epoch",
+        description="each epoch: of a window of the case's length, any days; once: of all days of a user, from a day "
+        "with records on, as in the public code",
+    )
+    similar_lengths: bool = Field(
+        True, description="batches hold users with similar numbers of rows, which is faster; false: any users"
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="best: the epoch that scores highest on the validation users, or the start; last: the last"
+    )
+    target_histories: bool = Field(
+        False, description="train on the test users' histories too, as the challenge allows; the row says so"
+    )
     mask_at_end: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="share of masks at the window's end, as in the test; the published masks lie anywhere",
+        description="share of masks at the window's end, as in the test; only with masks each epoch",
     )
     city_embedding: bool = Field(
         False,
@@ -79,6 +124,11 @@ class LpBertSettings(adapter.Settings):
     max_seconds: float | None = Field(
         None, gt=0, description="training stops after this long; the answers then depend on the machine; none: no limit"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_preset(cls, given: Any) -> Any:
+        return {**PUBLISHED, **given} if isinstance(given, dict) and given.get("preset") == "published" else given
 
     def passes(self) -> int:
         """Return the epochs, with the default of the chosen start."""
@@ -104,6 +154,8 @@ class LpBert(Adapter):
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
         super().__init__(settings)
+        if self.settings.target_histories:
+            self.learns_from = "test histories"  # type: ignore[misc]
         self.model: LPBert | None = None
         self.cities: tuple[str, ...] = ()
         self.learned: dict[str, int | float | str] = {}
@@ -124,7 +176,7 @@ class LpBert(Adapter):
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
-        """Train on the training users' days; of the epochs the best on the validation users is kept."""
+        """Train on the training users' days; keep the best epoch on the validation users, or the last."""
         import torch
 
         from baselines.lp_bert.fitting import Fit
@@ -135,7 +187,8 @@ class LpBert(Adapter):
         self.cities = tuple(sorted({city for city, _uid in train.users})) if self.settings.city_embedding else ()
         task = self._task(ctx)
         torch.manual_seed(ctx.seed_for("lp_bert", "start"))
-        model = self._build(PRETRAINED if self.settings.init == "pretrained" else None)
+        scratch = self.settings.init == "scratch"
+        model = self._build(None).repeat_first_layer() if scratch else self._build(PRETRAINED)
         with flushed():
             self.learned = Fit(task, model.to(ctx.device), train, validate if validate else None).run()
         self.model = model
@@ -180,7 +233,9 @@ class LpBert(Adapter):
         from baselines.lp_bert.model import LPBert, Shape
         from baselines.lp_bert.store import load_weights
 
-        model = LPBert(Shape(dropout=self.settings.dropout, cities=len(self.cities)))
+        settings = self.settings
+        shape = Shape(dropout=settings.dropout, attention_dropout=settings.attention_dropout, cities=len(self.cities))
+        model = LPBert(shape)
         if weights is not None:
             load_weights(model, weights)
         return model

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from baselines.lp_bert.data import batches, hide_days, pack, people, questions
+from baselines.lp_bert.data import Example, batches, hide_days, hide_once, pack, people, questions
 from baselines.lp_bert.decode import predict
 from baselines.lp_bert.model import LPBert
 from baselines.lp_bert.store import load_state, peek, save_state
@@ -70,10 +70,13 @@ class Fit:
         settings, ctx = task.settings, task.ctx
         self.people = [person for person in people(train, task.cities) if len(person.d) > 1]
         self.epochs, rate = settings.passes(), settings.rate()
-        self.trainer = Trainer(model, rate, settings.aim(), task.precision, ctx.device)
+        self.masked = self._masked_once() if settings.masks == "once" else None
+        self.trainer = Trainer(model, rate, settings.aim(), task.precision, ctx.device, clip_norm=settings.clip_norm)
         self.best = LPBert(model.shape).to(ctx.device)
         self.best.load_state_dict(model.state_dict())
-        self.steps = self.epochs * -(-len(self.people) // settings.batch)
+        count = len(self.people if self.masked is None else self.masked)
+        self.epoch_steps = -(-count // settings.batch)
+        self.steps = self.epochs * self.epoch_steps
         asked = [settings.model_dump(), task.precision, ctx.seed, train.fingerprint()]
         self.done: dict[str, Any] = {"key": hashlib.sha256(json.dumps(asked).encode()).hexdigest()}
         self.done |= {"step": 0, "losses": [], "scores": [], "seconds": 0.0}
@@ -92,17 +95,17 @@ class Fit:
                 self._epoch(epoch)
             self._validate(epoch)
             self._save()
-        if self.validate is not None and self.done["scores"]:
+        if self.validate is not None and self.done["scores"] and self.task.settings.keep == "best":
             self.trainer.model.load_state_dict(self.best.state_dict())
         return self._facts()
 
     def _epoch(self, epoch: int) -> None:
-        """Mask everybody anew and go through them once; steps that the checkpoint holds are passed over."""
+        """Go through everybody once, masked; steps that the checkpoint holds are passed over."""
         settings, ctx = self.task.settings, self.task.ctx
         rng = ctx.rng("lp_bert", "epoch", epoch)
-        window = (ctx.window.history_days, ctx.window.horizon_days)
-        examples = [hide_days(person, rng, *window, at_end=settings.mask_at_end) for person in self.people]
-        groups = list(batches([len(example.hidden) for example in examples], settings.batch, rng))
+        examples = self._masked_anew(rng) if self.masked is None else self.masked
+        lengths = [len(example.hidden) for example in examples]
+        groups = list(batches(lengths, settings.batch, rng, settings.similar_lengths))
         for group in groups[self.done["step"] - (epoch - 1) * len(groups) :]:
             ctx.check_time()
             if self._late():
@@ -116,8 +119,21 @@ class Fit:
             if time.monotonic() - self.saved > SAVE_EVERY:
                 self._save()
 
+    def _masked_anew(self, rng: np.random.Generator) -> list[Example]:
+        window, at_end = self.task.ctx.window, self.task.settings.mask_at_end
+        days = (window.history_days, window.horizon_days)
+        return [hide_days(person, rng, *days, at_end=at_end) for person in self.people]
+
+    def _masked_once(self) -> list[Example]:
+        """Return the same masks for all epochs; who has too few days for one is left out."""
+        ctx = self.task.ctx
+        rng, horizon = ctx.rng("lp_bert", "masks"), ctx.window.horizon_days
+        return [example for person in self.people if (example := hide_once(person, rng, horizon)) is not None]
+
     def _share(self, step: int) -> float:
         settings, warm_up = self.task.settings, round(self.task.settings.warm_up * self.steps)
+        if settings.schedule == "cosine_by_epoch":
+            return cosine(step // self.epoch_steps, self.epochs, 0)
         return (
             cosine(step, self.steps, warm_up)
             if settings.schedule == "cosine"
