@@ -22,7 +22,7 @@ from bench.errors import UserError
 from bench.files import write_text
 
 if TYPE_CHECKING:
-    from baselines.lp_bert.fitting import Task
+    from baselines.lp_bert.fitting import Setup
     from baselines.lp_bert.model import LPBert
 
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors")
@@ -179,18 +179,17 @@ class LpBert(Adapter):
         """Train on the training users' days; keep the best epoch on the validation users, or the last."""
         import torch
 
-        from baselines.lp_bert.fitting import Fit
-        from baselines.lp_bert.train import flushed
+        from baselines.lp_bert.fitting import fit
+        from bench.training.precision import flushed
 
         if ctx.grid.width > CELLS or ctx.grid.height > CELLS or ctx.grid.slots != SLOTS:
             raise UserError(f"lp_bert: it knows {CELLS} x {CELLS} cells and {SLOTS} slots a day; the data have others")
         self.cities = tuple(sorted({city for city, _uid in train.users})) if self.settings.city_embedding else ()
-        task = self._task(ctx)
         torch.manual_seed(ctx.seed_for("lp_bert", "start"))
         scratch = self.settings.init == "scratch"
         model = self._build(None).repeat_first_layer() if scratch else self._build(PRETRAINED)
         with flushed():
-            self.learned = Fit(task, model.to(ctx.device), train, validate if validate else None).run()
+            self.learned = fit(self._setup(ctx), model.to(ctx.device), train, validate if validate else None)
         self.model = model
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
@@ -200,10 +199,10 @@ class LpBert(Adapter):
         seen = np.repeat([user in known for user in queries.users], np.diff(queries.starts)).astype(bool)
         cells = np.ones((len(queries), 2), np.int64)
         if seen.any():
-            from baselines.lp_bert.train import flushed
+            from bench.training.precision import flushed
 
             with flushed():
-                cells[seen] = self._task(ctx).answer(self.model, history, queries.take(seen))
+                cells[seen] = self._setup(ctx).answer(self.model, history, queries.take(seen))
         return Answers.of(cells[:, 0], cells[:, 1], np.where(seen, OK, MISSING))
 
     def save(self, folder: Path) -> None:
@@ -224,10 +223,10 @@ class LpBert(Adapter):
         """Return parameters, epochs, init, losses, validation scores, and ``undertrained`` with its reason."""
         return self.learned
 
-    def _task(self, ctx: Context) -> Task:
-        from baselines.lp_bert.fitting import Task
+    def _setup(self, ctx: Context) -> Setup:
+        from baselines.lp_bert.fitting import Setup
 
-        return Task(self.settings, self.cities, ctx, self.precision(ctx.device))
+        return Setup(self.settings, self.cities, ctx, self.precision(ctx.device))
 
     def _build(self, weights: Path | None) -> LPBert:
         from baselines.lp_bert.model import LPBert, Shape

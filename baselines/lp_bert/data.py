@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,17 +108,3 @@ def pack(examples: Sequence[Example]) -> Batch:
         city=torch.from_numpy(np.repeat([example.person.city for example in examples], asks)),
         labels=torch.from_numpy(labels),
     )
-
-
-def batches(lengths: Sequence[int], size: int, rng: np.random.Generator, similar: bool = True) -> Iterator[np.ndarray]:
-    """Yield indices of ``size`` users, in random order; similar: of similar length, so that steps cost the same."""
-    order = rng.permutation(len(lengths))
-    if not similar:
-        yield from np.split(order, range(size, len(order), size))
-        return
-    by_length = np.asarray(lengths)
-    pools = np.split(order, range(size * 16, len(order), size * 16))
-    pools = [pool[np.argsort(by_length[pool], kind="stable")] for pool in pools]
-    groups = [group for pool in pools for group in np.split(pool, range(size, len(pool), size)) if len(group)]
-    for i in rng.permutation(len(groups)):
-        yield groups[i]

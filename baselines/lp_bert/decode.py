@@ -10,8 +10,8 @@ import torch
 
 from baselines.lp_bert.data import Example, pack
 from baselines.lp_bert.model import LPBert
-from baselines.lp_bert.train import autocast
 from bench.data.world import Grid
+from bench.training.precision import autocast
 
 Discount = Literal["logit", "probability"]
 

@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from bench.adapters.adapter import Context
 from bench.errors import UserError
 from bench.training import checkpoint
+from bench.training.precision import autocast
 from bench.training.recipe import Recipe
 from bench.training.report import FitReport
 
@@ -70,11 +71,6 @@ class Task(ABC, Generic[Part]):
 
     def validated(self, progress: Mapping[str, Any]) -> None:
         """Hear of each validation, e.g. to write a log; progress: step, losses, scores, counts, seconds."""
-
-
-def autocast(device: str, precision: str) -> AbstractContextManager[None]:
-    """Return the context in which a network computes: bfloat16 for matrix products where asked for."""
-    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 class Trainer(Generic[Part]):

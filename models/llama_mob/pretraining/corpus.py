@@ -16,13 +16,13 @@ import numpy as np
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
+from bench.training import heldout
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
 from models.llama_mob.tuning.examples import Batch, Example, answered, misread, pack, placed
 
-FIRST_SEED, HELD_OUT_SEED = 1000, 999_000
 POOL, CITY_USERS, CITY_TOKENS = 3000, 100, 400_000  # users held at a time, drawn from one city, read until the next
 AHEAD = 4  # batches whose examples are drawn together and sorted by length, so that little is padding
 LAST_DAY = 74
@@ -37,7 +37,7 @@ def batches(tokens: Tokens, rng: np.random.Generator, size: int) -> Iterator[Bat
     """Yield batches of about ``size`` tokens, without end."""
     pool: list[Trajectories] = []
     while True:
-        seed = FIRST_SEED + int(rng.integers(HELD_OUT_SEED - FIRST_SEED))
+        seed = heldout.draw_seed(rng)
         for city in "ABCD":
             table = Synthetic(seed=seed, users=CITY_USERS).load(city)
             pool = [table.of(user) for user in table.users] + pool[: POOL - CITY_USERS]
@@ -81,14 +81,8 @@ def _log_uniform(rng: np.random.Generator, least: int, most: int) -> int:
 
 
 def moved(table: Trajectories, rng: np.random.Generator) -> Trajectories:
-    """Return a person's rows with the grid mirrored or turned, then moved to where all cells still fit."""
-    x, y = table.x.astype(np.int64), table.y.astype(np.int64)
-    x = 201 - x if rng.random() < 0.5 else x
-    y = 201 - y if rng.random() < 0.5 else y
-    if rng.random() < 0.5:
-        x, y = y, x
-    x = x + rng.integers(1 - x.min(), 201 - x.max())
-    y = y + rng.integers(1 - y.min(), 201 - y.max())
+    """Return a person's rows, mirrored, turned and moved at random."""
+    x, y = heldout.moved(table.x, table.y, rng)
     return replace(table, x=x.astype(np.int16), y=y.astype(np.int16))
 
 

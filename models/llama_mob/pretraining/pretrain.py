@@ -24,16 +24,16 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import LlamaForCausalLM
 
 from bench.adapters.adapter import Context
-from bench.data.sources.synthetic import Synthetic
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.training import checkpoint, curves
-from bench.training.loop import Step, Task, Team, Trainer, autocast
+from bench.training import checkpoint, curves, heldout
+from bench.training.loop import Step, Task, Team, Trainer
+from bench.training.precision import autocast
 from bench.training.recipe import Recipe
 from bench.training.report import FitReport
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.pretraining import init
-from models.llama_mob.pretraining.corpus import HELD_OUT_SEED, batches, example
+from models.llama_mob.pretraining.corpus import batches, example
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tuning.examples import Batch, Example, misread, pack
@@ -42,7 +42,7 @@ from models.llama_mob.tuning.loss import TokenLoss
 RATE, WARM_UP, BETAS = 1e-3, 30, (0.9, 0.98)
 SMOOTH = 0.99  # of the averaged weights, per step
 HELD_OUT_USERS = 40
-WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and predicted
+LONG = 12  # of them in full windows, which are slow
 
 
 class Drawn(IterableDataset[Batch]):
@@ -139,11 +139,9 @@ def held_out(tokens: Tokens) -> dict[str, list[Example]]:
     """Return prompts of people whom training never sees, with the default instruction, for each window."""
     template, rng = Template.build(Instruction(), Grid(), Calendar()), np.random.default_rng(0)
     sets: dict[str, list[Example]] = {}
-    for city, (name, (seen, predicted)) in zip("BCD", WINDOWS.items(), strict=True):
-        table = Synthetic(seed=HELD_OUT_SEED, users=HELD_OUT_USERS).load(city)
-        past, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
-        users = [user for user in past.users if user in set(truth.users)][: 12 if name == "full" else None]
-        halves = [(past.of(user), truth.of(user)) for user in users]
+    for name, people in heldout.held_out(HELD_OUT_USERS).items():
+        users = people.truth.users[: LONG if name == "full" else None]
+        halves = [(people.history.of(user), people.truth.of(user)) for user in users]
         sets[name] = [example(template, tokens, h, t, misread(h, t, 1.0, rng)) for h, t in halves]
     return sets
 

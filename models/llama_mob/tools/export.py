@@ -12,25 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
-from bench.adapters.adapter import Adapter, Context
 from bench.adapters.registry import make
-from bench.data.sources.synthetic import Synthetic
-from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from bench.evaluation.metrics import score_users
 from bench.files import write_text, write_with
-from bench.training import curves
+from bench.training import curves, heldout
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.pretraining.corpus import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
-from models.llama_mob.pretraining.pretrain import HELD_OUT_USERS, WINDOWS, average, begin
+from models.llama_mob.pretraining.corpus import DAYS_ASKED, DAYS_SEEN, WHOLE_SHARE
+from models.llama_mob.pretraining.pretrain import HELD_OUT_USERS, average, begin
 from models.llama_mob.settings import TINY
-
-METRICS = ("geobleu@humob24", "accuracy@v1")
-BESIDE = ("user_mode", "slot_mode", "kernel_vote")
 
 CARD = """# The tiny base: a small Llama, pretrained on synthetic cities
 
@@ -104,7 +96,9 @@ def _card(
         "this base": make("llama_mob", {"tuning": "none", "base": str(made)}),
         "in one pass": make("llama_mob_parallel", {"tuning": "none", "base": str(made)}),
         "its start": make("llama_mob", {"tuning": "none", "base": str(start)}),
-    } | {name: make(name) for name in BESIDE}
+    } | {name: make(name) for name in heldout.STATISTICS}
+    people = heldout.held_out(HELD_OUT_USERS)
+    rows = {heldout.LABELS[name]: [some.of_adapter(each) for each in models.values()] for name, some in people.items()}
     return CARD.format(
         parameters=sum(p.numel() for p in model.parameters()),
         layers=shape.num_hidden_layers,
@@ -112,8 +106,8 @@ def _card(
         heads=shape.num_attention_heads,
         kv=shape.num_key_value_heads,
         vocabulary=shape.vocab_size,
-        first=FIRST_SEED,
-        held=HELD_OUT_SEED,
+        first=heldout.FIRST_SEED,
+        held=heldout.HELD_OUT_SEED,
         days=DAYS_SEEN,
         asked=DAYS_ASKED,
         whole=WHOLE_SHARE,
@@ -122,30 +116,13 @@ def _card(
         minutes=progress["seconds"] / 60,
         hardware=hardware,
         note=note,
-        table=curves.score_table("days seen + predicted", models, _rows(list(models.values()))),
+        table=curves.score_table("days seen + predicted", models, rows),
     )
-
-
-def _rows(models: list[Adapter]) -> dict[str, list[tuple[float, float]]]:
-    """Return each model's GEO-BLEU and accuracy by window."""
-    rows = {}
-    for city, (seen, predicted) in zip("BCD", WINDOWS.values(), strict=True):
-        table = Synthetic(seed=HELD_OUT_SEED, users=HELD_OUT_USERS).load(city)
-        history, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
-        both = sorted(set(history.users) & set(truth.users))
-        rows[f"{seen} + {predicted}"] = [_score(model, history.only(both), truth.only(both)) for model in models]
-    return rows
-
-
-def _score(model: Adapter, history: Trajectories, truth: Trajectories) -> tuple[float, float]:
-    answers = model.predict(history, truth.queries(), Context())
-    scores = score_users(answers.x, answers.y, truth, METRICS)
-    return float(np.mean(scores[METRICS[0]])), float(np.mean(scores[METRICS[1]]))
 
 
 def _curve(log: Path, path: Path) -> None:
     """Draw loss and share of right numbers over the tokens read."""
-    names = {name: f"{seen} + {predicted} days" for name, (seen, predicted) in WINDOWS.items()}
+    names = {name: f"{label} days" for name, label in heldout.LABELS.items()}
     panels = [
         curves.Panel("loss of a cell's number", {f"{name}_loss": label for name, label in names.items()}),
         curves.Panel("share of right numbers", {f"{name}_accuracy": label for name, label in names.items()}),

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from bench.adapters.adapter import Context
 from bench.training.batching import batches, cut
 from bench.training.distributed import world_size
-from bench.training.loop import Step, Task, Team, autocast
+from bench.training.loop import Step, Task, Team
+from bench.training.precision import autocast
 from bench.training.recipe import Recipe
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tuning.examples import Batch, Example, pack

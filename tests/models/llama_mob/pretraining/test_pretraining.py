@@ -15,14 +15,13 @@ from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
-from bench.training import curves
+from bench.training import curves, heldout
+from bench.training.heldout import FIRST_SEED, HELD_OUT_SEED
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.pretraining import pretrain
 from models.llama_mob.pretraining.corpus import (
     DAYS_ASKED,
     DAYS_SEEN,
-    FIRST_SEED,
-    HELD_OUT_SEED,
     LISTED_WEIGHT,
     batches,
     example,
@@ -110,7 +109,7 @@ def test_protocols_use_none_of_its_seeds() -> None:
 def test_pretraining_lowers_the_loss_resumes_and_leaves_the_average(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretrain, "WINDOWS", dict.fromkeys(pretrain.WINDOWS, (7, 2)))
+    monkeypatch.setattr(heldout, "WINDOWS", dict.fromkeys(heldout.WINDOWS, (7, 2)))
     monkeypatch.setattr(pretrain, "HELD_OUT_USERS", 3)
     monkeypatch.setattr("models.llama_mob.pretraining.corpus.CITY_USERS", 5)
     report = train(tmp_path, steps=2, size=800, every=1, threads=1)
