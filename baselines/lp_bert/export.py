@@ -58,8 +58,8 @@ def export(run: Path, out: Path, hardware: str, blend: float, note: str) -> None
 
     blend: share of the way from the start to the average of the trained weights at which the shipped ones lie.
     """
-    out.mkdir(parents=True, exist_ok=True)
     (kept, progress), start = average(run), beginning()
+    out.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         torch._foreach_lerp_(list(kept.parameters()), list(start.parameters()), 1.0 - blend)
     save_weights(kept, out / "lp_bert.safetensors")
