@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import torch
 from accelerate import Accelerator
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
@@ -24,6 +25,7 @@ from bench.training.recipe import Recipe
 from bench.training.report import FitReport
 
 SAVE_EVERY = 60.0  # seconds
+LOCK = "training.lock"
 Part = TypeVar("Part")
 
 
@@ -97,8 +99,28 @@ class Trainer(Generic[Part]):
     def run(self) -> FitReport:
         """Train to the end, from the folder's checkpoint where there is one; leave the kept weights in the network.
 
-        Raises FloatingPointError where training diverges, and what the context's functions raise.
+        Raises FloatingPointError where training diverges, UserError where another process trains in the folder, and
+        what the context's functions raise.
         """
+        with self._alone():
+            self._run()
+        checkpoint.put(self.weights, self.kept or self._current())
+        return self._report()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder; the system lets go of it when the process dies."""
+        if not self.accelerator.is_main_process:
+            yield
+            return
+        self.ctx.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.ctx.folder / LOCK, timeout=0):
+                yield
+        except Timeout:
+            raise UserError(f"{self.ctx.folder}: another process trains there; wait for it, or stop it") from None
+
+    def _run(self) -> None:
         self._resume()
         if not self.progress["scores"]:
             self._validate()  # the start
@@ -112,8 +134,6 @@ class Trainer(Generic[Part]):
                 self._after(epoch + 1)
         if self.progress["step"] < self.steps and self.progress["scores"][-1][0] < self.progress["step"]:
             self._validate()  # stopped early: the last weights may be the best
-        checkpoint.put(self.weights, self.kept or self._current())
-        return self._report()
 
     def _after(self, epoch: int) -> None:
         step = self.progress["step"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from toy import Line, fit, network, same
 
 from bench.adapters.adapter import OutOfTime
@@ -93,6 +94,12 @@ def test_the_checkpoint_of_another_fit_is_not_taken_up(tmp_path: Path) -> None:
     checkpoint.refuse_another(tmp_path, "k")
     with pytest.raises(UserError, match="give another folder"):
         checkpoint.refuse_another(tmp_path, "another")
+
+
+def test_two_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    with FileLock(tmp_path / loop.LOCK), pytest.raises(UserError, match="another process trains there"):
+        fit(network(), tmp_path)
+    fit(network(), tmp_path)
 
 
 def test_validation_comes_every_so_many_steps(tmp_path: Path) -> None:
