@@ -187,15 +187,14 @@ class Trainer(Generic[Part]):
             weight.isfinite().all() for weight in self.weights.values()
         ):
             raise _diverged(f"after step {step} of {self.steps} the weights are of no use")
-        best = max((old for _step, old in self.progress["scores"] if old is not None), default=-math.inf)
-        if recipe.keep == "best_trained":
-            best = max((old for at, old in self.progress["scores"] if at and old is not None), default=-math.inf)
+        scores, start_counts = self.progress["scores"], recipe.keep == "best"
         if score is not None:
-            self.ctx.intermediate(len(self.progress["scores"]), score)
-            if score > best and recipe.keep != "last" and (step or recipe.keep == "best"):
+            self.ctx.intermediate(len(scores), score)
+            before = max((old for at, old in scores if old is not None and (at or start_counts)), default=-math.inf)
+            if recipe.keep != "last" and (step or start_counts) and score > before:
                 self.kept, self.progress["kept_step"] = copied(self._current()), step
-        self.progress["scores"].append((step, score))
-        self.progress["seconds"] = self._seconds()
+        scores.append((step, score))
+        self._count_seconds()
         self.task.validated(self.progress)
         self._save()
 
@@ -207,10 +206,16 @@ class Trainer(Generic[Part]):
 
     def _late(self) -> bool:
         limit = self.recipe.max_seconds
-        return limit is not None and float(self.team.sum(torch.tensor(float(self._seconds() >= limit)))) > 0
+        if limit is None:
+            return False
+        self._count_seconds()
+        over = torch.tensor(float(self.progress["seconds"] >= limit), device=self.accelerator.device)
+        return float(self.team.sum(over)) > 0  # several processes stop together
 
-    def _seconds(self) -> float:
-        return float(self.progress["seconds"] + time.monotonic() - self.began)
+    def _count_seconds(self) -> None:
+        now = time.monotonic()
+        self.progress["seconds"] += now - self.began
+        self.began = now
 
     def _resume(self) -> None:
         """Take up the folder's checkpoint, if it is of this fit."""
@@ -226,8 +231,8 @@ class Trainer(Generic[Part]):
         self.began = time.monotonic()
 
     def _save(self) -> None:
-        self.saved = time.monotonic()
-        self.progress["seconds"], self.began = self._seconds(), self.saved
+        self._count_seconds()
+        self.saved = self.began
         if self.accelerator.is_main_process:
             average = self._current() if self.average is not None else {}
             held = checkpoint.Weights(self.weights, self.kept, average)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,27 @@ def test_a_running_average_is_validated_and_kept(tmp_path: Path) -> None:
 def test_training_stops_when_its_seconds_are_over(tmp_path: Path) -> None:
     report = fit(network(), tmp_path, max_seconds=1e-9)
     assert (report.steps, report.kept_step, report.rejected) == (0, 0, False)
+
+
+def test_seconds_are_counted_once_and_over_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only the loss moves: one second for each of 4 parts in 12 steps."""
+    clock, monotonic = [0.0], time.monotonic
+    monkeypatch.setattr("bench.training.loop.time.monotonic", lambda: clock[0])
+
+    class Slow(Line):
+        def loss(self, network: torch.nn.Module, part: torch.Tensor) -> torch.Tensor:
+            clock[0] += 1
+            return super().loss(network, part)
+
+    def stop(_label: str, done: float, _total: float) -> None:
+        if done == 5:
+            raise OutOfTime
+
+    with pytest.raises(OutOfTime):
+        fit(network(), tmp_path, Slow(), progress=stop)
+    report = fit(network(), tmp_path, Slow())
+    monkeypatch.setattr("bench.training.loop.time.monotonic", monotonic)
+    assert report.seconds == 4 * 12
 
 
 def test_a_deadline_ends_the_fit(tmp_path: Path) -> None:
