@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from baselines.lp_bert.fitting import Setup
     from baselines.lp_bert.model import LPBert
 
-PACKAGES = ("torch", "transformers", "accelerate", "safetensors")
+PACKAGES = ("torch", "transformers", "accelerate", "filelock", "safetensors")
 PRETRAINED = Path(__file__).parent / "pretrained" / "lp_bert.safetensors"
 LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
 # train_task1.py and dataset.py of github.com/caoji2001/LP-BERT at commit 1de9c54, with the script's default arguments.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.llama_mob.base.base import Loaded
     from models.llama_mob.tuning.fit import Learned
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "filelock", "tokenizers", "safetensors")
 NOTES, ALL_WEIGHTS = "llama_mob.json", "weights.safetensors"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from toy import fit, network
 
-import bench.training
 from bench.errors import UserError
 from bench.training import checkpoint, curves
 from bench.training.batching import batches
@@ -118,11 +116,3 @@ def test_a_log_is_read_and_drawn(tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "one.svg").read_text()
     table = curves.score_table("days", ["a", "b"], {"7 + 2": [(0.1, 0.2), (0.3, 0.4)]})
     assert table.splitlines()[-1] == "| 7 + 2 | 0.100 / 0.200 | 0.300 / 0.400 |"
-
-
-def test_training_knows_no_model() -> None:
-    for path in Path(bench.training.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert not [name for name in names if name.split(".")[0] in ("models", "baselines")], path.name

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_world import SmallWorld
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from baselines.lp_bert import PUBLISHED, LpBert, LpBertSettings
 from baselines.lp_bert.data import Example, Person, hide_once
 from baselines.lp_bert.model import MASK, LPBert, Shape
+from bench.adapters.small_world import SmallWorld
 
 SMALL = Shape(width=16, layers=2, heads=2, hidden=32)
 NAMES = {"self_attn.in_proj_": "qkv.", "self_attn.out_proj.": "out.", "linear1.": "wide.", "linear2.": "narrow."}

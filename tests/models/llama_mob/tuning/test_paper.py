@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 from small_llama import TINY, small_llama
-from small_world import GRID, people
 from transformers import get_scheduler
 
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import GRID, people
 from bench.data.world import Calendar, Window
 from bench.errors import UserError
 from models.llama_mob import LlamaMob
