@@ -42,13 +42,13 @@ PAPER: dict[str, Any] = {
     "validate_every": 100,
     "keep": "best_trained",
     "checkpointing": True,
-    "misread": 0.0,
-    "filler": 1.0,
+    "input_noise": 0.0,
+    "template_loss_weight": 1.0,
     "instruction": {"answer": "json", "reason": True},
     "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1, "attempts": 3},
 }
-# A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
-TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
+# A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over known tokens.
+TINY_DEFAULTS: dict[str, Any] = {"input_noise": 1.0, "template_loss_weight": 0.02}
 
 
 class Instruction(BaseModel):
@@ -155,7 +155,7 @@ class LlamaMobSettings(adapter.Settings):
         None, description="share of each training city among the trajectories; none: as they come"
     )
     windows: int = Field(1, ge=1, description="examples a training user: the horizon, and as long stretches before it")
-    misread: float = Field(
+    input_noise: float = Field(
         0.0,
         ge=0,
         le=1,
@@ -163,7 +163,7 @@ class LlamaMobSettings(adapter.Settings):
         "hour before: a small model that reads true answers trusts its own mistakes; unset: 1 with the tiny base, "
         "else 0",
     )
-    filler: float = Field(
+    template_loss_weight: float = Field(
         1.0,
         ge=0,
         le=1,

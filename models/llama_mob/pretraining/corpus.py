@@ -21,14 +21,14 @@ from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
-from models.llama_mob.tuning.examples import Batch, Example, answered, misread, pack, placed
+from models.llama_mob.tuning.examples import Batch, Example, answered, noisy, pack, placed
 
 POOL, CITY_USERS, CITY_TOKENS = 3000, 100, 400_000  # users held at a time, drawn from one city, read until the next
 AHEAD = 4  # batches whose examples are drawn together and sorted by length, so that little is padding
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.76, 0.08, 0.08, 0.08)
-LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of listed cells, of known answer tokens
+LISTED_WEIGHT, TEMPLATE_WEIGHT = 0.5, 0.02  # of listed cells, of known answer tokens
 DAYS_SEEN, DAYS_ASKED = (5, 60), (1, 15)  # fewest and most of an example; between them long ones are rarer
 WHOLE_SHARE = 0.3  # of the draws with as many days as there are
 
@@ -61,7 +61,7 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         history = person.days(first, first + days - 1)
         truth = person.days(first + days, first + days + horizon - 1)
         if len(history) and len(truth):
-            examples.append(example(template, tokens, history, truth, misread(history, truth, 1.0, rng)))
+            examples.append(example(template, tokens, history, truth, noisy(history, truth, 1.0, rng)))
     return examples
 
 
@@ -105,7 +105,7 @@ def example(
     answer all in one pass (llama_mob_parallel); these predict at their own place, all others the token that follows.
     """
     compiled = compile_prompt(template, tokens, history, truth.queries())
-    answer = answered(compiled, truth, read, filler=FILLER_WEIGHT)
+    answer = answered(compiled, truth, read, template_weight=TEMPLATE_WEIGHT)
     if not template.listed:
         return answer
     listed = placed(compiled, tokens, truth)

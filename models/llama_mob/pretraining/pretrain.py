@@ -36,7 +36,7 @@ from models.llama_mob.pretraining import init
 from models.llama_mob.pretraining.corpus import batches, example
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tuning.examples import Batch, Example, misread, pack
+from models.llama_mob.tuning.examples import Batch, Example, noisy, pack
 from models.llama_mob.tuning.loss import TokenLoss
 
 RATE, WARM_UP, BETAS = 1e-3, 30, (0.9, 0.98)
@@ -142,7 +142,7 @@ def held_out(tokens: Tokens) -> dict[str, list[Example]]:
     for name, people in heldout.held_out(HELD_OUT_USERS).items():
         users = people.truth.users[: LONG if name == "full" else None]
         halves = [(people.history.of(user), people.truth.of(user)) for user in users]
-        sets[name] = [example(template, tokens, h, t, misread(h, t, 1.0, rng)) for h, t in halves]
+        sets[name] = [example(template, tokens, h, t, noisy(h, t, 1.0, rng)) for h, t in halves]
     return sets
 
 

@@ -106,9 +106,9 @@ def examples(
                 if settings.one_pass:
                     made.append(placed(compiled, tokens, true))
                     continue
-                rng = ctx.rng("llama_mob", "misread", *user, int(true.d[0]))
-                read, whole = misread(seen, true, settings.misread, rng), settings.loss == "conversation"
-                made.append(answered(compiled, true, read, filler=settings.filler, whole=whole))
+                rng = ctx.rng("llama_mob", "input noise", *user, int(true.d[0]))
+                read, whole = noisy(seen, true, settings.input_noise, rng), settings.loss == "conversation"
+                made.append(answered(compiled, true, read, template_weight=settings.template_loss_weight, whole=whole))
     return made
 
 
@@ -117,7 +117,7 @@ def recent(history: Trajectories, days: int | None) -> Trajectories:
     return history if days is None or not len(history) else history.take(history.d > history.d.max() - days)
 
 
-def misread(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:
+def noisy(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:
     """Return the truth with a share of cells replaced by one that the person was in at about that hour before."""
     x, y = truth.x.copy(), truth.y.copy()
     for i in np.flatnonzero(rng.random(len(truth)) < share):
@@ -129,19 +129,19 @@ def misread(history: Trajectories, truth: Trajectories, share: float, rng: np.ra
 
 
 def answered(
-    compiled: Compiled, truth: Trajectories, read: Trajectories, *, filler: float = 1.0, whole: bool = False
+    compiled: Compiled, truth: Trajectories, read: Trajectories, *, template_weight: float = 1.0, whole: bool = False
 ) -> Example:
     """Return a prompt with its answer; each token of the answer is learned at the one before it.
 
     The x to learn is the true one; the y to learn is that of the x which was read, so that the two stay one cell.
-    filler: the weight of all tokens but cells; whole: learn the prompt's tokens too.
+    template_weight: the weight of all tokens but cells; whole: learn the prompt's tokens too.
     """
     prompt = compiled.prompt
     ids = np.concatenate([prompt, compiled.filled(read.x, read.y)]).astype(np.int32)
     first = 1 if whole else len(prompt)
     targets = np.concatenate([prompt, compiled.filled(truth.x, read.y)])[first:]
     numbers = np.concatenate([np.zeros(len(prompt), bool), compiled.answer == UNKNOWN])[first:]
-    weights = np.where(numbers, 1.0, filler).astype(np.float32)
+    weights = np.where(numbers, 1.0, template_weight).astype(np.float32)
     return Example(ids, np.arange(first, len(ids)) - 1, targets, numbers, weights)
 
 

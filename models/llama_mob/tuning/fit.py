@@ -53,9 +53,9 @@ def learn(
     model, dtype = loaded.model, loaded.model.dtype
     key = _key(train, validate, settings, ctx, precision)
     if settings.tuning == "lora":
-        both = lora.beside(model, settings, ctx.seed_for("llama_mob", "lora"))
+        both = lora.attach(model, settings, ctx.seed_for("llama_mob", "lora"))
         with _room():
-            facts |= fit(lora.inside(both), data, settings, precision, ctx, key)
+            facts |= fit(lora.unwrap(both), data, settings, precision, ctx, key)
         learned = lora.matrices(both)
     else:
         with _room():
@@ -137,7 +137,7 @@ def put(model: PreTrainedModel, learned: Learned | None, settings: LlamaMobSetti
     if learned is None:
         return model
     if settings.tuning == "lora":
-        return lora.joined(model, learned, settings)
+        return lora.merge(model, learned, settings)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(learned[name])

@@ -79,7 +79,13 @@ def test_it_is_profiled() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"instruction": {"listed": False}}, {"decoding": {"mode": "jump"}}, {"misread": 0.5}, {"filler": 0.5}]
+    "wrong",
+    [
+        {"instruction": {"listed": False}},
+        {"decoding": {"mode": "jump"}},
+        {"input_noise": 0.5},
+        {"template_loss_weight": 0.5},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=r"listed must be true|nothing is written"):

@@ -14,7 +14,7 @@ from models.llama_mob.pretraining.init import proximity_waves
 from models.llama_mob.pretraining.pretrain import begin, judged
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tuning.examples import misread, pack
+from models.llama_mob.tuning.examples import noisy, pack
 from models.llama_mob.tuning.loss import TokenLoss
 
 TOKENS = Tokens.load(TINY)
@@ -56,7 +56,7 @@ def hits(run: TokenLoss, person: Trajectories, listed: bool) -> np.ndarray:
     """Return which numbers of the last seven days are named right, in the answer and, where listed, at their places."""
     last = int(person.d.max()) - 7
     history, truth = person.days(0, last), person.days(last + 1, last + 7)
-    read = misread(history, truth, 1.0, np.random.default_rng(0))
+    read = noisy(history, truth, 1.0, np.random.default_rng(0))
     template = Template.build(Instruction(listed=listed), Grid(), Calendar())
     batch = pack([example(template, TOKENS, history, truth, read)])
     with torch.inference_mode():

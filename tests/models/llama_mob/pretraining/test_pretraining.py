@@ -31,7 +31,7 @@ from models.llama_mob.pretraining.pretrain import Drawn, average, begin, train
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tools.export import export
-from models.llama_mob.tuning.examples import misread, pack
+from models.llama_mob.tuning.examples import noisy, pack
 
 TOKENS, TEMPLATE = Tokens.load(TINY), Template.build(Instruction(), Grid(), Calendar())
 
@@ -55,9 +55,9 @@ def test_cells_to_learn_are_the_true_ones(halves: tuple[Trajectories, Trajectori
     assert (one.ids[one.places[listed]] == TOKENS.spaced[999]).all()
 
 
-def test_a_misread_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple[Trajectories, Trajectories]) -> None:
+def test_a_noisy_cell_is_one_of_the_persons_and_its_y_is_learned(halves: tuple[Trajectories, Trajectories]) -> None:
     history, truth = halves
-    read = misread(history, truth, 0.5, np.random.default_rng(0))
+    read = noisy(history, truth, 0.5, np.random.default_rng(0))
     changed = (read.x != truth.x) | (read.y != truth.y)
     assert changed.any()
     known = {

@@ -44,7 +44,7 @@ def made(tokens: Tokens) -> list[examples.Example]:
     """Six people's examples of about 400 tokens."""
     table = people("B", range(6), 3, GRID)
     template = Template.build(LlamaMobSettings().instruction, GRID, Calendar())
-    return examples.examples(table, template, tokens, LlamaMobSettings(misread=0), Context(window=SHORT))
+    return examples.examples(table, template, tokens, LlamaMobSettings(input_noise=0), Context(window=SHORT))
 
 
 # Which users
@@ -125,19 +125,21 @@ def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens
     assert model.model(ids, labels=labels).loss.item() == pytest.approx(alone[0].mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("filler", [0.0, 0.25, 1.0])
-def test_known_tokens_count_by_their_weight(filler: float, made: list[examples.Example], tmp_path: Path) -> None:
+@pytest.mark.parametrize("template_weight", [0.0, 0.25, 1.0])
+def test_known_tokens_count_by_their_weight(
+    template_weight: float, made: list[examples.Example], tmp_path: Path
+) -> None:
     batch, model = examples.pack(made[:2]), small_llama()
     losses = TokenLoss(model).eval()(batch.ids, batch.places, batch.targets)
-    worth = torch.where(batch.numbers, 1.0, filler)
-    weighed = [replace(one, weights=np.where(one.numbers, 1.0, filler).astype(np.float32)) for one in made[:2]]
+    worth = torch.where(batch.numbers, 1.0, template_weight)
+    weighed = [replace(one, weights=np.where(one.numbers, 1.0, template_weight).astype(np.float32)) for one in made[:2]]
     facts = fit(model, Data(weighed, []), tmp_path, epochs=1)
     assert facts["loss_first"] == pytest.approx(((losses * worth).sum() / worth.sum()).item(), abs=1e-3)
 
 
-def test_the_tiny_base_reads_misread_answers_unless_told_otherwise() -> None:
+def test_the_tiny_base_reads_noisy_answers_unless_told_otherwise() -> None:
     settings = {name: LlamaMobSettings(**given) for name, given in BASES.items()}
-    assert {name: (one.misread, one.filler) for name, one in settings.items()} == {
+    assert {name: (one.input_noise, one.template_loss_weight) for name, one in settings.items()} == {
         "tiny": (1.0, 0.02),
         "told": (0.0, 0.02),
         "another": (0.0, 1.0),
@@ -170,7 +172,7 @@ def test_the_nearest_number_is_neither_sampled_nor_written_freely(otherwise: dic
 
 BASES: dict[str, dict[str, Any]] = {
     "tiny": {},
-    "told": {"misread": 0},
+    "told": {"input_noise": 0},
     "another": {"base": "meta-llama/Llama-3.2-1B-Instruct"},
     "paper": {"preset": "paper"},
     "paper with tiny": {"preset": "paper", "base": "tiny"},
@@ -263,7 +265,7 @@ def _tuned(
     tokens: Tokens, data: Data, folder: Path, progress: Callable[[str, float, float], None] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     settings = LlamaMobSettings(batch=2, epochs=2, rank=2, dropout=0.1, learning_rate=1e-2)
-    model = lora.beside(small_llama(), settings, seed=3)
+    model = lora.attach(small_llama(), settings, seed=3)
     ctx = Context(folder=folder, **({"progress": progress} if progress else {}))
     facts = tune(model.get_base_model(), data, settings, "float32", ctx, "k")
     return lora.matrices(model), facts
@@ -312,7 +314,7 @@ def test_lora_trains_its_matrices_alone_and_survives_the_disk(
     made: list[examples.Example], tokens: Tokens, tmp_path: Path
 ) -> None:
     settings = LlamaMobSettings(rank=2, alpha=4, targets=("q_proj", "down_proj"), batch=2, learning_rate=0.3, epochs=3)
-    model = lora.beside(small_llama(), settings, seed=3)
+    model = lora.attach(small_llama(), settings, seed=3)
     batch = examples.pack(made[:2])
     start = TokenLoss(small_llama()).eval()(batch.ids, batch.places, batch.targets)
     facts = tune(model.get_base_model(), Data(made[:4], []), settings, "float32", Context(folder=tmp_path), "k")
@@ -321,7 +323,7 @@ def test_lora_trains_its_matrices_alone_and_survives_the_disk(
     lora.save(learned, settings, tmp_path)
     read = lora.load(tmp_path)
     assert same(learned, read)
-    merged = lora.joined(small_llama(), read, settings)
+    merged = lora.merge(small_llama(), read, settings)
     assert type(merged) is LlamaForCausalLM
     trained = TokenLoss(model.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
     after = TokenLoss(merged).eval()(batch.ids, batch.places, batch.targets)
@@ -357,6 +359,6 @@ def test_weights_that_the_last_step_ruined_are_not_kept(made: list[examples.Exam
 
 def test_a_model_that_peft_wraps_has_the_loss_of_its_own(made: list[examples.Example]) -> None:
     batch = examples.pack(made[:1])
-    both = lora.beside(small_llama(), LlamaMobSettings(), 0).eval()
-    one, other = (TokenLoss(model)(batch.ids, batch.places, batch.targets) for model in (both, lora.inside(both)))
+    both = lora.attach(small_llama(), LlamaMobSettings(), 0).eval()
+    one, other = (TokenLoss(model)(batch.ids, batch.places, batch.targets) for model in (both, lora.unwrap(both)))
     assert torch.equal(one, other)
