@@ -85,6 +85,7 @@ def test_it_is_profiled() -> None:
         {"decoding": {"mode": "jump"}},
         {"input_noise": 0.5},
         {"template_loss_weight": 0.5},
+        {"loss": "conversation"},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
