@@ -1,8 +1,8 @@
 """lp_bert: the winner of HuMob 2023, a small BERT over a user's whole window with the horizon masked.
 
 Terashima et al., "Human Mobility Prediction Challenge: Next Location Prediction using Spatiotemporal BERT" (HuMob-
-Challenge 2023); 2,456,880 parameters without the city embedding. Differences from the published code: no dropout on
-attention weights (the fused CPU kernel has none), and the two choices named under ``penalty_on`` and ``init``.
+Challenge 2023); 2,456,880 parameters without the city embedding. ``preset: published`` trains as the public code does;
+README.md lists how the defaults differ from it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, Needs, Split
@@ -22,17 +22,40 @@ from bench.errors import UserError
 from bench.files import write_text
 
 if TYPE_CHECKING:
-    from baselines.lp_bert.fitting import Task
+    from baselines.lp_bert.fitting import Setup
     from baselines.lp_bert.model import LPBert
 
-PACKAGES = ("torch", "transformers", "accelerate", "safetensors")
+PACKAGES = ("torch", "transformers", "accelerate", "filelock", "safetensors")
 PRETRAINED = Path(__file__).parent / "pretrained" / "lp_bert.safetensors"
 LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
+# train_task1.py and dataset.py of github.com/caoji2001/LP-BERT at commit 1de9c54, with the script's default arguments.
+PUBLISHED: dict[str, Any] = {
+    "init": "scratch",
+    "epochs": 200,
+    "learning_rate": 2e-5,
+    "loss": "cross_entropy",
+    "batch": 16,
+    "schedule": "cosine_by_epoch",
+    "warm_up": 0.0,
+    "clip_norm": None,
+    "dropout": 0.1,
+    "attention_dropout": 0.1,
+    "masks": "once",
+    "similar_lengths": False,
+    "keep": "last",
+    "target_histories": True,
+    "precision": "float32",
+    "penalty": 0.9,
+    "penalty_on": "logit",
+}
 
 
 class LpBertSettings(adapter.Settings):
-    """Settings of lp_bert; the network's shape and mask are the published ones."""
+    """Settings of lp_bert; the network's shape is the published one."""
 
+    preset: Literal["published"] | None = Field(
+        None, description="published: the public code's training and decoding; other settings given here override it"
+    )
     init: Literal["pretrained", "scratch"] = Field(
         "pretrained",
         description="pretrained: from the shipped weights, of other synthetic cities; scratch: the published way, "
@@ -52,14 +75,36 @@ class LpBertSettings(adapter.Settings):
         "one from scratch, proximity if pretrained",
     )
     batch: int = Field(16, ge=1, description="users a step; more is steadier, with fewer steps and more memory")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, down to zero or not")
+    schedule: Literal["cosine", "cosine_by_epoch", "constant"] = Field(
+        "cosine", description="of the learning rate; cosine falls with every step, cosine_by_epoch after each epoch"
+    )
     warm_up: float = Field(0.0, ge=0, le=1, description="share of the steps over which the learning rate rises")
+    clip_norm: float | None = Field(
+        1.0, gt=0, description="largest norm of a step's gradient; lower is steadier and slower; none: any"
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="more forgets details of the training users, and learns slower")
+    attention_dropout: float = Field(
+        0.0, ge=0, lt=1, description="on attention weights; above 0 the CPU's fused kernel cannot be used"
+    )
+    masks: Literal["each epoch", "once"] = Field(
+        "each epoch",
+        description="each epoch: of a window of the case's length, any days; once: of all days of a user, from a day "
+        "with records on, as in the public code",
+    )
+    similar_lengths: bool = Field(
+        True, description="batches hold users with similar numbers of rows, which is faster; false: any users"
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="best: the epoch that scores highest on the validation users, or the start; last: the last"
+    )
+    target_histories: bool = Field(
+        False, description="train on the test users' histories too, as the challenge allows; the row says so"
+    )
     mask_at_end: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="share of masks at the window's end, as in the test; the published masks lie anywhere",
+        description="share of masks at the window's end, as in the test; only with masks each epoch",
     )
     city_embedding: bool = Field(
         False,
@@ -72,13 +117,18 @@ class LpBertSettings(adapter.Settings):
     penalty: float = Field(
         0.9, gt=0, le=1, description="factor on the score of the previous answer's x and y; lower moves more; 1 is none"
     )
-    penalty_on: Literal["probability", "logit"] = Field(
-        "probability", description="what the factor multiplies; the public code has logit, which raises negative scores"
+    penalty_on: Literal["logit", "probability"] = Field(
+        "logit", description="what the factor multiplies; logit is the public code's rule, and raises negative scores"
     )
     predict_batch: int = Field(16, ge=1, description="users predicted at a time; more needs more memory")
     max_seconds: float | None = Field(
         None, gt=0, description="training stops after this long; the answers then depend on the machine; none: no limit"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_preset(cls, given: Any) -> Any:
+        return {**PUBLISHED, **given} if isinstance(given, dict) and given.get("preset") == "published" else given
 
     def passes(self) -> int:
         """Return the epochs, with the default of the chosen start."""
@@ -97,12 +147,15 @@ class LpBert(Adapter):
     """Embeddings of day, slot, cell and gap, four encoder layers, one head each for x and y; masks anew each epoch."""
 
     name: ClassVar[str] = "lp_bert"
+    version: ClassVar[int] = 2
     Settings: ClassVar[type[adapter.Settings]] = LpBertSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[lp-bert]", cpu_gb=2.0)
     settings: LpBertSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
         super().__init__(settings)
+        if self.settings.target_histories:
+            self.learns_from = "test histories"  # type: ignore[misc]
         self.model: LPBert | None = None
         self.cities: tuple[str, ...] = ()
         self.learned: dict[str, int | float | str] = {}
@@ -123,20 +176,20 @@ class LpBert(Adapter):
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
-        """Train on the training users' days; of the epochs the best on the validation users is kept."""
+        """Train on the training users' days; keep the best epoch on the validation users, or the last."""
         import torch
 
-        from baselines.lp_bert.fitting import Fit
-        from baselines.lp_bert.train import flushed
+        from baselines.lp_bert.fitting import fit
+        from bench.training.precision import flushed
 
         if ctx.grid.width > CELLS or ctx.grid.height > CELLS or ctx.grid.slots != SLOTS:
             raise UserError(f"lp_bert: it knows {CELLS} x {CELLS} cells and {SLOTS} slots a day; the data have others")
         self.cities = tuple(sorted({city for city, _uid in train.users})) if self.settings.city_embedding else ()
-        task = self._task(ctx)
         torch.manual_seed(ctx.seed_for("lp_bert", "start"))
-        model = self._build(PRETRAINED if self.settings.init == "pretrained" else None)
+        scratch = self.settings.init == "scratch"
+        model = self._build(None).repeat_first_layer() if scratch else self._build(PRETRAINED)
         with flushed():
-            self.learned = Fit(task, model.to(ctx.device), train, validate if validate else None).run()
+            self.learned = fit(self._setup(ctx), model.to(ctx.device), train, validate if validate else None)
         self.model = model
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
@@ -146,10 +199,10 @@ class LpBert(Adapter):
         seen = np.repeat([user in known for user in queries.users], np.diff(queries.starts)).astype(bool)
         cells = np.ones((len(queries), 2), np.int64)
         if seen.any():
-            from baselines.lp_bert.train import flushed
+            from bench.training.precision import flushed
 
             with flushed():
-                cells[seen] = self._task(ctx).answer(self.model, history, queries.take(seen))
+                cells[seen] = self._setup(ctx).answer(self.model, history, queries.take(seen))
         return Answers.of(cells[:, 0], cells[:, 1], np.where(seen, OK, MISSING))
 
     def save(self, folder: Path) -> None:
@@ -170,16 +223,18 @@ class LpBert(Adapter):
         """Return parameters, epochs, init, losses, validation scores, and ``undertrained`` with its reason."""
         return self.learned
 
-    def _task(self, ctx: Context) -> Task:
-        from baselines.lp_bert.fitting import Task
+    def _setup(self, ctx: Context) -> Setup:
+        from baselines.lp_bert.fitting import Setup
 
-        return Task(self.settings, self.cities, ctx, self.precision(ctx.device))
+        return Setup(self.settings, self.cities, ctx, self.precision(ctx.device))
 
     def _build(self, weights: Path | None) -> LPBert:
         from baselines.lp_bert.model import LPBert, Shape
         from baselines.lp_bert.store import load_weights
 
-        model = LPBert(Shape(dropout=self.settings.dropout, cities=len(self.cities)))
+        settings = self.settings
+        shape = Shape(dropout=settings.dropout, attention_dropout=settings.attention_dropout, cities=len(self.cities))
+        model = LPBert(shape)
         if weights is not None:
             load_weights(model, weights)
         return model

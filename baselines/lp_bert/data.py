@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,19 @@ def hide_days(person: Person, rng: np.random.Generator, history: int, horizon: i
     return Example(person, np.arange(len(person.d)) >= len(person.d) // 2)
 
 
+def hide_once(person: Person, rng: np.random.Generator, horizon: int) -> Example | None:
+    """Hide ``horizon`` consecutive days of a person that begin with a day with records, as the public code does.
+
+    Return None where the person's days are fewer.
+    """
+    days = np.unique(person.d)
+    starts = days[days <= days[-1] - (horizon - 1)]
+    if not len(starts):
+        return None
+    start = rng.choice(starts)
+    return Example(person, (person.d >= start) & (person.d < start + horizon))
+
+
 def questions(history: Trajectories, queries: Queries, cities: Sequence[str] = ()) -> list[Example]:
     """Return one example per user with queries: the history's rows and the queried ones in time order, these hidden."""
     number = {name: i for i, name in enumerate(cities)}
@@ -95,14 +108,3 @@ def pack(examples: Sequence[Example]) -> Batch:
         city=torch.from_numpy(np.repeat([example.person.city for example in examples], asks)),
         labels=torch.from_numpy(labels),
     )
-
-
-def batches(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield indices of ``size`` users of similar length, in random order: steps cost about the same memory and time."""
-    order = rng.permutation(len(lengths))
-    by_length = np.asarray(lengths)
-    pools = np.split(order, range(size * 16, len(order), size * 16))
-    pools = [pool[np.argsort(by_length[pool], kind="stable")] for pool in pools]
-    groups = [group for pool in pools for group in np.split(pool, range(size, len(pool), size)) if len(group)]
-    for i in rng.permutation(len(groups)):
-        yield groups[i]

@@ -10,17 +10,17 @@ import torch
 
 from baselines.lp_bert.data import Example, pack
 from baselines.lp_bert.model import LPBert
-from baselines.lp_bert.train import autocast
 from bench.data.world import Grid
+from bench.training.precision import autocast
 
-Discount = Literal["probability", "logit"]
+Discount = Literal["logit", "probability"]
 
 
 def choose(logits: np.ndarray, penalty: float, on: Discount) -> np.ndarray:
     """Return cells from 1 for one user's rows in time order; logits float (rows, 200) of one axis.
 
-    The score of the previous answer is multiplied by ``penalty`` before the best is taken. On a probability this always
-    lowers it; on a raw logit, as the public code has it, it raises a negative one.
+    The score of the previous answer is multiplied by ``penalty`` before the best is taken. logit: the public code's
+    rule, which raises a negative score; probability: always lowers it.
     """
     chosen = np.empty(len(logits), np.int64)
     best = -1
@@ -37,7 +37,7 @@ def predict(
     batch: int,
     precision: str,
     penalty: float = 0.9,
-    on: Discount = "probability",
+    on: Discount = "logit",
     grid: Grid | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield int64 (asked rows, 2), cells from 1 within the grid, for each example in order."""

@@ -1,36 +1,40 @@
-"""Fitting and answering for the adapter: epochs, checkpoints, validation, and whether anything was learned."""
+"""Fitting and answering for the adapter: masks, validation, and whether anything was learned."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from baselines.lp_bert.data import batches, hide_days, pack, people, questions
+from baselines.lp_bert.data import Example, hide_days, hide_once, pack, people, questions
 from baselines.lp_bert.decode import predict
+from baselines.lp_bert.loss import loss_of
 from baselines.lp_bert.model import LPBert
-from baselines.lp_bert.store import load_state, peek, save_state
-from baselines.lp_bert.train import Trainer, cosine
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window
 from bench.evaluation.metrics import score_users
+from bench.training.batching import batches
+from bench.training.loop import Step, Task, Team, Trainer
+from bench.training.recipe import Recipe
+from bench.training.report import FitReport
 
 if TYPE_CHECKING:
     from baselines.lp_bert import LpBertSettings
 
 GEOBLEU = "geobleu@humob24"
-SAVE_EVERY = 60.0  # seconds
 CHECKED = 60  # training users scored where there is nobody to validate on
+Facts = dict[str, int | float | str]
 
 
 @dataclass(frozen=True)
-class Task:
+class Setup:
     """What fitting and answering share: settings, cities that have an embedding, the harness's context, precision."""
 
     settings: LpBertSettings
@@ -62,129 +66,96 @@ class Task:
         return np.concatenate(parts)
 
 
-class Fit:
-    """One fit: its trainer, the best weights so far, and counts; all but the data survive a kill."""
+class Fitting(Task[list[Example]]):
+    """The task of one fit: users with masked days; a score on the validation users, or on some training users."""
 
-    def __init__(self, task: Task, model: LPBert, train: Trajectories, validate: Trajectories | None) -> None:
-        self.task, self.train, self.validate = task, train, validate
-        settings, ctx = task.settings, task.ctx
-        self.people = [person for person in people(train, task.cities) if len(person.d) > 1]
-        self.epochs, rate = settings.passes(), settings.rate()
-        self.trainer = Trainer(model, rate, settings.aim(), task.precision, ctx.device)
-        self.best = LPBert(model.shape).to(ctx.device)
-        self.best.load_state_dict(model.state_dict())
-        self.steps = self.epochs * -(-len(self.people) // settings.batch)
-        asked = [settings.model_dump(), task.precision, ctx.seed, train.fingerprint()]
-        self.done: dict[str, Any] = {"key": hashlib.sha256(json.dumps(asked).encode()).hexdigest()}
-        self.done |= {"step": 0, "losses": [], "scores": [], "seconds": 0.0}
-        self.began = self.saved = time.monotonic()
+    def __init__(self, setup: Setup, train: Trajectories, validate: Trajectories | None) -> None:
+        self.setup = setup
+        self.people = [person for person in people(train, setup.cities) if len(person.d) > 1]
+        self.masked = self._masked_once() if setup.settings.masks == "once" else None
+        self.epoch_steps = -(-len(self.people if self.masked is None else self.masked) // setup.settings.batch)
+        table = validate if validate is not None else train.only(train.users[:CHECKED])
+        self.history, self.truth = examination(table, setup.ctx.window)
 
-    def run(self) -> dict[str, int | float | str]:
-        """Run all epochs, from the folder's checkpoint where there is one; leave the best weights in the model.
+    def steps(self, epoch: int, first: int) -> Iterator[Step[list[Example]]]:
+        """Yield the steps of an epoch, with masks of its own unless they are drawn once."""
+        settings, rng = self.setup.settings, self.setup.ctx.rng("lp_bert", "epoch", epoch)
+        examples = self._masked_anew(rng) if self.masked is None else self.masked
+        lengths = [len(example.hidden) for example in examples]
+        for group in batches(lengths, settings.batch, rng, settings.similar_lengths)[first:]:
+            yield Step([[examples[i] for i in group]])
 
-        The best are those of the epoch, the start among them, that scores highest on the validation users.
-        """
-        self._take_up()
-        for epoch in range(len(self.done["scores"]), self.epochs + 1):
-            if self._late():
-                break
-            if epoch:  # the start is scored as epoch 0
-                self._epoch(epoch)
-            self._validate(epoch)
-            self._save()
-        if self.validate is not None and self.done["scores"]:
-            self.trainer.model.load_state_dict(self.best.state_dict())
-        return self._facts()
+    def loss(self, network: nn.Module, part: list[Example]) -> Tensor:
+        """Return the mean loss over a batch's hidden rows."""
+        return loss_of(network, pack(part).to(self.setup.ctx.device), self.setup.settings.aim())
 
-    def _epoch(self, epoch: int) -> None:
-        """Mask everybody anew and go through them once; steps that the checkpoint holds are passed over."""
-        settings, ctx = self.task.settings, self.task.ctx
-        rng = ctx.rng("lp_bert", "epoch", epoch)
-        window = (ctx.window.history_days, ctx.window.horizon_days)
-        examples = [hide_days(person, rng, *window, at_end=settings.mask_at_end) for person in self.people]
-        groups = list(batches([len(example.hidden) for example in examples], settings.batch, rng))
-        for group in groups[self.done["step"] - (epoch - 1) * len(groups) :]:
-            ctx.check_time()
-            if self._late():
-                return
-            step = self.done["step"]
-            torch.manual_seed(ctx.seed_for("lp_bert", "step", step))
-            loss = self.trainer.step(pack([examples[i] for i in group]), self._share(step))
-            self.done["losses"].append(round(loss, 5))
-            self.done["step"] = step + 1
-            ctx.progress(f"epoch {epoch} of {self.epochs}", step + 1, self.steps)
-            if time.monotonic() - self.saved > SAVE_EVERY:
-                self._save()
+    def score(self, network: nn.Module, team: Team) -> float:
+        """Return the mean GEO-BLEU of the people checked on; 0 where there is nobody."""
+        if not len(self.truth):
+            return 0.0
+        assert isinstance(network, LPBert)
+        return self.geobleu(self.setup.answer(network, self.history, self.truth.queries()))
 
-    def _share(self, step: int) -> float:
-        settings, warm_up = self.task.settings, round(self.task.settings.warm_up * self.steps)
-        return (
-            cosine(step, self.steps, warm_up)
-            if settings.schedule == "cosine"
-            else min(1.0, (step + 1) / max(1, warm_up))
-        )
+    def geobleu(self, cells: np.ndarray) -> float:
+        """Score answers to the rows of the people checked on."""
+        return float(score_users(cells[:, 0], cells[:, 1], self.truth, (GEOBLEU,))[GEOBLEU].mean())
 
-    def _validate(self, epoch: int) -> None:
-        """Score the model, and keep it if no earlier epoch was better."""
-        model, best = self.trainer.model, max(self.done["scores"], default=-1.0)
-        history, truth = self._examined()
-        score = self._score(self.task.answer(model, history, truth.queries()), truth) if len(truth) else 0.0
-        self.done["scores"].append(score)
-        self.task.ctx.intermediate(epoch, score)
-        if score > best:
-            self.best.load_state_dict(model.state_dict())
+    def _masked_anew(self, rng: np.random.Generator) -> list[Example]:
+        window, at_end = self.setup.ctx.window, self.setup.settings.mask_at_end
+        days = (window.history_days, window.horizon_days)
+        return [hide_days(person, rng, *days, at_end=at_end) for person in self.people]
 
-    def _examined(self) -> tuple[Trajectories, Trajectories]:
-        """History and truth of the validation users, or of some training users where there are none."""
-        table = self.validate if self.validate is not None else self.train.only(self.train.users[:CHECKED])
-        return examination(table, self.task.ctx.window)
+    def _masked_once(self) -> list[Example]:
+        """Return the same masks for all epochs; who has too few days for one is left out."""
+        ctx = self.setup.ctx
+        rng, horizon = ctx.rng("lp_bert", "masks"), ctx.window.horizon_days
+        return [example for person in self.people if (example := hide_once(person, rng, horizon)) is not None]
 
-    @staticmethod
-    def _score(cells: np.ndarray, truth: Trajectories) -> float:
-        return float(score_users(cells[:, 0], cells[:, 1], truth, (GEOBLEU,))[GEOBLEU].mean())
 
-    def _late(self) -> bool:
-        limit = self.task.settings.max_seconds
-        return limit is not None and self._seconds() >= limit
+def fit(setup: Setup, model: LPBert, train: Trajectories, validate: Trajectories | None) -> Facts:
+    """Train from the folder's checkpoint, where there is one; leave the kept weights in the model; return facts."""
+    settings, ctx = setup.settings, setup.ctx
+    task = Fitting(setup, train, validate)
+    recipe = Recipe(
+        epochs=settings.passes(),
+        learning_rate=settings.rate(),
+        schedule=settings.schedule,
+        warm_up_steps=round(settings.warm_up * settings.passes() * task.epoch_steps),
+        clip_norm=settings.clip_norm,
+        precision=setup.precision,
+        keep=settings.keep if validate is not None else "last",
+        max_seconds=settings.max_seconds,
+    )
+    report = Trainer("lp_bert", model, task, recipe, ctx, _key(setup, train, validate)).run()
+    return _facts(report, settings, validated=validate is not None) | _undertrained(task, model, validate is not None)
 
-    def _seconds(self) -> float:
-        return float(self.done["seconds"] + time.monotonic() - self.began)
 
-    def _take_up(self) -> None:
-        folder = self.task.ctx.folder
-        if peek(folder).get("key") == self.done["key"]:
-            self.done = load_state(folder, self.trainer, self.best)
+def _key(setup: Setup, train: Trajectories, validate: Trajectories | None) -> str:
+    """Hash what the kept weights depend on."""
+    rows = [table.fingerprint() for table in (train, validate) if table is not None]
+    asked = [setup.settings.model_dump(), setup.precision, setup.ctx.seed, repr(setup.ctx.window), rows]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
-    def _save(self) -> None:
-        self.saved = time.monotonic()
-        save_state(self.task.ctx.folder, self.trainer, self.best, self.done | {"seconds": self._seconds()})
 
-    def _facts(self) -> dict[str, int | float | str]:
-        model, done, scores = self.trainer.model, self.done, self.done["scores"]
-        size = sum(parameter.numel() for parameter in model.parameters())
-        facts: dict[str, int | float | str] = {"parameters": size, "trained_parameters": size}
-        facts |= {"init": self.task.settings.init, "epochs": max(0, len(scores) - 1), "steps": done["step"]}
-        if done["losses"]:
-            tenth = max(1, len(done["losses"]) // 10)
-            ends = {"loss_first": done["losses"][:tenth], "loss_last": done["losses"][-tenth:]}
-            facts |= {name: round(float(np.mean(part)), 4) for name, part in ends.items()}
-        if self.validate is not None and scores:
-            facts |= {"validation_geobleu": round(max(scores), 4), "best_epoch": int(np.argmax(scores))}
-            facts |= {"start_geobleu": round(scores[0], 4)}
-        reason = self._undertrained()
-        return facts | ({"undertrained": reason} if reason else {})
+def _facts(report: FitReport, settings: LpBertSettings, *, validated: bool) -> Facts:
+    facts: Facts = {"parameters": report.learned, "init": settings.init, **report.facts()}
+    if validated:
+        start, kept = report.scores[0][1], report.score(report.kept_step)
+        facts |= {"start_geobleu": round(start, 4), "validation_geobleu": round(kept, 4)}
+        facts |= {"best_epoch": report.kept_epoch, "kept_step": report.kept_step}
+    return facts
 
-    def _undertrained(self) -> str | None:
-        """Say so if the model scores below each user's most frequent cell: it has not learned to read a history."""
-        history, truth = self._examined()
-        if not len(truth):
-            return None
-        own = self._score(self.task.answer(self.trainer.model, history, truth.queries()), truth)
-        mode = self._score(most_frequent(history, truth), truth)
-        if own >= mode:
-            return None
-        whom = "validation" if self.validate is not None else "training"
-        return f"GEO-BLEU {own:.3f} on {whom} users, below {mode:.3f} of each user's most frequent cell"
+
+def _undertrained(task: Fitting, model: LPBert, validated: bool) -> Facts:
+    """Say so if the model scores below each user's most frequent cell: it has not learned to read a history."""
+    if not len(task.truth):
+        return {}
+    own = task.geobleu(task.setup.answer(model, task.history, task.truth.queries()))
+    mode = task.geobleu(most_frequent(task.history, task.truth))
+    whom = "validation" if validated else "training"
+    if own >= mode:
+        return {}
+    return {"undertrained": f"GEO-BLEU {own:.3f} on {whom} users, below {mode:.3f} of each user's most frequent cell"}
 
 
 def examination(table: Trajectories, window: Window) -> tuple[Trajectories, Trajectories]:

@@ -31,6 +31,7 @@ class Shape:
     hidden: int = 2048
     bottleneck: int = 16
     dropout: float = 0.1
+    attention_dropout: float = 0.0
     cities: int = 0
 
 
@@ -82,7 +83,7 @@ class Layer(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.heads, self.rate = shape.heads, shape.dropout
+        self.heads, self.rate, self.attention_rate = shape.heads, shape.dropout, shape.attention_dropout
         self.fed = True  # False leaves the feed-forward out: pretraining's first stage
         self.qkv = nn.Linear(shape.width, 3 * shape.width)
         self.out = nn.Linear(shape.width, shape.width)
@@ -104,7 +105,8 @@ class Layer(nn.Module):
             q = F.linear(x, q_weight, q_bias)
         else:
             q, k, v = self.qkv(x).chunk(3, dim=1)
-        mixed = attend(q, k, v, batch.asks if last else batch.lengths, batch.lengths, self.heads)
+        dropped = self.attention_rate if self.training else 0.0
+        mixed = attend(q, k, v, batch.asks if last else batch.lengths, batch.lengths, self.heads, dropped)
         x = self.norm1(x + F.dropout(self.out(mixed), rate, self.training))
         if not self.fed:
             return self.norm2(x)
@@ -119,10 +121,12 @@ class Layer(nn.Module):
         return F.linear(wide, self.narrow.weight) / (1 - rate) + self.narrow.bias
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, asks: Sequence[int], lengths: Sequence[int], heads: int) -> Tensor:
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, asks: Sequence[int], lengths: Sequence[int], heads: int, dropout: float = 0.0
+) -> Tensor:
     """Let each user's rows attend to the user's own rows; q (M, width), k and v (N, width) -> (M, width).
 
-    The fused kernel runs once a user. The CPU's has no dropout on attention weights, so there is none anywhere.
+    The fused kernel runs once a user. The CPU's has no dropout on attention weights: with some, a slower one runs.
     """
     size = q.shape[1] // heads
 
@@ -133,8 +137,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, asks: Sequence[int], lengths: Sequen
         q, k, v = q.float(), k.float(), v.float()
     rows = zip(q.split(list(asks)), k.split(list(lengths)), v.split(list(lengths)), strict=True)
     with torch.autocast(q.device.type, enabled=False), sdpa_kernel(KERNELS):
-        mixed = [F.scaled_dot_product_attention(split(a), split(b), split(c)).transpose(1, 2) for a, b, c in rows]
-    return torch.cat([part.reshape(-1, heads * size) for part in mixed])
+        mixed = [F.scaled_dot_product_attention(split(a), split(b), split(c), dropout_p=dropout) for a, b, c in rows]
+    return torch.cat([part.transpose(1, 2).reshape(-1, heads * size) for part in mixed])
 
 
 class Head(nn.Module):
@@ -162,6 +166,12 @@ class LPBert(nn.Module):
         self.layers = nn.ModuleList(Layer(self.shape) for _ in range(self.shape.layers))
         self.city = nn.Embedding(self.shape.cities, w) if self.shape.cities else None
         self.head_x, self.head_y = Head(self.shape), Head(self.shape)
+
+    def repeat_first_layer(self) -> LPBert:
+        """Let all layers begin as copies of the first, as torch's TransformerEncoder in the public code does."""
+        for layer in self.layers[1:]:
+            layer.load_state_dict(self.layers[0].state_dict())
+        return self
 
     def encoder(self) -> list[Layer]:
         """Return the encoder's layers, in order."""

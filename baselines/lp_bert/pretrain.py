@@ -1,6 +1,6 @@
-"""Pretrain LP-BERT on synthetic cities; run again with the same folder it goes on where it stopped.
+"""Pretrain LP-BERT on synthetic cities; run again with the same folder and options it resumes.
 
-    python -m baselines.lp_bert.pretrain --minutes 60 --device cpu --out pretraining
+    python -m baselines.lp_bert.pretrain --steps 1500 --device cpu --out pretraining
 
 Every step takes windows of one length of users whose places are mirrored, turned and moved at random, so that the
 network learns to copy from the history that it sees and not where a city lies. Cities have seeds from 1000 on; no
@@ -10,48 +10,35 @@ protocol uses those. What is kept and shipped is a running average of the weight
 from __future__ import annotations
 
 import argparse
-import csv
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from baselines.lp_bert.data import Person, hide_days, pack, people
-from baselines.lp_bert.heldout import SEED as HELD_OUT
-from baselines.lp_bert.heldout import WINDOWS, held_out
+from baselines.lp_bert.data import Person, hide_days, pack, people, questions
+from baselines.lp_bert.decode import predict
+from baselines.lp_bert.loss import loss_of
 from baselines.lp_bert.model import Batch, LPBert, Shape
 from baselines.lp_bert.start import vote
-from baselines.lp_bert.store import load_state, peek, save_state
-from baselines.lp_bert.train import Trainer
+from bench.adapters.adapter import Context
 from bench.data.sources.synthetic import Synthetic
+from bench.errors import UserError
+from bench.training import checkpoint, curves, heldout
+from bench.training.heldout import HeldOut
+from bench.training.loop import Step, Task, Team, Trainer
+from bench.training.recipe import Recipe
+from bench.training.report import FitReport
 
-FIRST_SEED = 1000
 POOL, CITY_USERS = 4000, 100  # users held at a time, and drawn from one city
 WARM_UP = 60  # steps
 SMOOTH = 0.998  # of the averaged weights, per step
-HEADER = (
-    "seconds",
-    "step",
-    "users",
-    "tokens",
-    "loss",
-    *(f"{name}_{of}" for name in WINDOWS for of in ("geobleu", "accuracy")),
-)
-
-
-def moved(person: Person, rng: np.random.Generator) -> Person:
-    """Return the person with the grid mirrored or turned, then moved to a random place that still holds all cells."""
-    x, y = person.x, person.y
-    x = 201 - x if rng.random() < 0.5 else x
-    y = 201 - y if rng.random() < 0.5 else y
-    if rng.random() < 0.5:
-        x, y = y, x
-    x = x + rng.integers(1 - x.min(), 201 - x.max())
-    y = y + rng.integers(1 - y.min(), 201 - y.max())
-    return replace(person, x=x, y=y)
+HELD_OUT_USERS = 60
+PRECISION = "bfloat16"
 
 
 def window(rng: np.random.Generator, longest: float) -> tuple[int, int]:
@@ -65,7 +52,7 @@ def window(rng: np.random.Generator, longest: float) -> tuple[int, int]:
 def draws(rng: np.random.Generator, tokens: int, longest: float) -> Iterator[Batch]:
     """Yield batches of about ``tokens`` rows from an endless row of new cities."""
     pool: list[Person] = []
-    seed = FIRST_SEED + int(rng.integers(HELD_OUT - FIRST_SEED))
+    seed = heldout.draw_seed(rng)
     while True:
         for city in "ABCD":
             pool = people(Synthetic(seed=seed, users=CITY_USERS).load(city)) + pool[: POOL - CITY_USERS]
@@ -73,99 +60,123 @@ def draws(rng: np.random.Generator, tokens: int, longest: float) -> Iterator[Bat
                 days, rows, examples = window(rng, longest), 0, []
                 while rows < tokens:
                     person = pool[int(rng.integers(len(pool)))]
-                    examples.append(hide_days(moved(person, rng), rng, *days, at_end=0.5))
+                    x, y = heldout.moved(person.x, person.y, rng)
+                    examples.append(hide_days(replace(person, x=x, y=y), rng, *days, at_end=0.5))
                     rows += len(examples[-1].hidden)
                 yield pack(examples)
-        seed = FIRST_SEED + int(rng.integers(HELD_OUT - FIRST_SEED))
+        seed = heldout.draw_seed(rng)
 
 
-def beginning(device: str = "cpu") -> tuple[LPBert, LPBert]:
-    """Return the network as it is before training, twice: one to train, one to hold the average of its weights."""
+class Pretraining(Task[Batch]):
+    """One epoch of freshly drawn batches; after a kill other ones are drawn."""
+
+    counted = ("users", "tokens")
+
+    def __init__(self, steps: int, tokens: int, longest: float, device: str, log: Path) -> None:
+        self.epoch_steps, self.tokens, self.longest, self.device, self.log = steps, tokens, longest, device, log
+        self.sets = heldout.held_out(HELD_OUT_USERS)
+        self.figures: dict[str, float] = {}
+
+    def steps(self, epoch: int, first: int) -> Iterator[Step[Batch]]:
+        """Yield the batches."""
+        drawn = draws(np.random.default_rng(first), self.tokens, self.longest)
+        for batch in islice(drawn, self.epoch_steps - first):
+            yield Step([batch], {"users": len(batch.lengths), "tokens": sum(batch.lengths)})
+
+    def loss(self, network: nn.Module, part: Batch) -> Tensor:
+        """Return the proximity loss."""
+        return loss_of(network, part.to(self.device), "proximity")
+
+    def score(self, network: nn.Module, team: Team) -> None:
+        """Note the scores of held-out people; nothing is chosen by them."""
+        assert isinstance(network, LPBert)
+        for name, some in self.sets.items():
+            self.figures[f"{name}_geobleu"], self.figures[f"{name}_accuracy"] = score(network, some, PRECISION)
+
+    def validated(self, progress: Mapping[str, Any]) -> None:
+        """Write a line of the log."""
+        curves.append(self.log, curves.row(progress) | self.figures)
+
+
+def score(model: LPBert, some: HeldOut, precision: str) -> tuple[float, float]:
+    """Return a network's GEO-BLEU and share of exact cells on held-out people."""
+    cells = np.concatenate(list(predict(model, questions(some.history, some.truth.queries()), 16, precision)))
+    return some.score(cells[:, 0], cells[:, 1])
+
+
+def beginning() -> LPBert:
+    """Return the network as it is before training."""
     torch.manual_seed(0)
-    model, average = (LPBert(Shape(dropout=0.0)).to(device) for _ in range(2))
+    model = LPBert(Shape(dropout=0.0))
     vote(model)
-    average.load_state_dict(model.state_dict())
-    return model, average
+    return model
 
 
-def run(
+def average(run: Path) -> tuple[LPBert, dict[str, Any]]:
+    """Return the averaged weights of a run in its network, and how far it is. Raises UserError without a run."""
+    progress, model = checkpoint.progress(run), beginning()
+    if not progress:
+        raise UserError(f"{run}: holds no training; name the folder that baselines.lp_bert.pretrain wrote")
+    checkpoint.put(dict(model.named_parameters()), checkpoint.load(run).average)
+    return model, progress
+
+
+def train(
     out: Path,
-    minutes: float,
-    device: str,
-    rate: float,
-    tokens: int,
-    longest: float,
-    every: float,
-    threads: int,
-    stage: str,
-) -> None:
-    """Train until the minutes (of this call) are over; the last fifth lowers the learning rate to zero."""
+    steps: int,
+    device: str = "cpu",
+    stage: str = "all",
+    rate: float = 3e-4,
+    tokens: int = 3500,
+    longest: float = 0.3,
+    every: int = 100,
+    threads: int = 2,
+) -> FitReport:
+    """Train for ``steps`` steps, earlier calls counted in; the last fifth lowers the learning rate to zero."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
-    precision = "bfloat16"
-    model, average = beginning(device)
-    trainer = Trainer(model, rate, "proximity", precision, device, decay=0.01)
-    for layer in (*model.encoder(), *average.encoder()):
+    key = f"LP-BERT, {steps} steps of {tokens} rows, rate {rate}, longest {longest}, stage {stage}"
+    checkpoint.refuse_another(out, key)
+    model = beginning().to(device)
+    for layer in model.encoder():
         layer.fed = stage == "all"
-    done: dict[str, float] = {"step": 0, "users": 0, "tokens": 0, "seconds": 0.0, "rate": rate}
-    if peek(out):
-        done = load_state(out, trainer, average)
-    rng = np.random.default_rng(int(done["step"]))
-    sets, began, before, shown = held_out(), time.monotonic(), done["seconds"], 0.0
-    losses: list[float] = []
-    for n, batch in enumerate(draws(rng, tokens, longest)):
-        spent = time.monotonic() - began
-        if spent >= shown or spent >= minutes * 60:
-            shown = spent + every * 60
-            figures = [figure for people in sets.values() for figure in people.of_model(average, precision)]
-            _log(out / "log.csv", done, float(np.mean(losses or [np.nan])), figures)
-            save_state(out, trainer, average, done)
-            losses = []
-        if spent >= minutes * 60:
-            return
-        share = min(1.0, (n + 1) / WARM_UP, max(0.02, 5 * (1 - spent / (minutes * 60))))
-        losses.append(trainer.step(batch, share))
-        keep = min(SMOOTH, 1 - 1 / (done["step"] + 2))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - keep)
-        done["step"] += 1
-        done["users"] += len(batch.lengths)
-        done["tokens"] += sum(batch.lengths)
-        done["seconds"] = before + time.monotonic() - began
-
-
-def _log(path: Path, done: dict[str, float], loss: float, figures: list[float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(HEADER)
-        row = [round(done["seconds"]), done["step"], done["users"], done["tokens"], round(loss, 4)]
-        writer.writerow([*row, *(round(figure, 4) for figure in figures)])
-    print(path.read_text().splitlines()[-1], flush=True)
+    recipe = Recipe(
+        epochs=1,
+        learning_rate=rate,
+        schedule="warmup_stable_decay",
+        warm_up_steps=WARM_UP,
+        weight_decay=0.01,
+        precision=PRECISION,
+        validate_every=every,
+        keep="last",
+        average=SMOOTH,
+    )
+    task = Pretraining(steps, tokens, longest, device, out / "log.csv")
+    return Trainer("pretrain", model, task, recipe, Context(folder=out, device=device, threads=threads), key).run()
 
 
 def main() -> None:
-    """Read the command line and run."""
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for state, log and export")
-    parser.add_argument("--minutes", type=float, default=26.0, help="how long to train now")
+    parser.add_argument("--out", type=Path, required=True, help="folder for state and log")
+    parser.add_argument("--steps", type=int, default=1500, help="how long to train in all")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--stage",
         choices=("attention", "all"),
         default="all",
-        help="attention leaves the feed-forward layers at zero, which is four times as fast: run it first",
+        help="attention leaves the feed-forward layers at zero, which is four times as fast",
     )
     parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
     parser.add_argument("--tokens", type=int, default=3500, help="rows a step; more is steadier and slower")
     parser.add_argument("--longest", type=float, default=0.3, help="share of steps with full windows of 60 and 15 days")
-    parser.add_argument(
-        "--every", type=float, default=4.0, help="minutes between validations, log lines and checkpoints"
-    )
+    parser.add_argument("--every", type=int, default=100, help="steps between log lines")
     parser.add_argument("--threads", type=int, default=2)
-    run(**vars(parser.parse_args()))
+    try:
+        train(**vars(parser.parse_args()))
+    except UserError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -34,14 +34,17 @@ def provenance(source: str) -> Provenance:
 
 @cache
 def source_hash(adapter: type[Adapter]) -> str:
-    """Hash the adapter's Python files: its package if it is one, else its module and the private ones beside it."""
+    """Hash the adapter's Python files: its package if it is one, else its module and the private ones beside it.
+
+    Those of ``bench/training`` count where the adapter trains with them.
+    """
     file = Path(inspect.getfile(adapter))
     in_package = file.parent.name == adapter.name
     files = sorted(file.parent.rglob("*.py")) if in_package else [file, *sorted(file.parent.glob("_[!_]*.py"))]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    sources = [path.read_bytes() for path in files]
+    if any(b"bench.training" in source for source in sources):
+        sources += [path.read_bytes() for path in sorted((ROOT / "bench" / "training").glob("*.py"))]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
 
 
 @cache

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.llama_mob.base.base import Loaded
     from models.llama_mob.tuning.fit import Learned
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "filelock", "tokenizers", "safetensors")
 NOTES, ALL_WEIGHTS = "llama_mob.json", "weights.safetensors"
 
 
@@ -33,7 +33,7 @@ class LlamaMob(Adapter):
     """Reads a user's records and the points asked for as a prompt, and writes the cells."""
 
     name: ClassVar[str] = "llama_mob"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[llm]", cpu_gb=2.0)
     batch_users: ClassVar[int] = 64
@@ -44,9 +44,10 @@ class LlamaMob(Adapter):
         self.settings = self.settings.pinned()
         if self.settings.tuning == "none":
             self.learns_from = "nothing"  # type: ignore[misc]
-        if self.settings.quantize:
-            packages = (*PACKAGES, "bitsandbytes")
-            self.needs = Needs(packages, "mobility-bench[quantize]", cuda=True, cpu_gb=2.0)  # type: ignore[misc]
+        tuned_in_8_bits = self.settings.tuning != "none" and self.settings.optimizer == "adamw_8bit"
+        if self.settings.quantize or tuned_in_8_bits:
+            packages, cuda = (*PACKAGES, "bitsandbytes"), bool(self.settings.quantize)
+            self.needs = Needs(packages, "mobility-bench[quantize]", cuda=cuda, cpu_gb=2.0)  # type: ignore[misc]
         self._learned: Learned | None = None
         self._ready: Loaded | None = None
         self._facts: dict[str, int | float | str] = {}
@@ -131,7 +132,7 @@ class LlamaMob(Adapter):
         self._facts = json.loads((folder / NOTES).read_text(encoding="utf-8"))
 
     def facts(self) -> Mapping[str, int | float | str]:
-        """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.loop``."""
+        """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.fit``."""
         return self._facts
 
     def spent(self) -> Mapping[str, float]:

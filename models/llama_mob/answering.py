@@ -113,8 +113,11 @@ def _spent(results: list[Result] | list[FreeResult]) -> Spent:
     margin = min((count.margin for count in counts), default=np.inf)
     if np.isfinite(margin):
         spent["smallest_margin"] = float(margin)
-    free = [result.reading for result in results if isinstance(result, FreeResult)]
-    return spent | ({name: sum(getattr(reading, name) for reading in free) for name in FAULTS} if free else {})
+    free = [result for result in results if isinstance(result, FreeResult)]
+    if free:
+        spent |= {name: sum(getattr(result.reading, name) for result in free) for name in FAULTS}
+        spent["attempts"] = sum(result.attempts for result in free)
+    return spent
 
 
 def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:

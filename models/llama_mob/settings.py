@@ -20,10 +20,11 @@ Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 TARGETS: tuple[Target, ...] = get_args(Target)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
 
-# arXiv 2410.23692, section 4 and the published script: Llama-3-8B-Instruct, LoRA of rank 16 on all projections. The
-# script loads 4-bit weights (set ``quantize``) and keeps AdamW's moments in 8 bits, which is not done here.
+# HuMob_wandb.py and Inference.py of github.com/TANGHULU6/Llama3-8B-Mob, at commits 20b3d2c and be99513. README.md lists
+# what stays different.
 PAPER: dict[str, Any] = {
     "base": "meta-llama/Meta-Llama-3-8B-Instruct",
+    "quantize": "4bit",
     "rope_scaling": 50000 / 8192,
     "tuning": "lora",
     "rank": 16,
@@ -31,19 +32,24 @@ PAPER: dict[str, Any] = {
     "dropout": 0.0,
     "epochs": 3,
     "learning_rate": 2e-3,
+    "optimizer": "adamw_8bit",
     "schedule": "cosine_with_restarts",
     "warm_up_steps": 5,
     "weight_decay": 0.01,
     "batch": 1,
     "accumulate": 4,
+    "loss": "conversation",
+    "mean_over": "pass",
+    "validate_every": 100,
+    "keep": "best_trained",
     "checkpointing": True,
-    "misread": 0.0,
-    "filler": 1.0,
+    "input_noise": 0.0,
+    "template_loss_weight": 1.0,
     "instruction": {"answer": "json", "reason": True},
-    "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1},
+    "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1, "attempts": 3},
 }
-# A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over fillers.
-TINY_DEFAULTS: dict[str, Any] = {"misread": 1.0, "filler": 0.02}
+# A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over known tokens.
+TINY_DEFAULTS: dict[str, Any] = {"input_noise": 1.0, "template_loss_weight": 0.02}
 
 
 def on_hub(base: str) -> bool:
@@ -115,6 +121,12 @@ class Decoding(BaseModel):
         "GEO-BLEU proximity exp(-0.5 * distance); unset: nearest with the tiny base where it can be, else likeliest",
     )
     batch: int | None = Field(None, ge=1, description="users at a time; none: as memory allows")
+    attempts: int = Field(
+        1,
+        ge=1,
+        description="sampled answers a user at most, until one answers each point once; only with `free` decoding at a "
+        "temperature above 0; more cost time where answers are malformed",
+    )
 
     @model_validator(mode="after")
     def _nearest_is_no_sample(self) -> Decoding:
@@ -130,7 +142,7 @@ class LlamaMobSettings(adapter.Settings):
     one_pass: ClassVar[bool] = False  # whether cells are learned at their places in the question, not in an answer
 
     preset: Literal["paper"] | None = Field(
-        None, description="paper: the published settings; what else is set here comes before them"
+        None, description="paper: the published script's settings; other settings given here override them"
     )
     base: str = Field(
         "tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id, perhaps with @COMMIT"
@@ -165,7 +177,7 @@ class LlamaMobSettings(adapter.Settings):
         None, description="share of each training city among the trajectories; none: as they come"
     )
     windows: int = Field(1, ge=1, description="examples a training user: the horizon, and as long stretches before it")
-    misread: float = Field(
+    input_noise: float = Field(
         0.0,
         ge=0,
         le=1,
@@ -173,7 +185,7 @@ class LlamaMobSettings(adapter.Settings):
         "hour before: a small model that reads true answers trusts its own mistakes; unset: 1 with the tiny base, "
         "else 0",
     )
-    filler: float = Field(
+    template_loss_weight: float = Field(
         1.0,
         ge=0,
         le=1,
@@ -183,15 +195,33 @@ class LlamaMobSettings(adapter.Settings):
     history_days: int | None = Field(
         None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
     )
+    loss: Literal["answer", "conversation"] = Field(
+        "answer", description="answer: its tokens are learned; conversation: those of the prompt too, as in the paper"
+    )
+    mean_over: Literal["step", "pass"] = Field(
+        "step",
+        description="what counts alike in the loss: every token of a step, or every forward pass, however long, as in "
+        "the paper; validation then takes that loss too",
+    )
     epochs: int = Field(1, ge=0, description="passes over the trajectories; more fit them better and take longer")
     learning_rate: float | None = Field(None, gt=0, description="of AdamW; none: 5e-4 for lora, 1e-4 for full")
-    schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts"] = Field(
-        "cosine", description="of the learning rate"
+    optimizer: Literal["adamw", "adamw_8bit"] = Field(
+        "adamw", description="adamw_8bit: bitsandbytes' AdamW with its moments in 8 bits, as in the paper; saves memory"
     )
-    warm_up_steps: int = Field(5, ge=0, description="steps over which the learning rate rises")
+    schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts"] = Field(
+        "cosine",
+        description="of the learning rate, over all steps; cosine_with_restarts has one cycle, as in the paper",
+    )
+    warm_up_steps: int = Field(5, ge=0, description="steps over which the learning rate rises from 0")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     batch: int = Field(4, ge=1, description="trajectories a forward pass in training; more need more memory")
     accumulate: int = Field(1, ge=1, description="forward passes a step")
+    validate_every: int | None = Field(
+        None, ge=1, description="steps between validations; none: after each epoch; more often finds better weights"
+    )
+    keep: Literal["best", "best_trained"] = Field(
+        "best", description="weights of the best validation: the start is among them, or not (best_trained)"
+    )
     checkpointing: bool = Field(False, description="compute activations twice to save memory")
     permute: bool = Field(
         False, description="control: coordinates are permuted by one fixed random bijection, in prompts and answers"

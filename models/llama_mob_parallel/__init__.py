@@ -26,8 +26,12 @@ class LlamaMobParallelSettings(LlamaMobSettings):
         if not self.instruction.listed:
             raise ValueError("instruction.listed must be true: cells are predicted at their places in the question")
         decoding, unset = self.decoding.model_copy(update={"batch": None}), Decoding()
-        if (self.misread, self.filler, decoding) != (0.0, 1.0, unset) and self.preset is None:
-            raise ValueError("decoding (all but batch), misread and filler are of llama_mob; nothing is written here")
+        written = (self.input_noise, self.template_loss_weight, self.loss, decoding)
+        if written != (0.0, 1.0, "answer", unset) and self.preset is None:
+            raise ValueError(
+                "decoding (all but batch), input_noise, template_loss_weight and loss are of llama_mob; "
+                "nothing is written here"
+            )
         return self
 
 
@@ -35,6 +39,6 @@ class LlamaMobParallel(LlamaMob):
     """Reads a user's records and the points asked for, and names all cells at once."""
 
     name: ClassVar[str] = "llama_mob_parallel"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobParallelSettings
     settings: LlamaMobParallelSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,16 +27,27 @@ SLACK = 64  # tokens that a reason of the model's own may be longer than the tem
 
 @dataclass(frozen=True)
 class FreeResult(Result):
-    """One user's answer: cells (n, 2), 0 where there is none; what the text says, and what is wrong with it."""
+    """One user's answer: cells (n, 2), 0 where there is none; what the text says, and what is wrong with it.
+
+    attempts: answers that were written; the last of them is this one, the counts are those of all.
+    """
 
     reading: Reading
+    attempts: int = 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether the text is well formed and answers each point once, and no other."""
+        reading = self.reading
+        return not (reading.malformed or reading.missing or reading.surplus or reading.duplicates)
 
 
 class FreeWriter:
     """Lets a causal language model write its answers, and reads them.
 
-    Each may write a tenth more tokens than its template has, and ``SLACK``; what is longer is cut off there. Sampling
-    draws token s of a user by number s of a stream of its own for (seed, city, uid). What a user gets does not depend
+    Each may write a tenth more tokens than its template has, and ``SLACK``; what is longer is cut off there. An answer
+    that is not whole is sampled again, ``decoding.attempts`` times in all. Sampling draws token s of a user by number s
+    of a stream of its own for (seed, city, uid, attempt). What a user gets does not depend
     on the batch but for rounding: in float32 where two tokens are as good as level. seconds: of the last call.
     """
 
@@ -62,7 +73,8 @@ class FreeWriter:
             users = limit or self._users(tasks[left[0]])
             group = left[:users]
             try:
-                written = self._write([tasks[i] for i in group])
+                attempts = [results[i].attempts + 1 if i in results else 1 for i in group]
+                written = self._write([tasks[i] for i in group], attempts)
             except (RuntimeError, MemoryError) as error:
                 if not sizes.ran_out(error):
                     raise
@@ -72,10 +84,15 @@ class FreeWriter:
                     ) from error
                 limit = len(group) // 2
                 continue
-            results |= dict(zip(group, written, strict=True))
-            left = left[users:]
-            progress(len(results), len(tasks))
+            for i, result in zip(group, written, strict=True):
+                results[i] = _again(results[i], result) if i in results else result
+            left = left[users:] + [i for i in group if self._tries_again(results[i])]
+            progress(len(tasks) - len(left), len(tasks))
         return [results[i] for i in range(len(tasks))]
+
+    def _tries_again(self, result: FreeResult) -> bool:
+        sampled = self.decoding.temperature > 0
+        return sampled and not result.whole and result.attempts < self.decoding.attempts
 
     def _users(self, longest: Task) -> int:
         """Return how many users fit into memory, with prompts read at once."""
@@ -85,11 +102,13 @@ class FreeWriter:
         fit = sizes.free_bytes(str(self.model.device)) * sizes.SPARED // row
         return int(max(1, min(sizes.MOST[self.model.device.type], fit)))
 
-    def _write(self, tasks: Sequence[Task]) -> list[FreeResult]:
-        """Write the answers of one batch, padded on the left."""
+    def _write(self, tasks: Sequence[Task], attempts: Sequence[int]) -> list[FreeResult]:
+        """Write the answers of one batch, padded on the left; attempts: which one each task is at, from 1."""
         limits = [_most(task) for task in tasks]
         ids, mask = padded([task.compiled.prompt for task in tasks], self.tokens.end)
-        draws = np.stack([uniform(self.seed, task.key, max(limits)) for task in tasks])
+        draws = np.stack(
+            [uniform(self.seed, task.key, max(limits), n) for task, n in zip(tasks, attempts, strict=True)]
+        )
         choice = Choice(torch.from_numpy(draws), ids.shape[1], self.decoding)
         config = GenerationConfig(
             max_new_tokens=max(limits),
@@ -123,6 +142,16 @@ class FreeWriter:
         return FreeResult(cells, text, counts, reading)
 
 
+def _again(before: FreeResult, now: FreeResult) -> FreeResult:
+    """Return the later attempt with what both took."""
+    counts = Counts(
+        tokens_read=before.counts.tokens_read + now.counts.tokens_read,
+        tokens_fed=before.counts.tokens_fed + now.counts.tokens_fed,
+        passes=before.counts.passes + now.counts.passes,
+    )
+    return replace(now, counts=counts, attempts=before.attempts + 1)
+
+
 def _most(task: Task) -> int:
     """Return how many tokens may be written."""
     return len(task.compiled.answer) * 11 // 10 + SLACK
@@ -138,9 +167,10 @@ def padded(prompts: Sequence[np.ndarray], fill: int) -> tuple[torch.Tensor, torc
     return ids, mask
 
 
-def uniform(seed: int, key: tuple[str, int], steps: int) -> np.ndarray:
+def uniform(seed: int, key: tuple[str, int], steps: int, attempt: int = 1) -> np.ndarray:
     """Return a user's random numbers in [0, 1), float64 (steps,); the first do not change when there are more."""
-    text = "\x00".join(str(part) for part in ("free", seed, *key))
+    again = (attempt,) if attempt > 1 else ()
+    text = "\x00".join(str(part) for part in ("free", seed, *key, *again))
     counter = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
     return np.random.Generator(np.random.Philox(key=counter)).random(steps)
 

@@ -9,68 +9,41 @@ small network that reads true answers learns to repeat the last one, and writing
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
+from bench.training import heldout
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.prompts.compile import UNKNOWN, compile_prompt
+from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
-from models.llama_mob.tuning.examples import misread, placeholders
+from models.llama_mob.tuning.examples import Batch, Example, answered, noisy, pack, placed
 
-FIRST_SEED, HELD_OUT_SEED = 1000, 999_000
 POOL, CITY_USERS, CITY_TOKENS = 3000, 100, 400_000  # users held at a time, drawn from one city, read until the next
 AHEAD = 4  # batches whose examples are drawn together and sorted by length, so that little is padding
 LAST_DAY = 74
 FORMATS: tuple[AnswerFormat, ...] = ("d t x y", "x y", "minified", "json")
 FORMAT_SHARES = (0.76, 0.08, 0.08, 0.08)
-LISTED_WEIGHT, FILLER_WEIGHT = 0.5, 0.02  # of listed cells, of known answer tokens
+LISTED_WEIGHT, TEMPLATE_WEIGHT = 0.5, 0.02  # of listed cells, of known answer tokens
 DAYS_SEEN, DAYS_ASKED = (5, 60), (1, 15)  # fewest and most of an example; between them long ones are rarer
 WHOLE_SHARE = 0.3  # of the draws with as many days as there are
-
-
-@dataclass(frozen=True)
-class Example:
-    """One prompt with its answer: ids as read; the places that predict, the ids that they should, and their weights."""
-
-    read: np.ndarray
-    places: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Right-padded ids (rows, length); the places that predict, the ids that they should, and their weights."""
-
-    ids: Tensor
-    rows: Tensor
-    columns: Tensor
-    targets: Tensor
-    weights: Tensor
-
-    def to(self, device: str | torch.device) -> Batch:
-        """Return the batch on a device."""
-        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
 
 
 def batches(tokens: Tokens, rng: np.random.Generator, size: int) -> Iterator[Batch]:
     """Yield batches of about ``size`` tokens, without end."""
     pool: list[Trajectories] = []
     while True:
-        seed = FIRST_SEED + int(rng.integers(HELD_OUT_SEED - FIRST_SEED))
+        seed = heldout.draw_seed(rng)
         for city in "ABCD":
             table = Synthetic(seed=seed, users=CITY_USERS).load(city)
             pool = [table.of(user) for user in table.users] + pool[: POOL - CITY_USERS]
             for _ in range(max(1, CITY_TOKENS // (AHEAD * size))):
                 drawn = _draw(pool, tokens, rng, AHEAD * size)
-                sorted_ones = list(_cut(sorted(drawn, key=lambda one: len(one.read)), size))
+                sorted_ones = list(_cut(sorted(drawn, key=lambda one: len(one.ids)), size))
                 for i in rng.permutation(len(sorted_ones)):
                     yield pack(sorted_ones[i])
 
@@ -82,13 +55,13 @@ def _draw(pool: list[Trajectories], tokens: Tokens, rng: np.random.Generator, si
         days, horizon = DAYS_SEEN[1], DAYS_ASKED[1]
     template = Template.build(parts(rng), Grid(), Calendar())
     examples: list[Example] = []
-    while sum(len(one.read) for one in examples) < size:
+    while sum(len(one.ids) for one in examples) < size:
         person = moved(pool[int(rng.integers(len(pool)))], rng)
         first = int(rng.integers(0, LAST_DAY + 1 - days - horizon + 1))
         history = person.days(first, first + days - 1)
         truth = person.days(first + days, first + days + horizon - 1)
         if len(history) and len(truth):
-            examples.append(example(template, tokens, history, truth, misread(history, truth, 1.0, rng)))
+            examples.append(example(template, tokens, history, truth, noisy(history, truth, 1.0, rng)))
     return examples
 
 
@@ -96,7 +69,7 @@ def _cut(examples: list[Example], size: int) -> Iterator[list[Example]]:
     """Cut examples, short ones first, into lists of at most ``size`` tokens with their padding, or of one."""
     now: list[Example] = []
     for one in examples:
-        if now and (len(now) + 1) * len(one.read) > size:
+        if now and (len(now) + 1) * len(one.ids) > size:
             yield now
             now = []
         now.append(one)
@@ -108,14 +81,8 @@ def _log_uniform(rng: np.random.Generator, least: int, most: int) -> int:
 
 
 def moved(table: Trajectories, rng: np.random.Generator) -> Trajectories:
-    """Return a person's rows with the grid mirrored or turned, then moved to where all cells still fit."""
-    x, y = table.x.astype(np.int64), table.y.astype(np.int64)
-    x = 201 - x if rng.random() < 0.5 else x
-    y = 201 - y if rng.random() < 0.5 else y
-    if rng.random() < 0.5:
-        x, y = y, x
-    x = x + rng.integers(1 - x.min(), 201 - x.max())
-    y = y + rng.integers(1 - y.min(), 201 - y.max())
+    """Return a person's rows, mirrored, turned and moved at random."""
+    x, y = heldout.moved(table.x, table.y, rng)
     return replace(table, x=x.astype(np.int16), y=y.astype(np.int16))
 
 
@@ -138,25 +105,11 @@ def example(
     answer all in one pass (llama_mob_parallel); these predict at their own place, all others the token that follows.
     """
     compiled = compile_prompt(template, tokens, history, truth.queries())
-    listed = placeholders(compiled, tokens, len(truth)) if template.listed else np.empty(0, np.int64)
-    answer = len(compiled.prompt) + np.arange(len(compiled.answer))
-    cells = np.stack([compiled.tables[0, truth.x], compiled.tables[1, truth.y]], axis=1).ravel()[: len(listed)]
-    filler = np.where(compiled.answer == UNKNOWN, 1.0, FILLER_WEIGHT)
-    return Example(
-        np.concatenate([compiled.prompt, compiled.filled(read.x, read.y)]),
-        np.concatenate([listed, answer - 1]),
-        np.concatenate([cells, compiled.filled(truth.x, read.y)]),
-        np.concatenate([np.full(len(listed), LISTED_WEIGHT), filler]),
-    )
-
-
-def pack(examples: list[Example]) -> Batch:
-    """Pad examples to one length and list what is learned of them."""
-    ids = np.zeros((len(examples), max(len(one.read) for one in examples)), np.int64)
-    for i, one in enumerate(examples):
-        ids[i, : len(one.read)] = one.read
-    rows = np.repeat(np.arange(len(examples)), [len(one.places) for one in examples])
-    joined = (np.concatenate([getattr(one, name) for one in examples]) for name in ("places", "targets", "weights"))
-    columns, targets, weights = joined
-    arrays = ids, rows, columns, targets, weights.astype(np.float32)
-    return Batch(*(torch.from_numpy(array) for array in arrays))
+    answer = answered(compiled, truth, read, template_weight=TEMPLATE_WEIGHT)
+    if not template.listed:
+        return answer
+    listed = placed(compiled, tokens, truth)
+    listed = replace(listed, weights=listed.weights * LISTED_WEIGHT)
+    names = ("places", "targets", "numbers", "weights")
+    joined = {name: np.concatenate([getattr(listed, name), getattr(answer, name)]) for name in names}
+    return replace(answer, **joined)

@@ -1,21 +1,20 @@
-"""Pretrain the tiny base on synthetic cities; run again with the same folder it goes on where it stopped.
+"""Pretrain the tiny base on synthetic cities; run again with the same folder and options it resumes.
 
-    python -m models.llama_mob.pretraining.pretrain --out pretraining --minutes 90
+    python -m models.llama_mob.pretraining.pretrain --out pretraining --steps 2200
     python -m models.llama_mob.tools.export --run pretraining --hardware '1 CPU core'
 
 On a GPU: ``--device cuda --workers 12 --size 131072``; there it computes in bfloat16 and keeps weights in float32. The
-network begins as ``start`` sets it. All weights are trained by AdamW with a learning rate that falls to zero; what is
-kept is a running average of the weights.
+network begins as ``init`` sets it. All weights are trained by AdamW with a learning rate that falls to zero; what is
+shipped is a running average of the weights.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,81 +23,26 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import LlamaForCausalLM
 
-from bench.data.sources.synthetic import Synthetic
+from bench.adapters.adapter import Context
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from bench.training import checkpoint, curves, heldout
+from bench.training.loop import Step, Task, Team, Trainer
+from bench.training.precision import autocast
+from bench.training.recipe import Recipe
+from bench.training.report import FitReport
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.pretraining import init
-from models.llama_mob.pretraining.corpus import HELD_OUT_SEED, Batch, Example, batches, example, pack
+from models.llama_mob.pretraining.corpus import batches, example
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
-from models.llama_mob.tuning import checkpoint
-from models.llama_mob.tuning.examples import misread
+from models.llama_mob.tuning.examples import Batch, Example, noisy, pack
+from models.llama_mob.tuning.loss import TokenLoss
 
-WARM_UP = 30  # steps
-RATE = 1e-3
+RATE, WARM_UP, BETAS = 1e-3, 30, (0.9, 0.98)
 SMOOTH = 0.99  # of the averaged weights, per step
 HELD_OUT_USERS = 40
-WINDOWS = {"week": (7, 2), "weeks": (21, 3), "full": (60, 15)}  # days seen and predicted
-HEADER = ("seconds", "step", "tokens", "loss", *(f"{name}_{of}" for name in WINDOWS for of in ("loss", "accuracy")))
-
-
-@dataclass
-class Run:
-    """A network under training, its average and optimiser; saved and taken up again."""
-
-    model: LlamaForCausalLM
-    average: LlamaForCausalLM
-    done: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0, "step": 0, "tokens": 0})
-
-    def __post_init__(self) -> None:
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True
-        )
-
-    def step(self, batch: Batch, share: float) -> Tensor:
-        """Learn from one batch at ``share`` of the learning rate; return the loss, that nobody waits for."""
-        self.optimiser.param_groups[0]["lr"] = RATE * share
-        batch = batch.to(self.model.device)
-        losses, _right = forward(self.model, batch)
-        loss = (losses * batch.weights).sum() / batch.weights.sum()
-        self.model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        keep = min(SMOOTH, 1 - 1 / (self.done["step"] + 2))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
-        self.done["step"] += 1
-        self.done["tokens"] += batch.ids.numel()
-        return loss.detach()
-
-    def save(self, folder: Path) -> None:
-        """Write all that training needs to go on into one file."""
-        weights, average = (dict(model.named_parameters()) for model in (self.model, self.average))
-        checkpoint.save(folder, weights, {k: v.detach() for k, v in average.items()}, self.optimiser, self.done)
-
-    def load(self, folder: Path) -> bool:
-        """Read what save wrote; return whether it was there. Raises UserError where it is of another network."""
-        done = checkpoint.counts(folder)
-        if not done:
-            return False
-        held = checkpoint.load(folder, self.optimiser)
-        try:
-            for model, weights in zip((self.model, self.average), held, strict=True):
-                model.load_state_dict(weights)
-        except RuntimeError:
-            raise UserError(f"{folder}: the state is of another network; give another folder") from None
-        self.done = done
-        return True
-
-
-def forward(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the loss of each learned token and whether it is the most probable one."""
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
-        hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = model.lm_head(hidden[batch.rows, batch.columns]).float()
-    return F.cross_entropy(logits, batch.targets, reduction="none"), logits.argmax(dim=1) == batch.targets
+LONG = 12  # of them in full windows, which are slow
 
 
 class Drawn(IterableDataset[Batch]):
@@ -112,96 +56,131 @@ class Drawn(IterableDataset[Batch]):
         return batches(self.tokens, np.random.default_rng([self.seed, worker.id if worker else 0]), self.size)
 
 
-def begin(tokens: Tokens, device: str = "cpu") -> Run:
-    """Return the network before training."""
-    torch.manual_seed(0)
-    model, average = (LlamaForCausalLM(init.shape(tokens)) for _ in range(2))
-    init.vote(model, tokens)
-    average.load_state_dict(model.state_dict())
-    return Run(nn.Module.to(model, device), nn.Module.to(average, device))  # transformers' own `to` has no types
+class Pretraining(Task[Batch]):
+    """One epoch of freshly drawn batches of ``size`` tokens; after a kill other ones are drawn."""
+
+    counted = ("tokens",)
+
+    def __init__(self, tokens: Tokens, steps: int, size: int, device: str, workers: int, log: Path) -> None:
+        self.tokens, self.size, self.device, self.workers, self.log = tokens, size, device, workers, log
+        self.epoch_steps = steps
+        self.sets = held_out(tokens)
+        self.figures: dict[str, float] = {}
+
+    def steps(self, epoch: int, first: int) -> Iterator[Step[Batch]]:
+        """Yield batches drawn by other processes, or here where there are none."""
+        ahead = 8 if self.workers else None
+        drawn = Drawn(self.tokens, first, self.size)
+        loader = DataLoader(drawn, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
+        for batch in islice(loader, self.epoch_steps - first):
+            yield Step([batch], {"tokens": batch.ids.numel()})
+
+    def loss(self, network: nn.Module, part: Batch) -> Tensor:
+        """Return the weighted mean over the learned tokens."""
+        batch = part.to(self.device)
+        losses: Tensor = network(batch.ids, batch.places, batch.targets)
+        return (losses * batch.weights).sum() / batch.weights.sum()
+
+    def score(self, network: nn.Module, team: Team) -> None:
+        """Note loss and share of right numbers on held-out people; nothing is chosen by them."""
+        assert isinstance(network, TokenLoss)
+        for name, examples in self.sets.items():
+            with autocast(self.device, precision(self.device)):
+                self.figures[f"{name}_loss"], self.figures[f"{name}_accuracy"] = watch(network, examples)
+
+    def validated(self, progress: Mapping[str, Any]) -> None:
+        """Write a line of the log."""
+        curves.append(self.log, curves.row(progress) | self.figures)
 
 
-def held_out(tokens: Tokens) -> dict[str, list[Example]]:
-    """Return prompts of people whom training never sees, with the default instruction, for each window."""
-    template, rng = Template.build(Instruction(), Grid(), Calendar()), np.random.default_rng(0)
-    sets: dict[str, list[Example]] = {}
-    for city, (name, (seen, predicted)) in zip("BCD", WINDOWS.items(), strict=True):
-        table = Synthetic(seed=HELD_OUT_SEED, users=HELD_OUT_USERS).load(city)
-        past, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
-        users = [user for user in past.users if user in set(truth.users)][: 12 if name == "full" else None]
-        halves = [(past.of(user), truth.of(user)) for user in users]
-        sets[name] = [example(template, tokens, h, t, misread(h, t, 1.0, rng)) for h, t in halves]
-    return sets
+def precision(device: str) -> str:
+    """Return the number format of matrix products."""
+    return "bfloat16" if device == "cuda" else "float32"
 
 
-def watch(model: LlamaForCausalLM, examples: list[Example]) -> tuple[float, float]:
+def judged(network: TokenLoss, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the loss of each learned token and whether it is the most probable one."""
+    scores = network.scores(network.hidden(batch.ids, batch.places))
+    return F.cross_entropy(scores, batch.targets, reduction="none"), scores.argmax(dim=1) == batch.targets
+
+
+def watch(network: TokenLoss, examples: list[Example]) -> tuple[float, float]:
     """Return mean loss and share of right numbers over the answers' cells."""
     losses, right = [], []
     with torch.inference_mode():
         for one in examples:
-            batch = pack([one]).to(model.device)
-            loss, hit = forward(model, batch)
+            batch = pack([one]).to(network.model.device)
+            loss, hit = judged(network, batch)
             cells = batch.weights == 1.0
             losses.append(loss[cells].mean())
             right.append(hit[cells].float().mean())
     return float(torch.stack(losses).mean()), float(torch.stack(right).mean())
 
 
+def begin(tokens: Tokens) -> LlamaForCausalLM:
+    """Return the network before training."""
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(init.shape(tokens))
+    init.vote(model, tokens)
+    return model
+
+
+def average(run: Path, tokens: Tokens) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+    """Return the averaged weights of a run in its network, and how far it is. Raises UserError without a run."""
+    progress, model = checkpoint.progress(run), begin(tokens)
+    if not progress:
+        raise UserError(f"{run}: holds no training; name the folder that models.llama_mob.pretraining.pretrain wrote")
+    held = {name.removeprefix("model."): weight for name, weight in checkpoint.load(run).average.items()}
+    checkpoint.put(dict(model.named_parameters()), held)
+    return model, progress
+
+
+def held_out(tokens: Tokens) -> dict[str, list[Example]]:
+    """Return prompts of people whom training never sees, with the default instruction, for each window."""
+    template, rng = Template.build(Instruction(), Grid(), Calendar()), np.random.default_rng(0)
+    sets: dict[str, list[Example]] = {}
+    for name, people in heldout.held_out(HELD_OUT_USERS).items():
+        users = people.truth.users[: LONG if name == "full" else None]
+        halves = [(people.history.of(user), people.truth.of(user)) for user in users]
+        sets[name] = [example(template, tokens, h, t, noisy(h, t, 1.0, rng)) for h, t in halves]
+    return sets
+
+
 def train(
-    out: Path, minutes: float, size: int, every: float, threads: int, device: str = "cpu", workers: int = 0
-) -> None:
-    """Train until ``minutes`` of training (earlier calls counted in) are over. Raises UserError."""
+    out: Path, steps: int, size: int, every: int, threads: int, device: str = "cpu", workers: int = 0
+) -> FitReport:
+    """Train for ``steps`` steps, earlier calls counted in. Raises UserError."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this machine has no GPU")
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
+    key = f"tiny base, {steps} steps of {size} tokens"
+    checkpoint.refuse_another(out, key)
     tokens = Tokens.load(TINY)
-    run, sets = begin(tokens, device), held_out(tokens)
-    run.load(out)
-    drawn = Drawn(tokens, int(run.done["step"]), size)
-    loader = DataLoader(drawn, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None)
-    total, before, began = minutes * 60, run.done["seconds"], time.monotonic()
-    shown = before or -np.inf
-    losses: list[Tensor] = []
-    for batch in loader:
-        run.done["seconds"] = before + time.monotonic() - began
-        share = min(1.0, run.done["seconds"] / total)
-        if run.done["seconds"] - shown >= every * 60 or share >= 1:
-            shown = run.done["seconds"]
-            _log(out / "log.csv", run, losses, sets)
-            run.save(out)
-            losses = []
-        if share >= 1:
-            return
-        losses.append(run.step(batch, min(1.0, (run.done["step"] + 1) / WARM_UP, 1 - share)))
-
-
-def _log(path: Path, run: Run, losses: list[Tensor], sets: dict[str, list[Example]]) -> None:
-    new = not path.exists()
-    figures = [figure for examples in sets.values() for figure in watch(run.average, examples)]
-    row = [*run.done.values(), float(torch.stack(losses).mean()) if losses else np.nan, *figures]
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(HEADER)
-        writer.writerow([round(figure, 4) for figure in row])
-    print(path.read_text().splitlines()[-1], flush=True)
-
-
-def _positive(text: str) -> float:
-    if (number := float(text)) > 0:
-        return number
-    raise ValueError(text)
+    recipe = Recipe(
+        epochs=1,
+        learning_rate=RATE,
+        schedule="linear",
+        warm_up_steps=WARM_UP,
+        betas=BETAS,
+        precision=precision(device),
+        validate_every=every,
+        keep="last",
+        average=SMOOTH,
+    )
+    task = Pretraining(tokens, steps, size, device, workers, out / "log.csv")
+    ctx = Context(folder=out, device=device, threads=threads)
+    return Trainer("pretrain", TokenLoss(begin(tokens)), task, recipe, ctx, key).run()
 
 
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for state and log")
-    parser.add_argument("--minutes", type=_positive, default=90.0, help="how long to train in all")
+    parser.add_argument("--steps", type=int, default=2200, help="how long to train in all")
     parser.add_argument("--size", type=int, default=8000, help="tokens a step; more is steadier and slower")
-    parser.add_argument("--every", type=float, default=4.0, help="minutes between log lines and checkpoints")
+    parser.add_argument("--every", type=int, default=100, help="steps between log lines")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches; 0 draws between steps")

@@ -6,29 +6,23 @@ python -m models.llama_mob.tools.export --run pretraining --hardware '1 CPU core
 from __future__ import annotations
 
 import argparse
-import csv
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import numpy as np
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
-from bench.adapters.adapter import Adapter, Context
 from bench.adapters.registry import make
-from bench.data.sources.synthetic import Synthetic
-from bench.data.trajectories import Trajectories
 from bench.errors import UserError
-from bench.evaluation.metrics import score_users
 from bench.files import write_text, write_with
+from bench.training import curves, heldout
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.pretraining.corpus import DAYS_ASKED, DAYS_SEEN, FIRST_SEED, HELD_OUT_SEED, WHOLE_SHARE
-from models.llama_mob.pretraining.pretrain import HELD_OUT_USERS, WINDOWS, Run, begin
+from models.llama_mob.pretraining.corpus import DAYS_ASKED, DAYS_SEEN, WHOLE_SHARE
+from models.llama_mob.pretraining.pretrain import HELD_OUT_USERS, average, begin
 from models.llama_mob.settings import TINY
-
-METRICS = ("geobleu@humob24", "accuracy@v1")
-BESIDE = ("user_mode", "slot_mode", "kernel_vote")
 
 CARD = """# The tiny base: a small Llama, pretrained on synthetic cities
 
@@ -53,15 +47,13 @@ itself how to copy cells: its first two layers were set to do so before training
   question, .02 for known tokens of the answer); AdamW; the shipped weights are a running average.
   {step:,.0f} steps, {tokens:,.0f} tokens, {minutes:.3g} minutes on {hardware}. {note}
 - **Made again by** `python -m models.llama_mob.tools.make_tokenizer`,
-  `python -m models.llama_mob.pretraining.pretrain --out DIR` (`--minutes {minutes:.3g}`, on such hardware) and
+  `python -m models.llama_mob.pretraining.pretrain --out DIR` (`--steps {step}`, on such hardware) and
   `python -m models.llama_mob.tools.export --run DIR --hardware '...'`.
 
 GEO-BLEU (humob24) / exact cells on held-out synthetic people, without any tuning, beside its start and statistics of
 the same people:
 
-| days seen + predicted | {names} |
-|---|{rule}
-{rows}
+{table}
 
 The log is `log.csv` (loss and share of right numbers on held-out people: x the true one, y that of the x which was
 read); the curve is `curve.svg`.
@@ -72,21 +64,18 @@ a fourth of the training and no part of the start); habits no richer than the sy
 
 def export(run: Path, hardware: str, note: str) -> None:
     """Write the files of the tiny base into its folder, when all of them are made. Raises UserError without a run."""
-    trained = begin(Tokens.load(TINY))
+    tokens = Tokens.load(TINY)
+    model, progress = average(run, tokens)
     with TemporaryDirectory() as folder:
         start, made = Path(folder) / "start", Path(folder) / "made"
         for path in (start, made):
             path.mkdir()
             shutil.copyfile(TINY / "tokenizer.json", path / "tokenizer.json")
-        _write(trained.model, start)
-        if not trained.load(run) or not (run / "log.csv").is_file():
-            raise UserError(
-                f"{run}: holds no training; name the folder that models.llama_mob.pretraining.pretrain wrote"
-            )
-        _write(trained.average, made)
+        _write(begin(tokens), start)
+        _write(model, made)
         shutil.copyfile(run / "log.csv", made / "log.csv")
         _curve(made / "log.csv", made / "curve.svg")
-        write_text(made / "README.md", _card(trained, made, start, hardware, note))
+        write_text(made / "README.md", _card(model, progress, made, start, hardware, note))
         for path in made.iterdir():
             shutil.copyfile(path, TINY / path.name)
 
@@ -99,71 +88,46 @@ def _write(model: LlamaForCausalLM, folder: Path) -> None:
     write_with(folder / "model.safetensors", lambda part: save_file(weights, part, metadata={"format": "pt"}))
 
 
-def _card(run: Run, made: Path, start: Path, hardware: str, note: str) -> str:
-    shape = run.average.config
+def _card(
+    model: LlamaForCausalLM, progress: Mapping[str, Any], made: Path, start: Path, hardware: str, note: str
+) -> str:
+    shape = model.config
     models = {
         "this base": make("llama_mob", {"tuning": "none", "base": str(made)}),
         "in one pass": make("llama_mob_parallel", {"tuning": "none", "base": str(made)}),
         "its start": make("llama_mob", {"tuning": "none", "base": str(start)}),
-    } | {name: make(name) for name in BESIDE}
+    } | {name: make(name) for name in heldout.STATISTICS}
+    people = heldout.held_out(HELD_OUT_USERS)
+    rows = {heldout.LABELS[name]: [some.of_adapter(each) for each in models.values()] for name, some in people.items()}
     return CARD.format(
-        parameters=sum(p.numel() for p in run.average.parameters()),
+        parameters=sum(p.numel() for p in model.parameters()),
         layers=shape.num_hidden_layers,
         width=shape.hidden_size,
         heads=shape.num_attention_heads,
         kv=shape.num_key_value_heads,
         vocabulary=shape.vocab_size,
-        first=FIRST_SEED,
-        held=HELD_OUT_SEED,
+        first=heldout.FIRST_SEED,
+        held=heldout.HELD_OUT_SEED,
         days=DAYS_SEEN,
         asked=DAYS_ASKED,
         whole=WHOLE_SHARE,
-        step=run.done["step"],
-        tokens=run.done["tokens"],
-        minutes=run.done["seconds"] / 60,
+        step=progress["step"],
+        tokens=progress["counts"]["tokens"],
+        minutes=progress["seconds"] / 60,
         hardware=hardware,
         note=note,
-        names=" | ".join(models),
-        rule="---|" * len(models),
-        rows="\n".join(_rows(list(models.values()))),
+        table=curves.score_table("days seen + predicted", models, rows),
     )
-
-
-def _rows(models: list[Adapter]) -> list[str]:
-    """One line a window: each model's GEO-BLEU / accuracy."""
-    lines = []
-    for city, (seen, predicted) in zip("BCD", WINDOWS.values(), strict=True):
-        table = Synthetic(seed=HELD_OUT_SEED, users=HELD_OUT_USERS).load(city)
-        history, truth = table.days(75 - predicted - seen, 74 - predicted), table.days(75 - predicted, 74)
-        both = sorted(set(history.users) & set(truth.users))
-        scores = [_score(model, history.only(both), truth.only(both)) for model in models]
-        lines.append(f"| {seen} + {predicted} | {' | '.join(f'{bleu:.3f} / {exact:.3f}' for bleu, exact in scores)} |")
-    return lines
-
-
-def _score(model: Adapter, history: Trajectories, truth: Trajectories) -> tuple[float, float]:
-    answers = model.predict(history, truth.queries(), Context())
-    scores = score_users(answers.x, answers.y, truth, METRICS)
-    return float(np.mean(scores[METRICS[0]])), float(np.mean(scores[METRICS[1]]))
 
 
 def _curve(log: Path, path: Path) -> None:
     """Draw loss and share of right numbers over the tokens read."""
-    import matplotlib.pyplot as plt
-
-    with log.open(encoding="utf-8") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    millions = [row["tokens"] / 1e6 for row in rows]
-    for name, (seen, predicted) in WINDOWS.items():
-        label = f"{seen} + {predicted} days"
-        left.plot(millions, [row[f"{name}_loss"] for row in rows], label=label)
-        right.plot(millions, [row[f"{name}_accuracy"] for row in rows], label=label)
-    left.set(xlabel="million tokens", ylabel="loss of a cell's number")
-    right.set(xlabel="million tokens", ylabel="share of right numbers")
-    right.legend()
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    names = {name: f"{label} days" for name, label in heldout.LABELS.items()}
+    panels = [
+        curves.Panel("loss of a cell's number", {f"{name}_loss": label for name, label in names.items()}),
+        curves.Panel("share of right numbers", {f"{name}_accuracy": label for name, label in names.items()}),
+    ]
+    curves.draw(log, path, lambda row: row["tokens"] / 1e6, "million tokens", panels)
 
 
 def main() -> None:

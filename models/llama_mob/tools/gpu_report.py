@@ -66,7 +66,8 @@ class Report:
         decoding = {**DECODINGS[name], "temperature": 0.0, "top_p": 1.0, "batch": batch}
         if batch and batch >= WIDE:
             decoding["stop"] = WIDE_STOP
-        chosen = {"preset": "paper", "base": "tiny", "weights": "random", "shape": self.shape, "tuning": "none"}
+        bare = {"base": "tiny", "weights": "random", "shape": self.shape, "tuning": "none", "quantize": None}
+        chosen = {"preset": "paper", **bare}
         return LlamaMobSettings(**{**chosen, "history_days": self.history_days, "decoding": decoding, **more})
 
     def late(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -20,27 +20,35 @@ from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import LlamaMobSettings
 
 User = tuple[str, int]
-POOL = 16  # batches whose users are sorted by length together: more waste less padding and shuffle less
 
 
 @dataclass(frozen=True)
 class Example:
-    """One user's prompt as read, int32 ids; the places that predict, the ids they should, and which are numbers."""
+    """One user's text as read, int32 ids; the places that predict, and the ids that they should.
+
+    numbers: which of these are cells to answer; weights: float32, of each in the loss.
+    """
 
     ids: np.ndarray
     places: np.ndarray
     targets: np.ndarray
     numbers: np.ndarray
+    weights: np.ndarray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded ids (rows, length); of each learned token the flat place that predicts it, its id, if it is a number."""
+    """Examples padded on the right to one length: ids (rows, length), flat places, and the rest as in an example."""
 
     ids: Tensor
     places: Tensor
     targets: Tensor
     numbers: Tensor
+    weights: Tensor
+
+    def to(self, device: str | torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
 
 
 def choose(users: Sequence[User], settings: LlamaMobSettings, ctx: Context) -> list[User]:
@@ -88,14 +96,19 @@ def examples(
     table: Trajectories, template: Template, tokens: Tokens, settings: LlamaMobSettings, ctx: Context, windows: int = 1
 ) -> list[Example]:
     """Return an example for each user and window that has rows on both sides."""
-    make, made = placed if settings.one_pass else answered, []
+    made = []
     for history, truth in stretches(table, ctx.window, windows):
         known = set(history.users)
         for user in truth.users:
             if user in known:
                 seen, true = recent(history.of(user), settings.history_days), truth.of(user)
-                rng = ctx.rng("llama_mob", "misread", *user, int(true.d[0]))
-                made.append(make(template, tokens, seen, true, misread(seen, true, settings.misread, rng)))
+                compiled = compile_prompt(template, tokens, seen, true.queries())
+                if settings.one_pass:
+                    made.append(placed(compiled, tokens, true))
+                    continue
+                rng = ctx.rng("llama_mob", "input noise", *user, int(true.d[0]))
+                read, whole = noisy(seen, true, settings.input_noise, rng), settings.loss == "conversation"
+                made.append(answered(compiled, true, read, template_weight=settings.template_loss_weight, whole=whole))
     return made
 
 
@@ -104,7 +117,7 @@ def recent(history: Trajectories, days: int | None) -> Trajectories:
     return history if days is None or not len(history) else history.take(history.d > history.d.max() - days)
 
 
-def misread(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:
+def noisy(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:
     """Return the truth with a share of cells replaced by one that the person was in at about that hour before."""
     x, y = truth.x.copy(), truth.y.copy()
     for i in np.flatnonzero(rng.random(len(truth)) < share):
@@ -116,26 +129,28 @@ def misread(history: Trajectories, truth: Trajectories, share: float, rng: np.ra
 
 
 def answered(
-    template: Template, tokens: Tokens, history: Trajectories, truth: Trajectories, read: Trajectories
+    compiled: Compiled, truth: Trajectories, read: Trajectories, *, template_weight: float = 1.0, whole: bool = False
 ) -> Example:
-    """Compile one user's prompt and answer; each token of the answer is learned at the one before it.
+    """Return a prompt with its answer; each token of the answer is learned at the one before it.
 
     The x to learn is the true one; the y to learn is that of the x which was read, so that the two stay one cell.
+    template_weight: the weight of all tokens but cells; whole: learn the prompt's tokens too.
     """
-    compiled = compile_prompt(template, tokens, history, truth.queries())
-    ids = np.concatenate([compiled.prompt, compiled.filled(read.x, read.y)]).astype(np.int32)
-    places = np.arange(len(compiled.prompt), len(ids)) - 1
-    return Example(ids, places, compiled.filled(truth.x, read.y), compiled.answer == UNKNOWN)
+    prompt = compiled.prompt
+    ids = np.concatenate([prompt, compiled.filled(read.x, read.y)]).astype(np.int32)
+    first = 1 if whole else len(prompt)
+    targets = np.concatenate([prompt, compiled.filled(truth.x, read.y)])[first:]
+    numbers = np.concatenate([np.zeros(len(prompt), bool), compiled.answer == UNKNOWN])[first:]
+    weights = np.where(numbers, 1.0, template_weight).astype(np.float32)
+    return Example(ids, np.arange(first, len(ids)) - 1, targets, numbers, weights)
 
 
-def placed(
-    template: Template, tokens: Tokens, history: Trajectories, truth: Trajectories, _read: Trajectories
-) -> Example:
-    """Compile one user's prompt alone; the cells are learned at their own places 999 999 in the question."""
-    compiled = compile_prompt(template, tokens, history, truth.queries())
+def placed(compiled: Compiled, tokens: Tokens, truth: Trajectories) -> Example:
+    """Return a prompt alone; the cells are learned at their own places 999 999 in the question."""
     places = placeholders(compiled, tokens, len(truth))
-    targets = np.stack([compiled.tables[0, truth.x], compiled.tables[1, truth.y]], axis=1).ravel()
-    return Example(compiled.prompt.astype(np.int32), places, targets, np.ones(len(places), bool))
+    targets = np.stack([compiled.tables[0, truth.x], compiled.tables[1, truth.y]], axis=1).ravel()[: len(places)]
+    numbers = np.ones(len(places), bool)
+    return Example(compiled.prompt.astype(np.int32), places, targets, numbers, numbers.astype(np.float32))
 
 
 def placeholders(compiled: Compiled, tokens: Tokens, queries: int) -> np.ndarray:
@@ -145,20 +160,6 @@ def placeholders(compiled: Compiled, tokens: Tokens, queries: int) -> np.ndarray
     return found[len(found) - 2 * queries :]
 
 
-def groups(lengths: Sequence[int], size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
-    """Return indices of ``size`` examples of similar length, in random order; sorted and in order without an rng."""
-    by_length = np.asarray(lengths)
-    if rng is None:
-        order = np.argsort(by_length, kind="stable")
-        return np.split(order, range(size, len(order), size)) if len(order) else []
-    order, pool = rng.permutation(len(by_length)), size * POOL
-    pools = [
-        part[np.argsort(by_length[part], kind="stable")] for part in np.split(order, range(pool, len(order), pool))
-    ]
-    found = [group for part in pools for group in np.split(part, range(size, len(part), size)) if len(group)]
-    return [found[i] for i in rng.permutation(len(found))]
-
-
 def pack(chosen: Sequence[Example]) -> Batch:
     """Pad to the longest on the right: causal attention never looks there, so no mask is needed."""
     length = max(len(example.ids) for example in chosen)
@@ -166,5 +167,5 @@ def pack(chosen: Sequence[Example]) -> Batch:
     for row, one in enumerate(chosen):
         ids[row, : len(one.ids)] = one.ids
     places = np.concatenate([row * length + one.places for row, one in enumerate(chosen)])
-    targets, numbers = (np.concatenate([getattr(one, name) for one in chosen]) for name in ("targets", "numbers"))
-    return Batch(*(torch.from_numpy(array) for array in (ids, places, targets, numbers)))
+    rest = (np.concatenate([getattr(one, name) for one in chosen]) for name in ("targets", "numbers", "weights"))
+    return Batch(*(torch.from_numpy(array) for array in (ids, places, *rest)))

@@ -15,14 +15,18 @@ from transformers import PreTrainedModel
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
+from bench.training import distributed
+from bench.training.loop import Trainer
+from bench.training.report import FitReport
 from models.llama_mob.answering import check_context, readable, template_for
 from models.llama_mob.base import base
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tuning import lora, several
+from models.llama_mob.tuning import lora
 from models.llama_mob.tuning.examples import Example, choose, examples
-from models.llama_mob.tuning.loop import Data, Fit
+from models.llama_mob.tuning.loss import TokenLoss
+from models.llama_mob.tuning.task import Data, Tuning, recipe_of
 
 VALIDATED = 100  # users at most whose loss is asked after each epoch
 
@@ -34,14 +38,12 @@ def tune(
     train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
 ) -> tuple[Learned, Facts]:
     """Fit on the training users, on all GPUs; return the learned weights by name, on the CPU, and facts to record."""
-    count = several.processes(ctx.device)
-    if count > 1:
-        return several.learn_together(count, train, validate, settings, ctx, precision)
-    return learn(train, validate, settings, ctx, precision)
+    given, count = (train, validate, settings, precision), distributed.processes(ctx.device)
+    return distributed.learn_together(count, learn, given, ctx) if count > 1 else learn(*given, ctx)
 
 
 def learn(
-    train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
+    train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, precision: str, ctx: Context
 ) -> tuple[Learned, Facts]:
     """Do the fit in this process, which may be one of several."""
     torch.set_num_threads(ctx.threads)
@@ -51,16 +53,38 @@ def learn(
     model, dtype = loaded.model, loaded.model.dtype
     key = _key(train, validate, settings, ctx, precision)
     if settings.tuning == "lora":
-        both = lora.beside(model, settings, ctx.seed_for("llama_mob", "lora"))
+        both = lora.attach(model, settings, ctx.seed_for("llama_mob", "lora"))
         with _room():
-            facts |= Fit(lora.inside(both), data, settings, ctx, precision, key).run()
+            facts |= fit(lora.unwrap(both), data, settings, precision, ctx, key)
         learned = lora.matrices(both)
     else:
         with _room():
             model.float().requires_grad_(True)
-            facts |= Fit(model, data, settings, ctx, precision, key).run()
+            facts |= fit(model, data, settings, precision, ctx, key)
         learned = {name: weight.detach().to("cpu", dtype) for name, weight in model.named_parameters()}
     return learned, loaded.facts | facts
+
+
+def fit(
+    model: PreTrainedModel, data: Data, settings: LlamaMobSettings, precision: str, ctx: Context, key: str
+) -> Facts:
+    """Train the weights that need a gradient, and keep those that the settings ask for; return facts."""
+    if settings.checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    task, recipe = Tuning(data, settings, ctx, precision), recipe_of(settings, precision)
+    return _facts(Trainer("llama_mob", TokenLoss(model), task, recipe, ctx, key).run(), data)
+
+
+def _facts(report: FitReport, data: Data) -> Facts:
+    """Return the report's facts with the losses on the validation users."""
+    facts: Facts = {**report.facts(), "examples": len(data.train)}
+    if report.scores:
+        losses = [-score for _step, score in report.scores]
+        facts |= {"start_loss": round(losses[0], 4), "validation_curve": " ".join(f"{loss:.4f}" for loss in losses)}
+        kept = report.score(report.kept_step) if report.kept_step in dict(report.scores) else report.scores[-1][1]
+        facts |= {"validation_loss": round(-kept, 4)}
+        facts |= {"best_epoch": report.kept_epoch, "kept_step": report.kept_step}
+    return facts
 
 
 @contextmanager
@@ -104,7 +128,7 @@ def _key(
     """Hash what the learned weights depend on."""
     learns = {name: value for name, value in settings.recorded().items() if name not in settings.predicts_with}
     rows = [table.fingerprint() for table in (train, validate) if table is not None]
-    asked = [learns, precision, ctx.seed, repr(ctx.window), rows, several.processes(ctx.device)]
+    asked = [learns, precision, ctx.seed, repr(ctx.window), rows, distributed.processes(ctx.device)]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -113,7 +137,7 @@ def put(model: PreTrainedModel, learned: Learned | None, settings: LlamaMobSetti
     if learned is None:
         return model
     if settings.tuning == "lora":
-        return lora.joined(model, learned, settings)
+        return lora.merge(model, learned, settings)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(learned[name])

@@ -18,7 +18,7 @@ from models.llama_mob.settings import LlamaMobSettings, on_hub
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
-def beside(model: PreTrainedModel, settings: LlamaMobSettings, seed: int) -> PeftModel:
+def attach(model: PreTrainedModel, settings: LlamaMobSettings, seed: int) -> PeftModel:
     """Put fresh LoRA matrices beside the targets; the base is frozen, and the start changes no answer."""
     if settings.quantize:
         from peft import prepare_model_for_kbit_training
@@ -28,7 +28,7 @@ def beside(model: PreTrainedModel, settings: LlamaMobSettings, seed: int) -> Pef
     return get_peft_model(model, _config(settings))
 
 
-def inside(model: PeftModel) -> PreTrainedModel:
+def unwrap(model: PeftModel) -> PreTrainedModel:
     """Return the base with the matrices at work in its layers."""
     base: PreTrainedModel = model.get_base_model()  # type: ignore[assignment]
     return base
@@ -39,7 +39,7 @@ def matrices(model: PeftModel) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in get_peft_model_state_dict(model).items()}
 
 
-def joined(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMobSettings) -> PreTrainedModel:
+def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMobSettings) -> PreTrainedModel:
     """Return the base with learned matrices merged into its weights; beside them where these are quantized."""
     both = get_peft_model(model, _config(settings))
     set_peft_model_state_dict(both, learned)

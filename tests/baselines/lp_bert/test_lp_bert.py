@@ -12,17 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines.lp_bert import PRETRAINED, LpBert, LpBertSettings, fitting
-from baselines.lp_bert.data import Example, Person, batches, hide_days, pack, people, questions
+from baselines.lp_bert.data import Example, Person, hide_days, pack, people, questions
 from baselines.lp_bert.decode import choose, predict
 from baselines.lp_bert.model import MASK, LPBert, Shape, kept
 from baselines.lp_bert.start import vote
 from baselines.lp_bert.store import load_weights, save_weights
-from baselines.lp_bert.train import Trainer, cosine
 from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld
 from bench.adapters.small_world import people as invented
 from bench.data.trajectories import OK, Trajectories
 from bench.errors import UserError
+from bench.training import loop
+from bench.training.loop import Step, Trainer
 
 TINY = Shape(width=32, layers=2, heads=2, hidden=64)
 
@@ -83,14 +84,6 @@ def test_tokens_hide_what_is_masked_and_count_gaps() -> None:
     person = Person(*(np.array(v) for v in ([0, 0, 2], [3, 5, 5], [7, 8, 9], [1, 2, 3])))
     tokens = Example(person, np.array([False, True, False])).tokens()
     assert tokens.tolist() == [[1, 1, 3], [4, 6, 6], [7, MASK, 9], [1, MASK, 3], [0, 2, 47]]
-
-
-def test_batches_hold_everybody_once_and_similar_lengths_together() -> None:
-    lengths = np.random.default_rng(0).integers(10, 1000, 640).tolist()
-    groups = list(batches(lengths, 16, np.random.default_rng(1)))
-    assert sorted(np.concatenate(groups).tolist()) == list(range(640))
-    spread = np.mean([np.ptp(np.array(lengths)[group]) for group in groups])
-    assert spread < 150
 
 
 @given(seed=st.integers(0, 999), batch=st.integers(1, 7))
@@ -155,11 +148,10 @@ def test_the_discount_moves_only_when_the_second_is_close() -> None:
     assert choose(negative.copy(), 0.9, "probability").tolist() == [1, 2]
 
 
-def test_cosine_rises_and_falls() -> None:
-    shares = [cosine(step, 100, 10) for step in range(100)]
-    assert shares[0] == pytest.approx(0.1)
-    assert max(shares) == 1.0
-    assert shares[-1] < 0.01
+def test_the_discount_is_the_public_codes_unless_told_otherwise() -> None:
+    """val_task1.py of the public code multiplies the raw scores of the previous x and y by 0.9."""
+    assert (LpBertSettings().penalty, LpBertSettings().penalty_on) == (0.9, "logit")
+    assert LpBert.version >= 2, "version 1 discounted probabilities"
 
 
 def test_questions_put_history_and_queries_in_time_order(world: SmallWorld) -> None:
@@ -206,21 +198,21 @@ def test_a_killed_fit_goes_on_and_ends_the_same(
     world: SmallWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(monkeypatch)
-    monkeypatch.setattr(fitting, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     straight = fit(world, tmp_path / "straight", world.split.validate)
-    step, killed = Trainer.step, {"after": 4}
+    step, killed = Trainer._step, {"after": 4}
 
-    def until(self: Trainer, *given: object) -> float:
+    def until(self: Trainer, given: Step) -> None:
         killed["after"] -= 1
         if killed["after"] < 0:
             raise KeyboardInterrupt
-        return step(self, *given)
+        step(self, given)
 
-    monkeypatch.setattr(Trainer, "step", until)
+    monkeypatch.setattr(Trainer, "_step", until)
     with pytest.raises(KeyboardInterrupt):
         fit(world, tmp_path / "killed", world.split.validate)
     steps = []
-    monkeypatch.setattr(Trainer, "step", lambda self, *given: steps.append(1) or step(self, *given))
+    monkeypatch.setattr(Trainer, "_step", lambda self, given: steps.append(1) or step(self, given))
     resumed = fit(world, tmp_path / "killed", world.split.validate)
     assert len(steps) == straight.facts()["steps"] - 4
     assert resumed.facts() == straight.facts()

@@ -19,13 +19,13 @@ from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import MISSING, OK, Trajectories
 from bench.data.world import Grid, Window
 from bench.errors import UserError
+from bench.training import distributed
+from bench.training.distributed import learn_together
+from bench.training.loop import Trainer
 from models.llama_mob import NOTES, LlamaMob, LlamaMobSettings
 from models.llama_mob.base import preflight
 from models.llama_mob.prompts.conversations import Conversation, write_conversations
-from models.llama_mob.tuning import several
 from models.llama_mob.tuning.fit import learn
-from models.llama_mob.tuning.loop import Fit
-from models.llama_mob.tuning.several import learn_together
 from models.llama_mob_parallel import LlamaMobParallel
 
 FAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-2, "rank": 4}
@@ -230,9 +230,9 @@ def test_two_processes_learn_what_one_learns(world: SmallWorld, base: Path, tmp_
     context.folder.mkdir()
     given = (world.split.train, world.split.validate)
     settings = LlamaMobSettings(base=str(base), **{**FAST, "batch": 1, "epochs": 2})
-    together, told = learn_together(2, *given, settings, context, "float32")
+    together, told = learn_together(2, learn, (*given, settings, "float32"), context)
     alone = settings.model_copy(update={"accumulate": 2})
-    weights, facts = learn(*given, alone, world.context(folder=tmp_path / "one"), "float32")
+    weights, facts = learn(*given, alone, "float32", world.context(folder=tmp_path / "one"))
     assert facts["steps"] == told["steps"] == 4
     assert facts["loss_last"] == pytest.approx(told["loss_last"], rel=1e-3)
     assert facts["validation_loss"] == pytest.approx(told["validation_loss"], rel=1e-3)
@@ -243,9 +243,9 @@ def test_two_processes_learn_what_one_learns(world: SmallWorld, base: Path, tmp_
 
 @pytest.mark.slow
 def test_what_a_process_refuses_is_refused(world: SmallWorld, base: Path, tmp_path: Path) -> None:
-    settings = LlamaMobSettings(base=str(base), **FAST)
+    given = (world.split.train.days(0, 0), None, LlamaMobSettings(base=str(base), **FAST), "float32")
     with pytest.raises(UserError, match="no training user has rows"):
-        learn_together(2, world.split.train.days(0, 0), None, settings, world.context(folder=tmp_path), "float32")
+        learn_together(2, learn, given, world.context(folder=tmp_path))
     assert not multiprocessing.active_children()
 
 
@@ -259,20 +259,20 @@ def test_what_a_process_said_comes_before_how_it_ended(world: SmallWorld, monkey
 
     heard = queue.SimpleQueue[Any]()
     spawned = type("Spawned", (), {"SimpleQueue": lambda _self: heard})
-    monkeypatch.setattr(several.multiprocessing, "get_context", lambda _name: spawned())
-    monkeypatch.setattr(several.multiprocessing, "start_processes", lambda *_args, **_named: Failed())
+    monkeypatch.setattr(distributed.multiprocessing, "get_context", lambda _name: spawned())
+    monkeypatch.setattr(distributed.multiprocessing, "start_processes", lambda *_args, **_named: Failed())
     with pytest.raises(UserError, match="no room"):
-        learn_together(2, world.split.train, None, LlamaMobSettings(), world.context(), "float32")
+        learn_together(2, learn, (world.split.train, None, LlamaMobSettings(), "float32"), world.context())
 
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_memory_that_runs_out_in_tuning_is_one_line(
     tuning: str, world: SmallWorld, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exhausted(_fit: Fit) -> None:
+    def exhausted(_trainer: Trainer) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(Fit, "run", exhausted)
+    monkeypatch.setattr(Trainer, "run", exhausted)
     with pytest.raises(UserError, match=r"lower batch .*checkpointing: true"):
         fitted(world, tmp_path, base, tuning=tuning)
 
@@ -285,5 +285,5 @@ def test_processes_end_with_their_fit(world: SmallWorld, base: Path, tmp_path: P
     context = world.context(folder=tmp_path, progress=stop)
     settings = LlamaMobSettings(base=str(base), **FAST)
     with pytest.raises(OutOfTime):
-        learn_together(2, world.split.train, None, settings, context, "float32")
+        learn_together(2, learn, (world.split.train, None, settings, "float32"), context)
     assert not multiprocessing.active_children()

@@ -17,6 +17,7 @@ from bench.data.world import Calendar
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Result, Task
 from models.llama_mob.engine.onepass import OnePassReader
+from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 from models.llama_mob.tuning.examples import placed
@@ -27,7 +28,8 @@ def test_each_hidden_number_is_learned_at_its_own_place() -> None:
     world, tokens = SmallWorld.make(), Tokens.load(TINY)
     user = world.split.queries.users[0]
     history, truth = world.split.history.of(user), world.truth.of(user)
-    one = placed(Template.build(Instruction(), world.grid, Calendar()), tokens, history, truth, truth)
+    template = Template.build(Instruction(), world.grid, Calendar())
+    one = placed(compile_prompt(template, tokens, history, truth.queries()), tokens, truth)
     assert tokens.spaced is not None
     assert (one.ids[one.places] == tokens.spaced[999]).all()
     assert np.array_equal(one.targets[0::2], tokens.spaced[truth.x])
@@ -77,7 +79,14 @@ def test_it_is_profiled() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"instruction": {"listed": False}}, {"decoding": {"mode": "jump"}}, {"misread": 0.5}, {"filler": 0.5}]
+    "wrong",
+    [
+        {"instruction": {"listed": False}},
+        {"decoding": {"mode": "jump"}},
+        {"input_noise": 0.5},
+        {"template_loss_weight": 0.5},
+        {"loss": "conversation"},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=r"listed must be true|nothing is written"):

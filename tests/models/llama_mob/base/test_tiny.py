@@ -8,7 +8,7 @@ from bench.adapters.adapter import Context
 from bench.adapters.registry import make
 from bench.data.sources.synthetic import Synthetic
 from bench.evaluation.metrics import score_users
-from models.llama_mob.pretraining.corpus import HELD_OUT_SEED
+from bench.training.heldout import HELD_OUT_SEED
 from models.llama_mob.settings import TINY
 
 MAIN = "geobleu@humob24"

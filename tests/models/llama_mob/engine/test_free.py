@@ -157,6 +157,41 @@ def test_a_users_random_numbers_hang_on_seed_and_user_alone() -> None:
     assert uniform(1, ("B", 7), 5).tolist() == uniform(1, ("B", 7), 9)[:5].tolist()
     streams = {tuple(uniform(*key, 3)) for key in ((1, ("B", 7)), (2, ("B", 7)), (1, ("C", 7)), (1, ("B", 8)))}
     assert len(streams) == 4
+    assert uniform(1, ("B", 7), 5, attempt=1).tolist() == uniform(1, ("B", 7), 5).tolist()
+    assert uniform(1, ("B", 7), 5, attempt=2).tolist() != uniform(1, ("B", 7), 5).tolist()
+
+
+class Retold(Scripted):
+    """Tells one story a call, the last one for good."""
+
+    def generate(self, *given: Any, **named: Any) -> Any:
+        stories = self.stories
+        self.scripts = {
+            length: stories[length].pop(0) if len(stories[length]) > 1 else stories[length][0] for length in stories
+        }
+        return super().generate(*given, **named)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "temperature", "tries"), [(1, 0.1, 1), (2, 0.1, 2), (3, 0.1, 3), (9, 0.1, 3), (3, 0.0, 1)]
+)
+def test_a_malformed_answer_is_sampled_again(attempts: int, temperature: float, tries: int) -> None:
+    """Two answers that are not whole, then one that is: who sampled it right at once is not asked again."""
+    words = template(answer="x y")
+    both = tasks(words, 2)
+    right = words.layout.write(*both[0].queries.T, *np.full((2, 4), 7)) + "<|eot_id|>"
+    model = make(Retold)
+    lengths = [len(task.compiled.prompt) for task in both]
+    short, surplus = "7 7\n<|eot_id|>", right.replace("<|eot_id|>", "1 1\n<|eot_id|>")
+    model.stories = {
+        n: [TOKENS.encode(text) for text in texts]
+        for n, texts in zip(lengths, ([right], [short, surplus, right]), strict=True)
+    }
+    asked = writer(model, temperature=temperature, attempts=attempts, batch=2)
+    first, second = asked.predict(both)
+    assert (first.attempts, second.attempts) == (1, tries)
+    assert second.whole == (tries == 3)
+    assert second.counts.tokens_read == tries * lengths[1]
 
 
 def test_after_memory_ran_out_fewer_users_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from small_llama import small_base
 
-from models.llama_mob.tuning import checkpoint
+from bench.training import checkpoint
 
 FIT = """
 import sys
@@ -21,7 +21,7 @@ from pathlib import Path
 from bench.adapters.small_world import SmallWorld
 from bench.data.world import Window
 from models.llama_mob import LlamaMob, LlamaMobSettings
-from models.llama_mob.tuning import loop
+from bench.training import loop
 import torch
 torch.set_num_threads(1)
 loop.SAVE_EVERY = 0.0
@@ -45,7 +45,7 @@ def test_a_fit_killed_twice_ends_with_the_same_weights(tmp_path: Path) -> None:
     assert begin("whole").wait(300) == 0
     for steps in (3, 11):
         running = begin("killed")
-        while checkpoint.counts(tmp_path / "killed scratch").get("step", 0) < steps:
+        while checkpoint.progress(tmp_path / "killed scratch").get("step", 0) < steps:
             assert running.poll() is None, "it ended before it was killed"
             time.sleep(0.002)
         running.kill()

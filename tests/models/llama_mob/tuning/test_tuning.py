@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from safetensors.torch import save_file
 from small_llama import TINY, small_llama
 from torch import Tensor
 from transformers import LlamaForCausalLM
@@ -23,12 +21,15 @@ from bench.adapters.small_world import GRID, WINDOW, people
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Window
 from bench.errors import UserError
+from bench.training.checkpoint import STATE
 from models.llama_mob.base.permutation import Permutation
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
-from models.llama_mob.tuning import checkpoint, examples, lora
-from models.llama_mob.tuning.loop import AnswerLoss, Data, Fit, share
+from models.llama_mob.tuning import examples, lora
+from models.llama_mob.tuning.fit import fit as tune
+from models.llama_mob.tuning.loss import TokenLoss
+from models.llama_mob.tuning.task import Data
 
 SHORT = Window(history=(0, 1), horizon=(2, 2))
 
@@ -43,7 +44,7 @@ def made(tokens: Tokens) -> list[examples.Example]:
     """Six people's examples of about 400 tokens."""
     table = people("B", range(6), 3, GRID)
     template = Template.build(LlamaMobSettings().instruction, GRID, Calendar())
-    return examples.examples(table, template, tokens, LlamaMobSettings(misread=0), Context(window=SHORT))
+    return examples.examples(table, template, tokens, LlamaMobSettings(input_noise=0), Context(window=SHORT))
 
 
 # Which users
@@ -110,21 +111,11 @@ def test_windows_shift_by_whole_horizons_and_history_days_cut(tokens: Tokens) ->
     assert not list(examples.stretches(Trajectories.empty(("B",)), WINDOW, 2))
 
 
-def test_batches_hold_everybody_once_in_similar_lengths() -> None:
-    lengths = np.random.default_rng(0).integers(100, 2000, 130)
-    found = examples.groups(lengths, 4, np.random.default_rng(1))
-    assert sorted(np.concatenate(found).tolist()) == list(range(130))
-    padded = sum(len(group) * lengths[group].max() for group in found)
-    assert padded < 1.1 * lengths.sum()
-    again = examples.groups(lengths, 4, np.random.default_rng(1))
-    assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
-
-
 # The loss
 
 
 def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens: Tokens) -> None:
-    model = AnswerLoss(small_llama()).eval()
+    model = TokenLoss(small_llama()).eval()
     both = examples.pack(made[:2])
     together = model(both.ids, both.places, both.targets)
     alone = [model(one.ids, one.places, one.targets) for one in (examples.pack([example]) for example in made[:2])]
@@ -134,18 +125,21 @@ def test_padding_and_company_change_no_loss(made: list[examples.Example], tokens
     assert model.model(ids, labels=labels).loss.item() == pytest.approx(alone[0].mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("filler", [0.0, 0.25, 1.0])
-def test_known_tokens_count_by_their_weight(filler: float, made: list[examples.Example], tmp_path: Path) -> None:
+@pytest.mark.parametrize("template_weight", [0.0, 0.25, 1.0])
+def test_known_tokens_count_by_their_weight(
+    template_weight: float, made: list[examples.Example], tmp_path: Path
+) -> None:
     batch, model = examples.pack(made[:2]), small_llama()
-    losses = AnswerLoss(model).eval()(batch.ids, batch.places, batch.targets)
-    worth = torch.where(batch.numbers, 1.0, filler)
-    facts = fit(model, Data(made[:2], []), tmp_path, epochs=1, filler=filler)
+    losses = TokenLoss(model).eval()(batch.ids, batch.places, batch.targets)
+    worth = torch.where(batch.numbers, 1.0, template_weight)
+    weighed = [replace(one, weights=np.where(one.numbers, 1.0, template_weight).astype(np.float32)) for one in made[:2]]
+    facts = fit(model, Data(weighed, []), tmp_path, epochs=1)
     assert facts["loss_first"] == pytest.approx(((losses * worth).sum() / worth.sum()).item(), abs=1e-3)
 
 
-def test_the_tiny_base_reads_misread_answers_unless_told_otherwise() -> None:
+def test_the_tiny_base_reads_noisy_answers_unless_told_otherwise() -> None:
     settings = {name: LlamaMobSettings(**given) for name, given in BASES.items()}
-    assert {name: (one.misread, one.filler) for name, one in settings.items()} == {
+    assert {name: (one.input_noise, one.template_loss_weight) for name, one in settings.items()} == {
         "tiny": (1.0, 0.02),
         "told": (0.0, 0.02),
         "another": (0.0, 1.0),
@@ -178,23 +172,11 @@ def test_the_nearest_number_is_neither_sampled_nor_written_freely(otherwise: dic
 
 BASES: dict[str, dict[str, Any]] = {
     "tiny": {},
-    "told": {"misread": 0},
+    "told": {"input_noise": 0},
     "another": {"base": "meta-llama/Llama-3.2-1B-Instruct"},
     "paper": {"preset": "paper"},
     "paper with tiny": {"preset": "paper", "base": "tiny"},
 }
-
-
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "cosine_with_restarts"])
-def test_schedules_rise_and_then_keep_to_their_shape(schedule: Any) -> None:
-    settings = LlamaMobSettings(schedule=schedule, warm_up_steps=5, epochs=3)
-    shares = [share(settings, step, 65) for step in range(65)]
-    assert shares[:5] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
-    assert shares[5] == 1.0
-    falls = {"constant": 0, "linear": 59, "cosine": 59, "cosine_with_restarts": 57}[schedule]
-    assert sum(b < a for a, b in itertools.pairwise(shares[5:])) == falls
-    assert all(0 <= value <= 1 for value in shares)
-    assert [share(settings, 0, 1)] == [1.0], "a fit of one step learns at the full rate"
 
 
 # The loop
@@ -203,7 +185,7 @@ def test_schedules_rise_and_then_keep_to_their_shape(schedule: Any) -> None:
 def fit(model: Any, data: Data, folder: Path, key: str = "k", **given: Any) -> dict[str, Any]:
     settings = LlamaMobSettings(**{"batch": 2, "learning_rate": 1e-2, "epochs": 2, **given})
     ctx = Context(folder=folder, **({"deadline": -1.0} if key == "late" else {}))
-    return Fit(model, data, settings, ctx, "float32", key).run()
+    return tune(model, data, settings, "float32", ctx, key)
 
 
 def weights(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -230,7 +212,7 @@ def test_the_best_epoch_is_kept(made: list[examples.Example], tokens: Tokens, tm
     heard: list[tuple[int, float]] = []
     settings = LlamaMobSettings(batch=4, learning_rate=30.0, schedule="constant", warm_up_steps=0, epochs=1)
     ctx = Context(folder=tmp_path, intermediate=lambda step, value: heard.append((step, value)))
-    facts = Fit(model, Data(made[:4], made[4:]), settings, ctx, "float32", "k").run()
+    facts = tune(model, Data(made[:4], made[4:]), settings, "float32", ctx, "k")
     assert facts["best_epoch"] == 0
     assert same(start, weights(model)), "a ruinous epoch leaves the start"
     assert [step for step, _value in heard] == [0, 1]
@@ -246,10 +228,10 @@ def test_accumulated_or_split_a_batch_is_the_same_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, two, start = small_llama(), small_llama(), weights(small_llama())
-    monkeypatch.setattr("models.llama_mob.tuning.loop.AT_ONCE", 10**6)
+    monkeypatch.setattr("models.llama_mob.tuning.task.AT_ONCE", 10**6)
     # one epoch of one step: the order of examples does not matter
     fit(one, Data(made[:4], []), tmp_path / "one", batch=4, epochs=1, learning_rate=1e-3)
-    monkeypatch.setattr("models.llama_mob.tuning.loop.AT_ONCE", at_once)
+    monkeypatch.setattr("models.llama_mob.tuning.task.AT_ONCE", at_once)
     fit(two, Data(made[:4], []), tmp_path / "two", epochs=1, learning_rate=1e-3, **sizes)
     moved = weights(one)
     assert not same(moved, start)
@@ -268,7 +250,7 @@ def test_gradient_checkpointing_changes_nothing(made: list[examples.Example], to
 def test_a_killed_fit_goes_on_to_the_same_weights(
     killed_at: int, made: list[examples.Example], tokens: Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.llama_mob.tuning.loop.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("bench.training.loop.SAVE_EVERY", 0.0)
     data = Data(made[:4], made[4:])
     whole, facts = _tuned(tokens, data, tmp_path / "whole")
     stop = _Stop(killed_at)
@@ -283,9 +265,9 @@ def _tuned(
     tokens: Tokens, data: Data, folder: Path, progress: Callable[[str, float, float], None] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     settings = LlamaMobSettings(batch=2, epochs=2, rank=2, dropout=0.1, learning_rate=1e-2)
-    model = lora.beside(small_llama(), settings, seed=3)
+    model = lora.attach(small_llama(), settings, seed=3)
     ctx = Context(folder=folder, **({"progress": progress} if progress else {}))
-    facts = Fit(model.get_base_model(), data, settings, ctx, "float32", "k").run()
+    facts = tune(model.get_base_model(), data, settings, "float32", ctx, "k")
     return lora.matrices(model), facts
 
 
@@ -309,7 +291,7 @@ def test_a_checkpoint_of_another_fit_is_not_taken_up(
     fit(again, data, tmp_path, epochs=1)
     fit(fresh, data, tmp_path / "fresh", epochs=1)
     assert same(weights(again), weights(fresh))
-    (tmp_path / checkpoint.STATE).write_bytes(b"torn")
+    (tmp_path / STATE).write_bytes(b"torn")
     third = small_llama()
     fit(third, data, tmp_path, epochs=1)
     assert same(weights(third), weights(fresh)), "a checkpoint that cannot be read is none"
@@ -332,25 +314,25 @@ def test_lora_trains_its_matrices_alone_and_survives_the_disk(
     made: list[examples.Example], tokens: Tokens, tmp_path: Path
 ) -> None:
     settings = LlamaMobSettings(rank=2, alpha=4, targets=("q_proj", "down_proj"), batch=2, learning_rate=0.3, epochs=3)
-    model = lora.beside(small_llama(), settings, seed=3)
+    model = lora.attach(small_llama(), settings, seed=3)
     batch = examples.pack(made[:2])
-    start = AnswerLoss(small_llama()).eval()(batch.ids, batch.places, batch.targets)
-    facts = Fit(model.get_base_model(), Data(made[:4], []), settings, Context(folder=tmp_path), "float32", "k").run()
+    start = TokenLoss(small_llama()).eval()(batch.ids, batch.places, batch.targets)
+    facts = tune(model.get_base_model(), Data(made[:4], []), settings, "float32", Context(folder=tmp_path), "k")
     assert facts["trained_parameters"] == 2 * 2 * (16 + 16 + 32 + 16)  # layers x rank x (in + out) of both targets
     learned = lora.matrices(model)
     lora.save(learned, settings, tmp_path)
     read = lora.load(tmp_path)
     assert same(learned, read)
-    merged = lora.joined(small_llama(), read, settings)
+    merged = lora.merge(small_llama(), read, settings)
     assert type(merged) is LlamaForCausalLM
-    trained = AnswerLoss(model.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
-    after = AnswerLoss(merged).eval()(batch.ids, batch.places, batch.targets)
+    trained = TokenLoss(model.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
+    after = TokenLoss(merged).eval()(batch.ids, batch.places, batch.targets)
     assert torch.allclose(after, trained, atol=1e-5)
     assert not torch.allclose(after, start, atol=1e-2)
     from peft import PeftModel
 
     loaded = PeftModel.from_pretrained(small_llama(), str(tmp_path))
-    again = AnswerLoss(loaded.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
+    again = TokenLoss(loaded.get_base_model()).eval()(batch.ids, batch.places, batch.targets)
     assert torch.allclose(again, after, atol=1e-5), "the files are peft's own"
 
 
@@ -371,18 +353,12 @@ def test_a_permutation_is_a_bijection_that_is_undone() -> None:
 
 def test_weights_that_the_last_step_ruined_are_not_kept(made: list[examples.Example], tmp_path: Path) -> None:
     ruinous = {"learning_rate": 1e38, "warm_up_steps": 0, "epochs": 1, "batch": 4}
-    with pytest.raises(FloatingPointError, match="after epoch 1"):
+    with pytest.raises(FloatingPointError, match="after step 1 of 1"):
         fit(small_llama(), Data(made[:4], []), tmp_path, **ruinous)
-
-
-@pytest.mark.parametrize("metadata", [None, {}, {"done": "{"}])
-def test_a_state_of_another_make_is_none(metadata: dict[str, str] | None, tmp_path: Path) -> None:
-    save_file({"weights.a": torch.zeros(1)}, tmp_path / checkpoint.STATE, metadata=metadata)
-    assert checkpoint.counts(tmp_path) == {}
 
 
 def test_a_model_that_peft_wraps_has_the_loss_of_its_own(made: list[examples.Example]) -> None:
     batch = examples.pack(made[:1])
-    both = lora.beside(small_llama(), LlamaMobSettings(), 0).eval()
-    one, other = (AnswerLoss(model)(batch.ids, batch.places, batch.targets) for model in (both, lora.inside(both)))
+    both = lora.attach(small_llama(), LlamaMobSettings(), 0).eval()
+    one, other = (TokenLoss(model)(batch.ids, batch.places, batch.targets) for model in (both, lora.unwrap(both)))
     assert torch.equal(one, other)
