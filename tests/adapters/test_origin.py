@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from small_llama import small_base
-from small_world import SmallWorld
 
 from baselines.lp_bert import LpBert, LpBertSettings
 from bench.adapters import registry
 from bench.adapters.adapter import Adapter
 from bench.adapters.origin import Learning
+from bench.adapters.small_world import SmallWorld
 from bench.data.world import Window
 from models.llama_mob import LlamaMob, LlamaMobSettings
 from models.llama_mob_parallel import LlamaMobParallel
