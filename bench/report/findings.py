@@ -36,10 +36,10 @@ def _of_board(board: Board, main: Metric) -> Iterator[str]:
             yield f"{named(row)}: too good to be true in {' and '.join(map(numbers.title, row.beyond))}."
     given_up = [row.model for row in board.rows if row.lineage.rejected and not row.lineage.learned]
     if given_up:
-        yield f"{', '.join(given_up)}: every fit was given up for its start, so nothing here says that it learned."
+        yield f"{'; '.join(given_up)}: fine-tuning was rejected on validation in every fit, so the row is the start."
     readers = [row.label for row in board.rows if row.lineage.histories]
     if readers and len(readers) < len(board.rows):
-        yield f"{', '.join(readers)} learned from the test users' histories too; the others did not."
+        yield f"{'; '.join(readers)} learned from the test users' histories too; the others did not."
 
 
 def named(row: Row) -> str:
@@ -67,16 +67,18 @@ def _leader(board: Board, main: Metric) -> str:
 def _some(names: Sequence[str]) -> str:
     """List names; of many the first few."""
     if len(names) <= MOST:
-        return ", ".join(names)
-    return f"{', '.join(names[: MOST - 1])} and {len(names) - MOST + 1} more"
+        return "; ".join(names)
+    return f"{'; '.join(names[: MOST - 1])} and {len(names) - MOST + 1} more"
 
 
 def _alone(best: Row, beaten: Sequence[Row], main: Metric) -> Iterator[str]:
     """Say in which cities alone a lead over several cities is not clear."""
+    told = []
     for city, mine in best.towns.items():
-        open_ = [row.label for row in beaten if not _clear(mine, row.towns[city], main)]
-        if open_:
-            yield f"In {city} alone the interval of the difference includes zero for {_some(open_)}."
+        if unclear := [row.label for row in beaten if not _clear(mine, row.towns[city], main)]:
+            told.append(f"{_some(unclear)} (in {city})")
+    if told:
+        yield f"In one city alone the interval of the difference includes zero for {', '.join(told)}."
 
 
 def _floor(board: Board, main: Metric) -> Iterator[str]:
@@ -104,6 +106,8 @@ def _does_learning_pay(board: Board, main: Metric) -> Iterator[str]:
     if not learned or not plain:
         return
     first, second = (max(rows, key=lambda row: main.sign * row.figures[main.name].mean) for rows in (learned, plain))
+    if second.floor and second is board.best_floor(main) and board.standing(first, second, main.name) > 0:
+        return  # said of the floor
     verdict = WORDS[board.standing(first, second, main.name)]
     yield (
         f"The best that learned from other people against the best that did not: {named(first)} minus {second.label} "

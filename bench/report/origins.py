@@ -22,7 +22,13 @@ def learned_from(lineage: Lineage) -> str:
     if lineage.seen:
         parts.append(f"pretraining on {'+'.join(lineage.seen)}")
     parts += [f"{tuned.what} {'+'.join(tuned.people)} (days {_days(tuned)})" for tuned in lineage.touching]
+    if lineage.starts and not parts:
+        parts = [f"start alone ({' or '.join(map(_briefly, lineage.starts))})"]
     return "; ".join(parts) or "nothing"
+
+
+def _briefly(learning: Learning) -> str:
+    return f"pretrained on {learning.pretrained_on}" if learning.pretrained_on else start(learning)
 
 
 def _part(lineage: Lineage, training: str) -> str:
@@ -73,7 +79,7 @@ def _days(tuned: Tuned) -> str:
 
 
 def _names(models: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(models))
+    return "; ".join(dict.fromkeys(models))
 
 
 def _unique(values: Iterable) -> list:

@@ -81,7 +81,7 @@ def _how_to_read(found: Leaderboard, board: Board, floor: Row | None, *, whole: 
     if board.fewest == 1:
         return ["One test user in a city: there are no intervals and no ranks, since nothing says how users differ."]
     holm = f", Holm correction over the {board.pairs} pairs of this table" if board.pairs > 1 else ""
-    notes = [f"To be read as the first table{holm}."]
+    notes = ["Ranks, brackets and marks as in the first table" + (f"; Holm over {board.pairs} pairs." if holm else ".")]
     if whole:
         notes = [
             f"Rank by {numbers.title(found.main)}: 1 + the number of models that are significantly better; 2–4 means 2 "
