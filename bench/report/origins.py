@@ -64,14 +64,13 @@ def starts(rows: Sequence[Row], facts: Facts) -> list[str]:
 
 
 def touching(rows: Sequence[Row], facts: Facts) -> list[str]:
-    """Say what was tuned on the very people whom a table tests."""
-    by_whom = [
-        f"{_names(row.model for row in rows if tuned in row.lineage.touching)} ({tuned.about}: days {_days(tuned)} of "
-        f"{' and '.join(tuned.people)})"
+    """Say what was tuned on the very people whom a table tests, a line each."""
+    unsure = " if these files are HuMob 2024's" if any(s.endswith(f":{PLAIN}") for s in facts.sources) else ""
+    return [
+        f"Tuned on people who are test users here{unsure}, days {_days(tuned)} of {' and '.join(tuned.people)}: "
+        f"{_names(row.model for row in rows if tuned in row.lineage.touching)}: {tuned.about}."
         for tuned in _unique(tuned for row in rows for tuned in row.lineage.touching)
     ]
-    unsure = " if these files are HuMob 2024's" if any(s.endswith(f":{PLAIN}") for s in facts.sources) else ""
-    return [f"Tuned on people who are test users here{unsure}: {'; '.join(by_whom)}."] if by_whom else []
 
 
 def _days(tuned: Tuned) -> str:

@@ -135,7 +135,7 @@ def test_provenance_stands_below_the_table(tmp_path: Path) -> None:
     )
     found = made(tmp_path, *models, splits=[("B", ("C",))], synthetic=False, source="humob:plain")
     notes = "\n".join(score_table.scores(found, found.cities[0]).notes)
-    assert "Tuned on people who are test users here if these files are HuMob 2024's: votes (k: " in notes
+    assert "who are test users here if these files are HuMob 2024's, days 45-59 of C: votes: k." in notes
     assert "Start of network: set by hand (its layers), then pretrained on synthetic people." in notes
 
 
