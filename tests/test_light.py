@@ -37,6 +37,7 @@ window: {history: [50, 59], horizon: [60, 61]}
 splits: [{train: {cities: [B]}, test: [C]}]
 users: {train: 10, test: 5}
 models: [slot_mode, lp_bert, llama_mob]
+floor: false
 """
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, Needs, Split
+from bench.adapters.origin import GENERATOR, Learning, Tuned
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_text
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 PACKAGES = ("torch", "transformers", "accelerate", "filelock", "safetensors")
 PRETRAINED = Path(__file__).parent / "pretrained" / "lp_bert.safetensors"
+START = Learning(
+    start="pretrained",
+    hand_set="embeddings and attention, so that the network votes over the user's own history",
+    pretrained_on="synthetic people",
+)
 LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
 # train_task1.py and dataset.py of github.com/caoji2001/LP-BERT at commit 1de9c54, with the script's default arguments.
 PUBLISHED: dict[str, Any] = {
@@ -222,6 +228,22 @@ class LpBert(Adapter):
     def facts(self) -> Mapping[str, int | float | str]:
         """Return parameters, epochs, init, losses, validation scores, and ``undertrained`` with its reason."""
         return self.learned
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose aggregates the people behind the pretrained start were fitted to."""
+        return (GENERATOR,) if self.settings.init == "pretrained" else ()
+
+    def learning(self) -> Learning:
+        """Return the start, and the epoch that was kept."""
+        start = START if self.settings.init == "pretrained" else Learning(start="random")
+        if not self.learned:
+            return start
+        epochs = int(self.learned["epochs"])
+        return start.after(
+            epochs=epochs,
+            kept_epoch=int(self.learned.get("best_epoch", epochs)),
+            kept_step=int(self.learned.get("kept_step", self.learned["steps"])),
+        )
 
     def _setup(self, ctx: Context) -> Setup:
         from baselines.lp_bert.fitting import Setup

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
 OURS = ("bench", "baselines", "models")
+FLOOR = ("user_mode", "slot_mode", "kernel_vote")  # what every leaderboard shows beside its models
 ENTRY_POINTS = "mobility_bench.adapters"
 Introduce = Callable[[str, str], "type[Adapter]"]
 _introduce: Introduce | None = None

@@ -42,8 +42,6 @@ def show_command(
 
 def show_record(path: Path, console: Console) -> None:
     """Print one record. Raises UserError if the file is none."""
-    from pydantic import ValidationError
-
     from bench.records import record as records
     from bench.report import recordview, terminal
 
@@ -51,7 +49,7 @@ def show_record(path: Path, console: Console) -> None:
         found = records.read(path)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; records lie in RUN/records/") from None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: is no record ({str(error).splitlines()[0]})") from None
     for table in recordview.tables(found):
         terminal.print_table(table, console)

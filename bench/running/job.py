@@ -124,7 +124,7 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
         "tables": paths,
         "output": str(place.output(ids.cost)),
         "answer": not store.answers(ids.answers).exists(),
-        "measure": measure and not store.cost(ids.cost).exists(),
+        "measure": measure and not store.measured(ids.cost),
     }
 
 

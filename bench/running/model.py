@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from bench.adapters import registry
 from bench.adapters.adapter import Adapter, LearnsFrom, Needs
+from bench.adapters.origin import Tuned
 from bench.errors import UserError
 from bench.protocol.schema import ModelSpec
 from bench.records.provenance import source_hash
@@ -34,6 +35,7 @@ class Model:
     predicts_with: tuple[str, ...]
     learns_from: LearnsFrom
     seen: tuple[str, ...]
+    tuned: tuple[Tuned, ...]
     precision: str
     batch_users: int
     needs: Needs
@@ -87,6 +89,7 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             predicts_with=tuple(sorted(adapter.settings.predicts_with)),
             learns_from=adapter.learns_from,
             seen=tuple(str(city) for city in adapter.seen()),
+            tuned=tuple(Tuned.model_validate(part) for part in adapter.tuned()),
             precision=str(adapter.precision(device)),
             batch_users=int(adapter.batch_users),
             needs=adapter.needs,

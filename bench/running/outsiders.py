@@ -111,4 +111,5 @@ def tell(order: Mapping[str, Any], voice: Voice) -> None:
     except UserError as error:
         voice.say("refused", lines=list(error.messages))
         return
-    voice.say("described", about={**about, "needs": asdict(made.needs)})
+    tuned = [part.model_dump(mode="json") for part in made.tuned()]
+    voice.say("described", about={**about, "needs": asdict(made.needs), "tuned": tuned})

@@ -69,6 +69,7 @@ def _describe(
         predicts_with=model.predicts_with,
         learns_from=model.learns_from,
         seen=model.seen,
+        tuned=model.tuned,
         train_cities=tuple(train_cities) if model.learns else (),
         train_days=train_days if model.learns else None,
         test_city=test_city,

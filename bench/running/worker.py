@@ -124,6 +124,7 @@ class Worker:
         if part["measure"]:
             times = timing.measure(self.adapter, history, queries, self.context) if self.adapter.timed else {}
             measured = {**times, **_peaks(self.adapter), "facts": _facts(self.adapter)}
+            measured["learning"] = self.adapter.learning().model_dump(mode="json")
         self.voice.say("part", cost_id=part["cost_id"], answered=answered, cost=measured)
 
     def _predict(self, history: Trajectories, queries: Queries, label: str) -> tuple[Answers, dict[str, float]]:

@@ -196,3 +196,10 @@ def test_spans() -> None:
     assert spans([3]) == "3"
     assert spans([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
     assert spans(list(range(0, 40, 2)), most=2) == "0, 2, ..."
+
+
+def test_a_single_user_has_no_interval() -> None:
+    one = pd.DataFrame({"city": ["B"], "uid": [1], **{name: [0.3] for name in MAIN}})
+    assert {(score["low"], score["high"]) for score in summary(one).values()} == {(None, None)}
+    two = pd.concat([one, one.assign(uid=2, **{name: [0.5] for name in MAIN})])
+    assert all(score["low"] < score["mean"] < score["high"] for score in summary(two).values())  # type: ignore[operator]

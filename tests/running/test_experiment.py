@@ -20,6 +20,7 @@ window: {history: [50, 59], horizon: [60, 61]}
 splits: [{train: {cities: [B], days: [50, 61]}, test: [C]}]
 users: {train: 10, test: 5}
 models: [slot_mode, user_mode]
+floor: false
 metrics: {main: geobleu@humob24, also: [dtw@fixed]}
 """
 
