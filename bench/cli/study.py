@@ -210,8 +210,8 @@ def write(outcomes: Sequence[Outcome], folder: Path, console: Console, command: 
 
     from bench.files import write_text
     from bench.report import markdown, terminal
-    from bench.study import export, figures
-    from bench.study.report import lay_out
+    from bench.study.outcome import export, figures
+    from bench.study.outcome.report import lay_out
 
     report = lay_out(outcomes, command)
     terminal.show(report, console)

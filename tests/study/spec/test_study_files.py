@@ -189,7 +189,7 @@ def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Pa
 
     from bench.records.store import Run
     from bench.study.outcome.outcome import panel
-    from bench.study.report import interval
+    from bench.study.outcome.report import interval
     from bench.study.search.evaluate import Scored
 
     far = Scored({"geobleu@humob24": {"C": [0.2, 0.4], "D": [0.5, 0.5]}}, {}, 10, (("C", 0, "x"), ("D", 0, "y")))
@@ -202,7 +202,7 @@ def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Pa
 def test_a_figure_draws_no_interval_that_is_not_known() -> None:
     import numpy as np
 
-    from bench.study.figures import _spread
+    from bench.study.outcome.figures import _spread
     from bench.study.outcome.outcome import Estimate
 
     nan = float("nan")
