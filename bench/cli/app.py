@@ -51,11 +51,11 @@ def study(
     adapter: Annotated[list[str] | None, typer.Option(help="An outside model: module:Class.")] = None,
     out: Annotated[Path, typer.Option(help="Where trials and results go.")] = Path("runs"),
     storage: Annotated[str | None, typer.Option(help="journal:FILE or an Optuna URL; else a SQLite file.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once; start it on more machines, too.")] = 1,
-    accept: Annotated[bool, typer.Option("--accept-changes", help="Go on with trials of a changed file.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once on this machine.")] = 1,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume the trials of a changed file.")] = False,
     to: Annotated[Path | None, typer.Option(help="Write the report, CSV and figures there (else into OUT).")] = None,
 ) -> None:
-    """Which cities to train on, how many trajectories, which settings: trials up to a total. Goes on where it was."""
+    """Search for cities, volume and settings to train with. Resumes an interrupted study; one command at a time."""
     from bench.cli.study import Order, study_command
 
     given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
