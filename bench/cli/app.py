@@ -5,12 +5,14 @@ Exit codes: 0 all done, 1 a case failed, 2 the user's input is wrong, 130 interr
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from bench.cli.study import study_command
 from bench.errors import UserError
 
 app = typer.Typer(
@@ -42,24 +44,11 @@ def run(
     raise typer.Exit(run_command(protocol, source, scale, overrides or [], only or [], adapter or [], out, jobs))
 
 
-@app.command()
-def study(
-    file: Annotated[Path, typer.Argument(help="A study file, e.g. protocols/studies/data_mix.yaml.")],
-    source: Annotated[str | None, typer.Option("--data", help="Data in place of the file's: humob:FOLDER.")] = None,
-    scale: Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. study.n_trials=20.")] = None,
-    adapter: Annotated[list[str] | None, typer.Option(help="An outside model: module:Class.")] = None,
-    out: Annotated[Path, typer.Option(help="Where trials and results go.")] = Path("runs"),
-    storage: Annotated[str | None, typer.Option(help="journal:FILE or an Optuna URL; else a SQLite file.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once on this machine.")] = 1,
-    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume the trials of a changed file.")] = False,
-    to: Annotated[Path | None, typer.Option(help="Write the report, CSV and figures there (else into OUT).")] = None,
-) -> None:
-    """Search for cities, volume and settings to train with. Resumes an interrupted study; one command at a time."""
-    from bench.cli.study import Order, study_command
-
-    given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
-    raise typer.Exit(study_command(Order(*given)))
+@app.command("study")
+@functools.wraps(study_command)
+def study(*args: object, **kwargs: object) -> None:
+    """Search for cities, volume and settings to train with."""
+    raise typer.Exit(study_command(*args, **kwargs))  # type: ignore[arg-type]
 
 
 @app.command()

@@ -30,7 +30,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("sqlite:///:memory:", "trials in memory are lost when the command ends; write sqlite:///FILE"),
         ("sqlite://", "trials in memory are lost when the command ends; write sqlite:///FILE"),
-        ("some\x1b[31mwhere", "is no storage; write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NAME"),
+        (
+            "some\x1b[31mwhere",
+            "is no storage; write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NAME",
+        ),
     ],
 )
 def test_a_storage_that_would_lose_the_trials_is_refused_before_any_runs(
