@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from bench.adapters import registry
+
 if TYPE_CHECKING:
     from models.llama_mob.base.tokens import Tokens
 
@@ -28,6 +30,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOBILITY_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _registered_models_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers would reach the workers of the next one."""
+    monkeypatch.setattr(registry, "_extra", dict(registry._extra))
 
 
 @pytest.fixture(scope="session")

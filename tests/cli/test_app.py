@@ -54,7 +54,7 @@ def test_help_and_list_import_nothing_heavy() -> None:
     heavy = ["torch", "sklearn", "scipy", "numba", "pandas", "pyarrow"]
     for words in (["--help"], ["run", "--help"], ["list"]):
         code = (
-            "import sys; from bench import cli; sys.argv = ['bench', *sys.argv[1:]]\n"
+            "import sys; from bench.cli import app; sys.argv = ['bench', *sys.argv[1:]]\n"
             "try: app.main()\nexcept SystemExit: pass\n"
             f"print('LOADED', [name for name in {heavy} if name in sys.modules])"
         )

@@ -41,6 +41,7 @@ seeds: [0]
 limits: {{fit_seconds: 60, predict_seconds: {limit}}}
 """
 HERE = Path(__file__).resolve().parents[1]
+PYTHONPATH = os.pathsep.join([str(HERE.parents[0]), str(HERE)])  # the packages before the rooms of the tests
 
 
 class Silent(Lines):
@@ -67,7 +68,7 @@ Go = Callable[..., tuple[Run, list[Record], Silent]]
 
 @pytest.fixture(autouse=True)
 def _outside_models_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+PYTHONPATH = os.pathsep.join((str(HERE.parents[1]), str(HERE)))  # the packages before the tests
 COMMAND = ("study", "known.yaml", "--adapter", "study_models:Moves")
 TEXT = """\
 schema: 1

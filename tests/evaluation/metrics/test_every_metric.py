@@ -155,7 +155,7 @@ def test_frame_has_a_row_per_user_and_no_rows_for_none() -> None:
 
 def test_registry_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from bench import metrics; metrics.names(); metrics.get('dtw@fixed')\n"
+        "import sys; from bench.evaluation import metrics; metrics.names(); metrics.get('dtw@fixed')\n"
         "print([m for m in ('numpy', 'pandas', 'numba', 'torch', 'scipy', 'fastdtw') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from pathlib import Path
 
 import optuna
 import pytest
-from study_world import COMMAND, HERE, TEXT, make_world, write_city
+from study_world import COMMAND, PYTHONPATH, TEXT, make_world, write_city
 
 from bench.cli import app
 from bench.study.search import finalists
@@ -20,7 +19,7 @@ def cities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the study's file and its cities; models of the tests can be imported."""
     make_world(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(HERE), os.environ.get("PYTHONPATH", ""))))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setenv("FITS", str(tmp_path / "fits.txt"))
     monkeypatch.setattr(finalists, "FLOORS", ())
     return tmp_path

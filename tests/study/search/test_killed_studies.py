@@ -15,7 +15,7 @@ import numpy as np
 import optuna
 import pytest
 from study_text import STORAGES, TEXT, spec_of
-from study_world import COMMAND, HERE, make_world
+from study_world import COMMAND, PYTHONPATH, make_world
 from toy_driver import drive, toy_score
 
 from bench.study.search import storage
@@ -97,7 +97,7 @@ def start(folder: Path, spec: str, *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "bench.cli.app", *COMMAND, "--storage", spec, *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), os.environ.get("PYTHONPATH", "")))},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
