@@ -227,26 +227,24 @@ def test_a_file_that_is_no_study_says_so(
     assert not (cities / "runs").exists()
 
 
-def test_a_trial_whose_answers_are_filled_cannot_win_and_the_reason_is_shown(
+def test_a_trial_of_filled_answers_cannot_win_and_a_fit_that_validation_rejected_has_not_learned(
     cities: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert study(monkeypatch, "--set", "study.space={models.moves.silent: [true, false]}") == 0
+    assert (
+        study(monkeypatch, "--set", "study.space={models.moves.silent: [true, false], models.moves.kept_epoch: [0]}")
+        == 0
+    )
     folder = cities / "runs" / "known-humob"
     rows = rows_of(folder / "trials.csv")
-    assert [(row["state"], row["front"]) for row in rows] == [("not ranked", "0"), ("done", "1")]
+    assert [(row["state"], row["front"], row["learned"]) for row in rows] == [
+        ("not ranked", "0", "0"),
+        ("done", "1", "0"),
+    ]
     assert rows[0]["reason"] == "100% of its answers were filled by the fallback (city T)"
     text = (folder / "study.md").read_text()
-    assert "- Best trial: silent False" in text
+    assert "- Best trial: silent False, kept_epoch 0" in text.replace("\\", "")
     assert "Trial 0 is not ranked: 100% of its answers were filled by the fallback (city T)" in text
-
-
-def test_a_fit_that_validation_rejected_has_not_learned(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert study(monkeypatch, "--set", "study.space={models.moves.kept_epoch: [0, 1]}") == 0
-    folder = cities / "runs" / "known-humob"
-    assert [row["learned"] for row in rows_of(folder / "trials.csv")] == ["0", "1"]
-    text = (folder / "study.md").read_text()
     assert "- The best trial kept its start: validation users rejected its fine-tuning. It learned nothing." in text
-    assert "- 1 of 2 trials kept their start (fine-tuning rejected on validation users)." in text
 
 
 def test_a_second_command_is_refused_while_the_first_lives(
