@@ -47,16 +47,15 @@ def details(outcome: Outcome) -> Iterator[str]:
     if barred := sum(trial.state == UNRANKED for trial in outcome.trials):
         yield f"Not ranked, so that they cannot win: {barred} trials. The reasons stand below the table of trials."
     for context in mixes.contexts(outcome):
-        yield from _of_context(panel, context, mixes.name_of(winner))
+        yield from _of_context(outcome, panel, context, mixes.name_of(winner))
 
 
 def _gains(outcome: Outcome, panel: Panel, name: str) -> Iterator[str]:
-    """The best trial less the best floor model, and less no training."""
+    """Yield what is subtracted from a trial, and the rest: the best floor model, and no training."""
     if outcome.floor:
-        gain = signed(panel.less(name, outcome.floor), panel.metric)
-        yield f"{outcome.floor} ({figure(panel, outcome.floor)}): {gain}"
+        yield f"{outcome.floor}: {signed(panel.less(name, outcome.floor), panel.metric)}"
     if outcome.nothing:
-        yield f"{outcome.bare} ({figure(panel, NOTHING)}): {signed(panel.less(name, NOTHING), panel.metric)}"
+        yield f"{outcome.bare}: {signed(panel.less(name, NOTHING), panel.metric)}"
 
 
 def _level(outcome: Outcome, panel: Panel, winner: Trial) -> Iterator[str]:
@@ -83,14 +82,14 @@ def _taken(trial: Trial, outcome: Outcome) -> str:
     return f"{trial.label} ({mixes.trajectories(trial)} trajectories)" if taken else trial.label
 
 
-def _of_context(panel: Panel, context: Context, winner: str) -> Iterator[str]:
+def _of_context(outcome: Outcome, panel: Panel, context: Context, winner: str) -> Iterator[str]:
     """Shapley values, all cities against the winner, and which city is redundant."""
     if context.lacking == 0:
         found = [value for value in mixes.values(panel, context) if value.target == ALL]
         places = numbers.decimals(metrics.get(panel.metric).unit)
         parts = ", ".join(f"{value.city} {value.estimate.value:+.{places}f}" for value in found)
-        whole = signed(panel.less(context.whole, NOTHING), panel.metric)
-        yield f"{context.label}: Shapley values {parts}. All cities minus none: {whole}."
+        gains = f"All cities minus {', minus '.join(_gains(outcome, panel, context.whole))}."
+        yield f"{context.label}: Shapley values {parts}, of the gain over {outcome.bare}. {gains}"
     if frozenset(context.players) in context.names and context.whole != winner:
         gain = signed(panel.less(winner, context.whole), panel.metric)
         yield f"{context.label}: best trial minus all cities: {gain}."
@@ -104,12 +103,20 @@ def redundancy(added: Sequence[CityValue]) -> list[str]:
     metric = metrics.get(added[0].metric)
     good = 1 if metric.better == "higher" else -1
     apart = significant({(value.city, value.given): value.estimate for value in added})
-    alone = {value.city: value.estimate for value in added if value.city == value.given}
-    return [
-        f"{city} alone {signed(estimate, metric.name)}; {_beside(city, estimate, added, apart, good)}."
-        for city, estimate in alone.items()
-        if (city, city) in apart and good * estimate.value > 0
-    ]
+    alone = {v.city: v.estimate for v in added if v.city == v.given and (v.city, v.city) in apart}
+    helps = {city: estimate for city, estimate in alone.items() if good * estimate.value > 0}
+    said = {city: _beside(city, estimate, added, apart, good) for city, estimate in helps.items()}
+    others = {city: [v.given for v in added if v.city == city != v.given] for city in helps}
+    every = [city for city in helps if len(others[city]) > 1 and said[city] == _redundant(others[city])]
+    lines = [f"{c} alone {signed(e, metric.name)}; {said[c]}." for c, e in helps.items() if c not in every]
+    if every:
+        gains = ", ".join(signed(helps[city], metric.name) for city in every)
+        lines.append(f"{', '.join(every)}: redundant once any other city is included (alone {gains}).")
+    return lines
+
+
+def _redundant(cities: Sequence[str | None]) -> str:
+    return f"redundant once {' or '.join(filter(None, cities))} is included"
 
 
 def _beside(
@@ -127,7 +134,7 @@ def _beside(
             redundant.append(value.given)
         else:
             unclear.append(value.given)
-    said += [f"redundant once {' or '.join(redundant)} is included"] if redundant else []
+    said += [_redundant(redundant)] if redundant else []
     said += [f"inconclusive once {' or '.join(unclear)} is included"] if unclear else []
     return "; ".join(said)
 

@@ -13,8 +13,8 @@ from study_text import TEXT
 from bench.leaderboard import facts
 from bench.records.store import Run
 from bench.study.outcome.figures import _spread
-from bench.study.outcome.findings import details, headline
-from bench.study.outcome.mixes import in_order
+from bench.study.outcome.findings import details, headline, redundancy
+from bench.study.outcome.mixes import CityValue, in_order
 from bench.study.outcome.outcome import DONE, UNRANKED, Outcome, Trial
 from bench.study.outcome.panel import ALL, Estimate, Panel, panel, significant
 from bench.study.outcome.report import lay_out
@@ -57,10 +57,8 @@ def test_the_best_trial_stands_beside_the_best_floor_model_and_no_training(tmp_p
     assert outcome.floor == "kernel_vote"
     said = headline(outcome)
     assert said[0].startswith("Best trial: B+C, 10 in all (10 trajectories), GEO-BLEU humob24 0.350 [")
-    assert said[1].startswith("Best trial minus kernel_vote (0.330 [")
-    assert "): +0.020 [" in said[1]
-    assert ", minus the fallback alone (0.100 [" in said[1]
-    assert said[1].count("+0.250 [") == 1
+    assert said[1].startswith("Best trial minus kernel_vote: +0.020 [")
+    assert ", minus the fallback alone: +0.250 [" in said[1]
 
 
 def test_what_a_leaderboard_would_not_rank_is_not_the_best(tmp_path: Path) -> None:
@@ -96,6 +94,28 @@ def test_a_fit_that_kept_its_start_has_learned_nothing(tmp_path: Path) -> None:
     assert "1 of 2 trials kept their start (fine-tuning rejected on validation users)." in details(outcome)
     (table, *_) = lay_out([outcome], "bench study tiny.yaml").facts[0].tables
     assert [row[3] for row in table.rows[:2]] == ["* start kept", "*"]
+
+
+def added(**pairs: float) -> list[CityValue]:
+    """What cities add: AA is A alone, AB what A adds to B."""
+    return [
+        CityValue(METRIC, "all", ALL, city, given, Estimate(v, v - 0.01, v + 0.01, 0.0001 if abs(v) > 0.01 else 0.5))
+        for (city, given), v in pairs.items()
+    ]
+
+
+def test_cities_that_are_redundant_beside_any_other_are_one_line() -> None:
+    alike = added(AA=0.2, AB=0.0, AC=0.001, BB=0.2, BA=0.0, BC=0.0, CC=0.2, CA=0.0, CB=0.0)
+    (line,) = redundancy(alike)
+    assert line.startswith("A, B, C: redundant once any other city is included (alone +0.200 [+0.190, +0.210], ")
+
+
+def test_a_city_adds_harms_is_redundant_or_inconclusive_beside_another() -> None:
+    unlike = added(AA=0.2, AB=0.1, AC=0.001, BB=0.02, BA=-0.05, BC=0.009, CC=0.0, CA=0.0, CB=0.0)
+    assert redundancy(unlike) == [
+        "A alone +0.200 [+0.190, +0.210]; adds to B +0.100 [+0.090, +0.110]; redundant once C is included.",
+        "B alone +0.020 [+0.010, +0.030]; harms A -0.050 [-0.060, -0.040]; inconclusive once C is included.",
+    ]
 
 
 def test_of_many_pairs_a_small_difference_is_not_significant() -> None:

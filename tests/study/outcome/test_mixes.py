@@ -88,7 +88,7 @@ def test_a_study_says_which_city_repeats_another(
         assert shapley[0] == pytest.approx(shapley[1], abs=1e-6)
         assert found[metric, PER_CITY, "adds", "B", "A"] == pytest.approx(0, abs=1e-9)
     assert "- Best trial: A+C (40 trajectories), GEO-BLEU humob24 1.000" in text
-    assert "- Best trial minus user_mode (0." in text
+    assert "- Best trial minus user_mode: +" in text
     assert "- On test users, best trial minus all cities: +0.000 [+0.000, +0.000], minus user_mode: +" in text.replace(
         "\\", ""
     )
@@ -193,7 +193,7 @@ def test_a_model_that_learns_from_nobody_is_told_apart_by_no_city(
     assert study(monkeypatch, *few, "--set", sought) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
     assert "It learns from no training users" in text
-    assert "Best trial minus the fallback alone (" in text
+    assert "Best trial minus the fallback alone: " in text
     assert "Shapley" not in text
     assert "Costs (latency median s) were measured on " in text
 
