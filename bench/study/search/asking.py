@@ -76,9 +76,9 @@ class Asker:
             if is_void(trial) and set(trial.params) == set(self.distributions) and _key(trial.params) not in taken:
                 yield dict(trial.params)
         free = [point for key, point in self.points.items() if key not in taken]
-        if self.study.in_order or repeats < REPEATS:
-            yield from free if self.study.in_order else ()
-        elif free:
+        if self.study.in_order:
+            yield from free
+        elif free and repeats >= REPEATS:
             yield random.Random(len(taken)).choice(free)
 
     def _ask(self, count: int, repeats: int) -> Trial:
