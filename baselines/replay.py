@@ -11,13 +11,19 @@ from pydantic import Field, field_validator
 
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Split
+from bench.data.files.blocks import Points
+from bench.data.files.hints import LAST_OF_75
 from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
-
-MASK = 999
+from bench.data.world import Window
+from bench.errors import UserError
 
 
 class Replay(Adapter):
-    """Answer with the rows of a file; what stands there as 999 is invalid, what does not stand there is missing."""
+    """Answer with the rows of a file.
+
+    A cell that is none (blank, NaN, 999, outside the grid) is an invalid answer; a row that is not there is a missing
+    one.
+    """
 
     name: ClassVar[str] = "replay"
     learns_from: ClassVar[LearnsFrom] = "nothing"
@@ -58,7 +64,7 @@ class Replay(Adapter):
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
-        self._tables: dict[str, tuple[Trajectories, Queries]] = {}
+        self._tables: dict[str, Points] = {}
 
     def seen(self) -> tuple[str, ...]:
         """Return the cities that the settings name."""
@@ -77,12 +83,12 @@ class Replay(Adapter):
         for code, city in enumerate(queries.cities):
             mine = np.flatnonzero(queries.city == code)
             if len(mine) and self._path(city):
-                given, masked = self._table(city, ctx)
+                given, invalid = self._table(city, ctx)
                 asked = queries.take(mine)
                 row, found = _match(asked, given)
                 x[mine[found]], y[mine[found]] = given.x[row[found]], given.y[row[found]]
                 status[mine[found]] = OK
-                status[mine[_match(asked, masked)[1]]] = INVALID
+                status[mine[_match(asked, invalid)[1]]] = INVALID
         return Answers.of(x, y, status)
 
     def facts(self) -> dict[str, int | float | str]:
@@ -94,7 +100,7 @@ class Replay(Adapter):
         files = self.settings.by_city()
         return files.get(city, files.get(""))
 
-    def _table(self, city: str, ctx: Context) -> tuple[Trajectories, Queries]:
+    def _table(self, city: str, ctx: Context) -> Points:
         """Read a city's file once."""
         from bench.data.files.csvfiles import read_points
 
@@ -102,8 +108,22 @@ class Replay(Adapter):
             path = self._path(city)
             assert path is not None
             first_day = self.settings.first_day
-            self._tables[city] = read_points(path, city=city, first_day=first_day, masked=True, grid=ctx.grid)
+            table = read_points(path, city=city, first_day=first_day, answers=True, grid=ctx.grid)
+            _prove_days(path, table, ctx.window, first_day)
+            self._tables[city] = table
         return self._tables[city]
+
+
+def _prove_days(path: Path, table: Points, window: Window, first_day: int) -> None:
+    """Raise UserError if the file's days run exactly one beside the horizon, or from 1 to 75: they count otherwise."""
+    days = np.concatenate([table.visible.d, table.masked.d]) + first_day
+    low, high = int(days.min()), int(days.max())
+    for other in {0, 1} - {first_day}:
+        asked = (window.horizon[0] + other, window.horizon[1] + other)
+        if (low, high) == asked or (other == 1 and (low, high) == (1, LAST_OF_75)):
+            raise UserError(
+                f"{path}: holds days {low}-{high}, so it seems to count from {other}; set first_day: {other}"
+            )
 
 
 def _match(asked: Queries, table: Queries) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Adapters that each break one promise of tests/conform.py."""
+"""Adapters that each break one promise of bench/adapters/conformance.py."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from bench.adapters.origin import Learning, Tuned
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid, Window
 
@@ -35,9 +36,14 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Needs:
-    """What an adapter cannot run without; checked before anything is loaded."""
+    """What an adapter cannot run without; checked before anything is loaded.
+
+    packages: modules to import; install: what pip installs for them, e.g. an extra: ``mobility-bench[llm]`` (the
+    packages themselves where it is empty).
+    """
 
     packages: tuple[str, ...] = ()
+    install: str = ""
     cuda: bool = False
     gpu_gb: float = 0.0
     cpu_gb: float = 0.0
@@ -134,6 +140,14 @@ class Adapter(ABC):
     def seen(self) -> tuple[str, ...]:
         """Cities in the model's pretraining, before fit: the leak flag. May depend on the settings."""
         return ()
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """What of the model was chosen on whose data before any fit; nothing if its constants saw nobody."""
+        return ()
+
+    def learning(self) -> Learning:
+        """Where the weights began and which were kept, after fit or load; by default there are no weights."""
+        return Learning()
 
     def precision(self, device: str) -> str:
         """Return the number format that fit and predict compute in on this device; part of the fit's identity."""

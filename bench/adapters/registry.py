@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
+import sys
+import zlib
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeGuard
 
 from bench.errors import UserError, nearest
@@ -17,8 +21,9 @@ if TYPE_CHECKING:
     from bench.adapters.adapter import Adapter
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
+FLOOR = ("user_mode", "slot_mode", "kernel_vote")  # what every leaderboard shows beside its models
 ENTRY_POINTS = "mobility_bench.adapters"
-_extra: dict[str, str] = {}
+_extra: dict[str, str] = {}  # name -> module:Class or FILE.py:Class, as add was given them
 
 
 @cache
@@ -41,8 +46,20 @@ def _installed() -> dict[str, str]:
     return {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
+def is_own(name: str) -> bool:
+    """Tell whether an adapter is one of this project's."""
+    return name in _own()
+
+
 def add(target: str) -> str:
-    """Register ``module:Class`` for this process; return the adapter's name. Raises UserError if it cannot be had."""
+    """Register ``module:Class`` or ``FILE.py:Class`` for this process; return the adapter's name.
+
+    A module is looked for where Python looks, and last of all in the current folder: what lies there never comes before
+    an installed package. Raises UserError if there is no such adapter.
+    """
+    left, _, name = target.rpartition(":")
+    if left.endswith(".py"):
+        target = f"{Path(left).expanduser().resolve()}:{name}"
     adapter = _resolve(target, target)
     if adapter.name in _own() or _extra.get(adapter.name, target) != target:
         raise UserError(f"adapter {target}: the name '{adapter.name}' is taken; give the class another `name`")
@@ -53,6 +70,12 @@ def add(target: str) -> str:
 def extra_targets() -> tuple[str, ...]:
     """What :func:`add` was given, so that a worker process can be given the same."""
     return tuple(_extra.values())
+
+
+def extra_folders() -> tuple[str, ...]:
+    """Folders from which outsiders' modules were imported, for a worker process to find the same ones."""
+    targets = {name: target for name, target in names().items() if name not in _own() and target in _resolved}
+    return tuple(dict.fromkeys(_home(_resolved[target]) for target in targets.values()))
 
 
 def names() -> dict[str, str]:
@@ -92,12 +115,16 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[
 
 
 def _resolve(target: str, name: str) -> type[Adapter]:
-    module_name, _, class_name = target.partition(":")
+    module_name, _, class_name = target.rpartition(":") if ":" in target else (target, "", "")
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        hint = "install it or put it on PYTHONPATH"
-        raise UserError(f"adapter '{name}': cannot import {module_name} ({error}); {hint}") from None
+        module = _module_of_file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
+    except OSError as error:
+        raise UserError(f"adapter '{name}': {module_name}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:
+        hint = "install it, put it on PYTHONPATH, or give the file: FILE.py:Class"
+        why = f"{type(error).__name__}: {error}"
+        raise UserError(f"adapter '{name}': cannot import {module_name} ({why}); {hint}") from None
+    _resolved[target] = module.__name__
     if class_name:
         found = [c for c in [getattr(module, class_name, None)] if _is_adapter(c)]
     else:
@@ -105,6 +132,48 @@ def _resolve(target: str, name: str) -> type[Adapter]:
     if len(found) != 1:
         raise UserError(f"adapter '{name}': {target} holds no Adapter class with name = '{name}'")
     return found[0]
+
+
+_resolved: dict[str, str] = {}  # target -> the name that its module has here
+
+
+def _module(name: str) -> ModuleType:
+    """Import a module, with the current folder as the last place to look."""
+    here = str(Path.cwd())
+    if name.partition(".")[0] in sys.modules or here in sys.path:
+        return importlib.import_module(name)
+    sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(here)
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    """Import a file under a name that no other module has; files beside it can be imported, after all else."""
+    if not path.is_file():
+        raise FileNotFoundError(2, "there is no such file")
+    name = f"{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    if name not in sys.modules:
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None  # noqa: PT018
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _home(module: str) -> str:
+    """Return the folder in which a module's top-level package or file lies."""
+    top = sys.modules[module.partition(".")[0]]
+    if not hasattr(top, "__path__"):
+        return str(Path(str(top.__file__)).resolve().parent)
+    return str(Path(next(iter(top.__path__))).resolve().parent)
 
 
 def _is_adapter(thing: object) -> TypeGuard[type[Adapter]]:

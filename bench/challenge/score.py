@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.data.files.csvfiles import read_points
+from bench.data.files.hints import LAST_OF_75, days_from_one
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
 from bench.evaluation import bootstrap, metrics
@@ -20,15 +22,22 @@ _SPAN = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
 _CITY = re.compile(r"city_?([A-Za-z0-9-]+?)(?=[._-]|$)")
 
 
-def score_files(predictions: Path, truth: Path, days: str = "60-74", users: str | None = None) -> pd.DataFrame:
+def score_files(
+    predictions: Path,
+    truth: Path,
+    days: str = "60-74",
+    users: str | None = None,
+    note: Callable[[str], None] = lambda hint: None,
+) -> pd.DataFrame:
     """Return one row per user: city, uid, days, points and the four main figures.
 
-    Both files hold uid,d,t,x,y; days are read as the files count them. Of the truth, the rows on ``days`` count (first
-    and last) and there all users, or those of ``users``: a span of uids, or "predicted" for those of the predictions.
-    Raises UserError unless the predictions hold exactly these rows.
+    Both files hold uid,d,t,x,y, and may hold other days; the rows on ``days`` count (first and last, as the files
+    count them). users: all of the truth where None; a span of uids; or "predicted" for those of the predictions.
+    note: is told each hint, one line. Raises UserError unless both files hold the same points there.
     """
     first, last = span(days, "--days")
-    said = read_points(predictions, city=_city(truth)).visible
+    given = read_points(predictions, city=_city(truth)).visible
+    said = given.days(first, last)
     full = read_points(truth, city=_city(truth), masked=True)
     true = _choose(full.visible.days(first, last), said, users)
     hidden = _choose(full.masked.days(first, last), said, users)
@@ -39,8 +48,36 @@ def score_files(predictions: Path, truth: Path, days: str = "60-74", users: str 
         seen = f"days {full.visible.d.min()}-{full.visible.d.max()}" if len(full.visible) else "no visible row"
         chosen = f" and users {users}" if users else ""
         raise UserError(f"{truth}: holds no rows of days {days}{chosen}, but {seen}; say which to score with --days")
-    same_keys(said, true, str(predictions), str(truth))
+    if int(true.d.min()) > first and (full.visible.d == last + 1).any():
+        raise UserError(
+            f"{truth}: has no row of day {first}, but rows of day {last + 1}: its days seem to count from 1; "
+            f"choose with --days {first + 1}-{last + 1}"
+        )
+    for hint in days_from_one(full.visible, str(truth)) if last < LAST_OF_75 else []:
+        note(hint)
+    same_keys(said, true, str(predictions), str(truth), given)
+    if len(given) > len(said):
+        note(f"{predictions}: {len(given) - len(said):,} rows of other days than {days} are not scored")
+    for hint in cells_one_over(said, true, str(predictions)):
+        note(hint)
     return metrics.score_users(said.x, said.y, true)
+
+
+def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[str]:
+    """Return a hint if far more predictions would be right with all cells one higher or lower.
+
+    Both tables hold the same keys. Far more: by three standard deviations of a count of that size.
+    """
+    hits = {by: int(((said.x + by == true.x) & (said.y + by == true.y)).sum()) for by in (0, 1, -1)}
+    by = max((1, -1), key=hits.__getitem__)
+    if hits[by] - hits[0] <= 3 * np.sqrt(hits[by] + hits[0]):
+        return []
+    moved = "higher" if by == 1 else "lower"
+    fault, do = ("count from 0", "add 1 to") if by == 1 else ("be one too high", "subtract 1 from")
+    return [
+        f"{name}: {hits[0]:,} of {len(said):,} cells are right, {hits[by]:,} would be if all were one {moved}; "
+        f"they seem to {fault}: {do} x and y, then score again"
+    ]
 
 
 def span(text: str, option: str) -> tuple[int, int]:
@@ -51,12 +88,15 @@ def span(text: str, option: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> None:
-    """Raise UserError unless both tables (of one city) hold the same (uid, d, t); name the first odd rows."""
+def same_keys(said: Queries, true: Queries, said_name: str, true_name: str, given: Queries) -> None:
+    """Raise UserError unless both tables (of one city) hold the same (uid, d, t); name the first odd rows.
+
+    given: all that the file holds, of which ``said`` are the days to score.
+    """
     keys, wanted = _keys(said), _keys(true)
     if np.array_equal(keys, wanted):
         return
-    if hint := _shifted(keys, wanted):
+    if hint := _shifted(_keys(given), wanted):
         raise UserError(f"{said_name}: {hint}")
     missing, extra = ~np.isin(wanted, keys), ~np.isin(keys, wanted)
     faults = []
@@ -64,8 +104,10 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> N
         faults.append(f"{said_name}: lacks {_told(true, missing)} of {true_name}; predict every point of the truth")
     if extra.any():
         faults.append(f"{said_name}: has {_told(said, extra)} that the scored part of {true_name} lacks; take them out")
-    if extra.any() and _days(said) != _days(true):
-        faults.append(f"{said_name}: holds days {_days(said)}, scored are {_days(true)}; choose with --days FIRST-LAST")
+    if not len(said):
+        faults.append(
+            f"{said_name}: holds days {_days(given)}, scored are {_days(true)}; choose with --days FIRST-LAST"
+        )
     if strange := sorted(set(true.uid.tolist()) - set(said.uid.tolist())):
         faults.append(
             f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no row at all "
@@ -74,15 +116,18 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> N
     raise UserError(*faults)
 
 
-def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str]]:
-    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction."""
+def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str | None]]:
+    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction.
+
+    A single user has no interval: low and high are None.
+    """
     values = frame[list(metrics.MAIN)].to_numpy(float)
     low, high = bootstrap.interval(bootstrap.over_users(values, str(frame["city"].iloc[0])))
     return {
         name: {
             "mean": float(values[:, i].mean()),
-            "low": float(low[i]),
-            "high": float(high[i]),
+            "low": float(low[i]) if len(frame) > 1 else None,
+            "high": float(high[i]) if len(frame) > 1 else None,
             "median": float(np.median(values[:, i])),
             "unit": metrics.get(name).unit,
             "better": metrics.get(name).better,
@@ -115,10 +160,10 @@ def _keys(table: Queries) -> np.ndarray:
 
 
 def _shifted(keys: np.ndarray, wanted: np.ndarray) -> str | None:
-    """Tell whether the predictions would match with their days moved by one."""
-    matches = np.isin(keys, wanted).mean()
+    """Tell whether all that is wanted would be there with the predictions' days moved by one."""
+    matches = np.isin(wanted, keys).mean()
     for shift, word in ((1, "higher"), (-1, "lower")):
-        moved = np.isin(keys - (shift << 16), wanted).mean()
+        moved = np.isin(wanted, keys - (shift << 16)).mean()
         if moved > 0.99 and moved > matches:
             do = "subtract 1 from" if shift == 1 else "add 1 to"
             return f"all days are one {word} than the truth's: one counts from 0, the other from 1; {do} d"

@@ -1,9 +1,11 @@
 """Check a submission against a challenge's rules, line by line: every fault at once.
 
-Rules: rows uid,d,t,x,y as .csv or .csv.gz, header optional, whole numbers without blanks; the city's target users and
-no others; the 15 days of the horizon as the challenge counts them; cells within the grid, none masked; no point twice.
-With the challenge's data at hand: exactly the points asked for. Sources: the challenges' pages, e.g.
-sigspatial2025.sigspatial.org/giscup/submit.html.
+Rules: rows uid,d,t,x,y as .csv or .csv.gz, header optional, whole numbers without blanks, no blank line, no byte order
+mark; the city's target users and no others; the 15 days of the horizon as the challenge counts them; cells within the
+grid, none masked; no point twice; each user's points in order of time, as the data have them. With the challenge's data
+at hand: exactly the points asked for. Users may come in any order. Sources: the challenges' pages, e.g.
+sigspatial2025.sigspatial.org/giscup/submit.html, and the organisers' validator (github.com/yahoojapan/geobleu), which
+compares each user's days and timeslots with the data's row by row.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from bench.challenge.score import spans
-from bench.data.files.rows import COLUMNS, Rules
+from bench.data.files.dialect import GZIP, HEAD, UTF16_BOMS, foreign
+from bench.data.files.rows import COLUMNS, Rules, whole_number
 from bench.data.sources.challenges import Challenge, get_challenge
 from bench.data.trajectories import Queries
-from bench.errors import UserError, nearest
+from bench.errors import UserError, nearest, printable
 
 _NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
 _HEADER = ",".join(COLUMNS)
+BOM = "\ufeff"
 
 Key = tuple[int, int, int]
 
@@ -41,7 +45,16 @@ def check_submission(path: Path, challenge: str, city: str, asked: Queries | Non
         raise UserError(f"{path}: there is no such file")
     if not path.name.endswith((".csv", ".csv.gz")):
         return [f"{path}: is neither .csv nor .csv.gz"]
-    return _Check(path, rules, city).run(asked)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    kind = foreign(path, head)
+    if head.startswith(UTF16_BOMS):
+        kind = "is UTF-16 text; save it as UTF-8"
+    elif head.startswith(GZIP) and not path.name.endswith(".gz"):
+        kind = "is gzip; name it .csv.gz"
+    if kind:
+        return [printable(f"{path}: {kind}")]
+    return [printable(fault) for fault in _Check(path, rules, city).run(asked)]
 
 
 def asked_points(challenge: str, city: str, data: str) -> Queries:
@@ -73,6 +86,8 @@ class _Check:
         self.lines: dict[Key, int] = {}
         self.faults: list[tuple[int, str]] = []
         self.users: set[int] = set()
+        self.latest: dict[int, tuple[int, int]] = {}  # user -> d, t of the rows so far
+        self.astray: dict[int, tuple[int, str]] = {}  # user -> first row that comes too late
 
     def run(self, asked: Queries | None) -> list[str]:
         """Read the file and return all faults."""
@@ -85,6 +100,7 @@ class _Check:
         if not self.lines and not self.faults and not ending:
             return [f"{self.path}: holds no rows; give rows {_HEADER}"]
         whole = self._shift()
+        self._judge_order()
         if not whole:
             self.faults += [
                 (line, self._wrong_day(key[1])) for key, line in self.lines.items() if key[1] not in self.days
@@ -97,22 +113,42 @@ class _Check:
 
     def _line(self, number: int, line: str) -> None:
         """Judge one line by itself and against those before it."""
-        fields = line.split(",")
-        if len(fields) != len(COLUMNS):
-            self.faults.append((number, f"{len(fields)} fields instead of {len(COLUMNS)}: {_HEADER}"))
+        if fault := self._unlike_a_row(number, line):
+            self.faults.append((number, fault))
             return
+        fields = line.split(",")
         if not self._plain(fields):
             self.faults += [(number, fault) for fault in self._row_faults(fields)]
         if not all(_NUMBER.fullmatch(field) for field in fields[:3]):
             return
         uid, d, t = (int(field) for field in fields[:3])
         self.users.add(uid)
+        if d in self.days:
+            self._keep_order(number, uid, (d, t))
         if uid not in self.targets:
             told = f"{self.targets[0]}..{self.targets[-1]}"
             self.faults.append((number, f"uid {uid} is no target user of this city ({told})"))
         first = self.lines.setdefault((uid, d, t), number)
         if first != number:
             self.faults.append((number, f"uid {uid}, d {d}, t {t} stands in line {first} already; keep one of them"))
+
+    def _unlike_a_row(self, number: int, line: str) -> str | None:
+        """Say why a line is no row at all."""
+        if not line.strip():
+            return "is blank; take it out"
+        if number == 1 and line.startswith(BOM):
+            return (
+                "begins with a byte order mark, which the validator takes for text; save the file as UTF-8 without it"
+            )
+        if number == 1 and line.replace(" ", "").lower() == _HEADER:
+            return f"the header must be {_HEADER}, in small letters and without blanks; or leave it out"
+        if "\r" in line:
+            return "holds a carriage return; end each row with a line feed"
+        fields = line.count(",") + 1
+        if fields != len(COLUMNS):
+            other = "; commas must stand between them" if fields == 1 and (";" in line or "\t" in line) else ""
+            return f"{fields} fields instead of {len(COLUMNS)}: {_HEADER}{other}"
+        return None
 
     def _plain(self, fields: list[str]) -> bool:
         """Tell quickly that a row is in order, as nearly all are."""
@@ -122,8 +158,26 @@ class _Check:
 
     def _row_faults(self, fields: list[str]) -> Iterator[str]:
         yield from self.row_rules.faults(dict(zip(COLUMNS, fields, strict=True)))
+        for name, field in zip(COLUMNS, fields, strict=True):
+            if "." in field and (value := whole_number(field.strip())) is not None:
+                yield f"{name} is '{field}', not a whole number as the challenge wants it: write {value}"
         if any(field != field.strip() for field in fields):
             yield "blanks beside a number; leave them out"
+
+    def _keep_order(self, number: int, uid: int, point: tuple[int, int]) -> None:
+        """Remember a user's latest point, or the first row that comes after a later one."""
+        if point < self.latest.setdefault(uid, point):
+            self.astray.setdefault(uid, (number, f"uid {uid}, d {point[0]}, t {point[1]}"))
+        else:
+            self.latest[uid] = point
+
+    def _judge_order(self) -> None:
+        """Note the first row that comes after a later one of its user, and how many users have such rows."""
+        if self.astray:
+            line, point = min(self.astray.values())
+            others = f" (the rows of {len(self.astray):,} users do not)" if len(self.astray) > 1 else ""
+            do = "each user's rows must stand in the data's order, by d and t; sort the file by uid, d, t"
+            self.faults.append((line, f"{point} stands after a later point: {do}{others}"))
 
     def _wrong_day(self, day: int) -> str:
         return f"d = {day} is not asked for; the days are {self.days[0]}..{self.days[-1]}"
@@ -165,10 +219,10 @@ class _Check:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of rows with their numbers; a header and blank lines are passed over."""
+    """Yield all lines but a good header, with their numbers and without their ends."""
     opened = gzip.open if path.name.endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as file:
+    with opened(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):
-            text = line.rstrip("\r\n")
-            if text.strip() and not (number == 1 and text.replace(" ", "").lower() == _HEADER):
+            text = line.removesuffix("\n").removesuffix("\r")
+            if number > 1 or text.rstrip() != _HEADER:
                 yield number, text

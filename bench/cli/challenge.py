@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from bench.errors import UserError
+from bench.errors import UserError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,12 +17,21 @@ MOST_LINES = 50
 
 
 def score_command(
-    predictions: Path, truth: Path, days: str, users: str | None, per_user: Path | None, json: bool
+    predictions: Annotated[Path, typer.Argument(help="CSV, CSV.GZ or Parquet: uid,d,t,x,y.")],
+    truth: Annotated[Path, typer.Option(help="The same for the true cells.")],
+    days: Annotated[str, typer.Option(help="First and last day to score.")] = "60-74",
+    users: Annotated[str | None, typer.Option(help="Score only these: FIRST-LAST, or predicted.")] = None,
+    per_user: Annotated[Path | None, typer.Option(help="Write scores per user to this CSV.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score a file against the truth and print the four main figures; raises UserError if the rows differ."""
-    from bench.challenge.score import score_files, summary
+    """Score predictions against the truth. All four main metrics, over users."""
+    from rich.console import Console
+    from rich.table import Table
 
-    frame = score_files(predictions, truth, days, users)
+    from bench.challenge.score import score_files, summary
+    from bench.evaluation import metrics
+
+    frame = score_files(predictions, truth, days, users, _note)
     if per_user is not None:
         _write(frame, per_user)
     scores = summary(frame)
@@ -35,13 +44,23 @@ def score_command(
     table = Table("metric", "mean", "95 % interval", "median", "", title=f"{len(frame):,} users, days {days}")
     for name, score in scores.items():
         digits = 2 if score["unit"] == "km" else 4
-        mean, low, high, median = (f"{score[key]:.{digits}f}" for key in ("mean", "low", "high", "median"))
-        table.add_row(name, mean, f"{low} to {high}", median, f"{score['unit']} ({score['better']} is better)".strip())
+        mean, low, high, median = (
+            "" if score[key] is None else f"{score[key]:.{digits}f}" for key in ("mean", "low", "high", "median")
+        )
+        interval = f"{low} to {high}" if low else "none: one user"
+        direction = f"{score['unit']} ({score['better']} is better)".strip()
+        table.add_row(metrics.get(name).title, mean, interval, median, direction)
     Console().print(table)
+
+
+def _note(hint: str) -> None:
+    print(f"note: {printable(hint)}", file=sys.stderr)
 
 
 def check_submission_command(file: Path, challenge: str | None, city: str | None, data: str | None) -> int:
     """Check a submission against a challenge's rules and print its faults; return 0 if there are none, else 2."""
+    from rich.console import Console
+
     from bench.challenge.submission import asked_points, check_submission
     from bench.data.sources.challenges import CHALLENGES
 
@@ -61,10 +80,18 @@ def check_submission_command(file: Path, challenge: str | None, city: str | None
     return 2
 
 
-def reproduce_command(name: str, folder: Path, url: str | None) -> int:
-    """Score a published submission again and compare with the official figures; return 0 if they agree, else 1."""
+def reproduce_command(
+    name: Annotated[str, typer.Argument(help="humob2024: the seed paper's published submission.")],
+    folder: Annotated[Path, typer.Option(help="Where downloads are kept.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Take the files from this address instead.")] = None,
+) -> int:
+    """Score the published submission again. Exit code 1 unless the official scores come out."""
+    from rich.console import Console
+    from rich.table import Table
+
     from bench.challenge.reproduce import reproduce
     from bench.cli.data_files import Bar
+    from bench.evaluation import metrics
 
     console = Console(highlight=False)
     with Bar(Console(stderr=True)) as bar:
@@ -73,9 +100,11 @@ def reproduce_command(name: str, folder: Path, url: str | None) -> int:
     for row in rows:
         digits = row.digits
         agrees = "yes" if row.agrees else "NO"
-        table.add_row(
-            row.city, f"{row.users:,}", row.metric, f"{row.measured:.{digits}f}", f"{row.published:.{digits}f}", agrees
+        name, figures = (
+            metrics.get(row.metric).title,
+            (f"{value:.{digits}f}" for value in (row.measured, row.published)),
         )
+        table.add_row(row.city, f"{row.users:,}", name, *figures, agrees)
     console.print(table)
     return 0 if all(row.agrees for row in rows) else 1
 

@@ -4,12 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from bench.cli.options import Data, Overrides, Scale
 from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.protocol.schema import Protocol, SplitSpec
+
+
+def check_command(
+    file: Annotated[
+        Path | None, typer.Argument(help="A protocol (YAML or name), or a challenge submission (CSV).")
+    ] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="Check a model instead: its name, module:Class or FILE.py:Class.")
+    ] = None,
+    challenge: Annotated[str | None, typer.Option(help="humob2023, humob2024 or giscup2025.")] = None,
+    city: Annotated[str | None, typer.Option(help="The submission's city.")] = None,
+    data: Data = None,
+    scale: Scale = None,
+    overrides: Overrides = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the protocol with all defaults.")] = False,
+) -> int:
+    """Check a protocol, a model or a submission. Tells every fault at once; exit code 2 if there is any."""
+    if (file is None) == (adapter is None):
+        raise UserError("check: name a protocol or a submission, or a model with --adapter module:Class")
+    if adapter is not None:
+        return check_adapter(adapter, overrides or ())
+    assert file is not None
+    if challenge is not None or city is not None or file.suffix not in {".yaml", ".yml", ""}:
+        from bench.cli.challenge import check_submission_command
+
+        return check_submission_command(file, challenge, city, data)
+    if resolved:
+        print_resolved(file, scale, overrides or (), data)
+    else:
+        check_protocol(file, scale, overrides or (), data)
+    return 0
 
 
 def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
@@ -35,6 +69,41 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
         print(f"note     {note}")
     if protocol.is_study(path):
         _check_study(path, scale, overrides, data)
+
+
+def print_resolved(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
+    """Print a protocol as YAML that asks the same, with every default filled in. Raises UserError with all faults."""
+    import yaml
+
+    from bench.protocol import protocol
+    from bench.protocol.resolved import resolved
+
+    read = protocol.load(path, scale=scale, overrides=overrides, data=data)
+    root, _ = protocol.document(path, scale=scale, overrides=overrides, data=data, add=())
+    content = resolved(read, root)
+    print(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True), end="")
+
+
+def check_adapter(target: str, overrides: Sequence[str]) -> int:
+    """Run the conformance suite on a model and say which promises it breaks; return 0 if none, else 2."""
+    from bench.adapters import registry
+    from bench.adapters.conformance import conform
+    from bench.cli.options import read_settings
+    from bench.running.runner import lacking
+
+    name = registry.add(target) if ":" in target else target
+    settings = read_settings(overrides)
+    made = registry.make(name, settings)
+    if reason := lacking(made.needs, made.device):
+        raise UserError(f"{name}: {reason}")
+    broken = 0
+    for outcome in conform(type(made), settings):
+        print(f"kept    {outcome.promise}" if outcome.broken is None else f"BROKEN  {outcome.promise}", flush=True)
+        if outcome.broken is not None:
+            broken += 1
+            print(f"        {outcome.broken}", flush=True)
+    print(f"{name}: {f'{broken} promise(s) broken' if broken else 'keeps every promise'}")
+    return 2 if broken else 0
 
 
 def _check_study(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
 from bench.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from bench.data.describe import Description
 
 MOST_USERS = 400  # of each city are described: enough for means within a few per cent, and done in seconds
 PER_PERSON = {"radius of gyration": "radius of gyration, km"}
 
 
-def make_command(folder: Path, seed: int = 0, users: int = 1000) -> None:
-    """Write the synthetic cities as ``city_X.csv.gz``. Raises UserError."""
+def make_command(
+    folder: Annotated[Path, typer.Argument(help="Where city_A.csv.gz ... city_D.csv.gz go.")],
+    seed: Annotated[int, typer.Option(help="Another seed gives other cities.")] = 0,
+    users: Annotated[int, typer.Option(min=1, help="Users of each city.")] = 1000,
+) -> None:
+    """Write the synthetic cities as files."""
+    from rich.console import Console
+
     from bench.data.convert import write_points
     from bench.data.sources.synthetic import Synthetic
 
@@ -38,15 +45,17 @@ def make_command(folder: Path, seed: int = 0, users: int = 1000) -> None:
     console.print(f"use them with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def describe_command(specs: Sequence[str], seed: int = 1) -> None:
-    """Print the figures of every city of the given sources, beside those of the real cities B and C.
+def describe_command(
+    specs: Annotated[list[str] | None, typer.Argument(help="Sources: synthetic (the default), humob:FOLDER.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the synthetic cities; protocols have 1.")] = 1,
+) -> None:
+    """Describe data sets, beside the real cities B and C."""
+    from rich.console import Console
 
-    seed: of the synthetic cities; 1 as in the protocols.
-    """
     from bench.data.describe import real_cities
 
     columns = {f"real {city}": figures for city, figures in real_cities().items()}
-    for spec in specs:
+    for spec in specs or ["synthetic"]:
         columns |= _describe(spec, seed)
     console = Console()
     console.print(figures_table(columns))
@@ -58,27 +67,32 @@ def describe_command(specs: Sequence[str], seed: int = 1) -> None:
 
 def _describe(spec: str, seed: int) -> dict[str, Description]:
     """Describe all cities of one source, with progress on standard error."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    from bench.adapters.registry import names
-    from bench.data.describe import BASELINES, describe
+    from bench.data.describe import describe
     from bench.data.sources import open_source
+    from bench.running.statistics import STATISTICS, statistic_scores
 
     source = open_source(spec, seed=seed, options={"users": MOST_USERS} if spec == "synthetic" else None)
-    baselines = [name for name in BASELINES if name in names()]
     found = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for city in progress.track(source.cities(), description=f"describing {spec}"):
             table = source.load(city)
+            for note in source.notes(city):
+                progress.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
             if len(table.users) > MOST_USERS:
                 step = len(table.users) // MOST_USERS
                 table = table.only(table.users[::step][:MOST_USERS])
-            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, baselines)
+            scored = {name: statistic_scores(table, name, source.world) for name in STATISTICS}
+            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, scored)
     return found
 
 
 def figures_table(columns: dict[str, Description]) -> Table:
     """Lay descriptions side by side: a row for each figure, a column for each city."""
+    from rich.table import Table
+
     table = Table("", *columns, box=None, pad_edge=False)
     described = list(columns.values())
     table.add_row("users", *(f"{d.users:,}" for d in described))

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from rich.console import Console
+import typer
 
-from bench.data.world import Window
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.data.files.blocks import Points
+    from bench.data.world import Window
 
 LINE_EVERY_S = 15.0
 
 
-def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
-    """Download a challenge's files and say where they are. Raises UserError."""
+def fetch_command(
+    name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth or giscup2025.")],
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Take the record from this address instead.")] = None,
+) -> None:
+    """Download a challenge's files: resumable, checksummed."""
+    from rich.console import Console
+
     from bench.data.files.fetch import fetch
 
     console = Console(stderr=True)
@@ -29,16 +41,36 @@ def fetch_command(name: str, folder: Path, url: str | None = None) -> None:
     out.print(f"all checksums agree; use it with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def convert_command(source: Path, target: Path, from_day: int = 0, to_day: int = 0) -> None:
+def convert_command(
+    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, or conversations (.json).")],
+    target: Annotated[Path, typer.Argument(help="The new file; its ending decides the format.")],
+    from_day: Annotated[int, typer.Option(help="The number of the first day in the source.")] = 0,
+    to_day: Annotated[int, typer.Option(help="The number of the first day in the target rows.")] = 0,
+    to: Annotated[Literal["rows", "conversations"], typer.Option(help="conversations: for language models.")] = "rows",
+    history: Annotated[tuple[int, int], typer.Option(help="First and last day that a question shows.")] = (0, 59),
+    horizon: Annotated[tuple[int, int], typer.Option(help="First and last day that it asks for.")] = (60, 74),
+    ask: Annotated[bool, typer.Option("--ask", help="Conversations without answers.")] = False,
+    template: Annotated[Path | None, typer.Option(help="Words and layout of this conversation file.")] = None,
+) -> None:
+    """Convert a data file. CSV, CSV.GZ, Parquet, conversations; days from 0 or 1."""
+    from bench.data.world import Window
+
+    if to == "rows":
+        _to_rows(source, target, from_day, to_day)
+    else:
+        _to_conversations(source, target, from_day, Window(history, horizon), ask=ask, template=template)
+
+
+def _to_rows(source: Path, target: Path, from_day: int, to_day: int) -> None:
     """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
     from bench.data.convert import convert
 
-    rows = convert(source, target, from_day=from_day, to_day=to_day)
+    rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=_read_conversations)
     days = "" if from_day == to_day else f"; days count from {to_day} now"
     _say(f"{target}: {rows:,} rows{days}")
 
 
-def converse_command(
+def _to_conversations(
     source: Path, target: Path, from_day: int, window: Window, *, ask: bool, template: Path | None
 ) -> None:
     """Convert a file of rows to conversations, with answers or to ask; say how many there are. Raises UserError."""
@@ -51,7 +83,7 @@ def converse_command(
     if not 0 <= first <= seen < ahead <= last:
         raise UserError(f"--history {first} {seen} --horizon {ahead} {last}: the horizon must follow the history")
     words = paper_template(template)
-    points = read_source(source, from_day=from_day)
+    points = read_source(source, from_day=from_day, conversations=_read_conversations)
     users = len({*points.visible.users, *points.masked.users})
     try:
         written = write_conversations(target, conversations_of(points, window, words, answered=not ask))
@@ -61,7 +93,16 @@ def converse_command(
     _say(f"{target}: {written:,} conversations {'to ask' if ask else 'with answers'}{left}")
 
 
+def _read_conversations(path: Path) -> Points:
+    """Read conversations as rows; the model's own code is imported for files of conversations only."""
+    from models.llama_mob.prompts.conversations import points_of
+
+    return points_of(path)
+
+
 def _say(line: str) -> None:
+    from rich.console import Console
+
     Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 

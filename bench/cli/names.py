@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bench.errors import UserError, nearest
 
@@ -10,8 +13,10 @@ KINDS = ("models", "protocols", "metrics", "sources")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def list_command(what: str | None) -> None:
-    """Print one kind of names, or all."""
+def list_command(
+    what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; all if left out.")] = None,
+) -> None:
+    """List models, protocols, metrics and sources."""
     if what is not None and what not in KINDS:
         raise UserError(f"list: '{what}' is not known{nearest(what, KINDS)}")
     tables = {"models": _models, "protocols": _protocols, "metrics": _metrics, "sources": _sources}
@@ -45,12 +50,14 @@ def _first_line(file: Path) -> str:
 
 
 def _protocols() -> list[tuple[str, str]]:
-    """Protocol files with their line `about:`."""
+    """Names of the shipped protocols and studies, with their line `about:`."""
+    from bench.shipped import protocols
+
     rows = []
-    for path in sorted((ROOT / "protocols").rglob("*.yaml")):
+    for name, path in protocols().items():
         lines = path.read_text(encoding="utf-8").splitlines()
-        about = next((line.partition(":")[2].strip() for line in lines if line.startswith("about:")), "")
-        rows.append((path.relative_to(ROOT).as_posix(), about))
+        about = next((line.partition(":")[2].strip(' "') for line in lines if line.startswith("about:")), "")
+        rows.append((name, f"{about} (bench study)" if path.parent.name == "studies" else about))
     return rows
 
 
@@ -58,7 +65,7 @@ def _metrics() -> list[tuple[str, str]]:
     from bench.evaluation import metrics
 
     found = [metrics.get(name) for name in metrics.names()]
-    return [(m.name, f"{m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]
+    return [(m.name, f"{m.title}: {m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]
 
 
 def _sources() -> list[tuple[str, str]]:

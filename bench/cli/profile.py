@@ -8,8 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from bench.cli.options import Overrides, read_settings
 from bench.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -48,10 +51,35 @@ class Order:
     to: Path | None = None
 
 
-def profile_command(order: Order) -> None:
-    """Measure, print the table and write it where that is asked. Raises UserError."""
+def profile_command(
+    model: Annotated[str, typer.Argument(help="A model, e.g. llama_mob.")],
+    overrides: Overrides = None,
+    weights: Annotated[str | None, typer.Option(help="random: times of a shape without its weights.")] = None,
+    shape: Annotated[str | None, typer.Option(help="With random weights: llama-3-8b, llama-3.2-1b, ...")] = None,
+    batch: Annotated[str, typer.Option(help="Users at a time: 1,8,32.")] = "1",
+    decoding: Annotated[str | None, typer.Option(help=f"{','.join(DECODINGS)}.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda; auto: a GPU if there is one.")] = "auto",
+    source: Annotated[str, typer.Option("--data", help="synthetic or humob:FOLDER.")] = "synthetic",
+    city: Annotated[str | None, typer.Option(help="Whose users are asked for; the last one if left out.")] = None,
+    users: Annotated[int, typer.Option(min=1, help="Users to ask for; one batch at least.")] = 8,
+    to: Annotated[Path | None, typer.Option(help="Write the table there: FILE.csv or FILE.md.")] = None,
+) -> None:
+    """Measure a model on this machine. Time, passes, tokens and memory per trajectory, beside the least time."""
     from rich.console import Console
 
+    order = Order(
+        model=model,
+        overrides=tuple(overrides or ()),
+        weights=weights,
+        shape=shape,
+        batch=batch,
+        decoding=decoding,
+        device=device,
+        data=source,
+        city=city,
+        users=users,
+        to=to,
+    )
     if order.to and order.to.suffix not in SUFFIXES:
         raise UserError(f"--to {order.to}: the ending must be {' or '.join(SUFFIXES)}")
     found, notes = measure(order, Console(stderr=True))
@@ -74,7 +102,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     settings = settings_of(order)
     batches = [number(text, "--batch") for text in order.batch.split(",")]
     adapter = registry.make(order.model, settings)
-    if reason := lacking(adapter, where.device):
+    if reason := lacking(adapter.needs, where.device):
         raise UserError(f"{order.model}: {reason}")
     variants = _variants(order, adapter, settings, batches)
     source = open_source(order.data)
@@ -105,7 +133,6 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
 def settings_of(order: Order) -> dict[str, Any]:
     """Return the settings that --set, --weights and --shape give. Raises UserError with every fault."""
     from bench.adapters import registry
-    from bench.protocol import yamlfile
 
     known = registry.get(order.model).Settings.model_fields
     settings: dict[str, Any] = {}
@@ -119,16 +146,10 @@ def settings_of(order: Order) -> dict[str, Any]:
             faults.append(f"--{name}: {order.model} has no such setting")
     if settings.get("weights") == "random" and "tuning" in known:
         settings["tuning"] = "none"  # what is learned changes no time
-    for text in order.overrides:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {text}: write it as KEY=VALUE")
-            continue
-        *path, last = key.strip().split(".")
-        part: dict[str, Any] = settings
-        for name in path:
-            part = part.setdefault(name, {})
-        part[last] = yamlfile.parse(value, f"--set {text}", lines=False).plain()
+    try:
+        settings |= read_settings(order.overrides)
+    except UserError as error:
+        faults += error.messages
     if faults:
         raise UserError(*faults)
     return settings

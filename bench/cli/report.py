@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def report_command(folder: Path, to: Path | None) -> None:
-    """Print a run's leaderboard and write leaderboard.md and .csv into the run's folder, or into ``to``.
-
-    Into ``to`` go the records and scores too, if all people of the run are synthetic.
-    """
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/zero_shot.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write leaderboard.md and .csv there, with records and scores if all people are synthetic."),
+    ] = None,
+) -> None:
+    """Make a leaderboard again, from its records. Written into the run's folder unless --to names another."""
     from rich.console import Console
 
     make_report(folder, Console(), to)

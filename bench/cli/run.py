@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+import typer
+
+from bench.cli.options import Adapters, Data, Out, Overrides, Scale
 
 
 def run_command(
-    path: Path,
-    data: str | None,
-    scale: str | None,
-    overrides: Sequence[str],
-    only: Sequence[str],
-    adapters: Sequence[str],
-    out: Path,
-    jobs: int,
+    protocol: Annotated[Path, typer.Argument(help="A protocol: a YAML file, or a name from `bench list protocols`.")],
+    data: Data = None,
+    scale: Scale = None,
+    overrides: Overrides = None,
+    only: Annotated[list[str] | None, typer.Option(help="Run only this model; repeatable.")] = None,
+    adapter: Adapters = None,
+    out: Out = Path("runs"),
+    jobs: Annotated[int, typer.Option(min=1, help="Workers at once; costs are still measured alone.")] = 1,
 ) -> int:
-    """Run a protocol and print its leaderboard; return the exit code (1 if a case failed)."""
+    """Run a protocol and print its leaderboard. Resumes an interrupted run."""
+    from rich.console import Console
+
     from bench.adapters import registry
     from bench.cli.report import make_report
-    from bench.data.sources import open_source
-    from bench.protocol import protocol
-    from bench.running import hardware, progress, runner
+    from bench.protocol.protocol import load
+    from bench.running.experiment import run
 
-    outside = [registry.add(target) for target in adapters]
-    wanted = protocol.load(path, scale=scale, overrides=overrides, data=data, only=only, add=outside)
-    source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
-    console = Console()
+    added = [registry.add(target) for target in adapter or ()]
+    wanted = load(protocol, scale=scale, overrides=overrides or (), data=data, only=only or (), add=added)
     try:
-        done = runner.run(wanted, source, out, hardware.place(jobs), progress.make(Console(stderr=True)))
+        done = run(wanted, out, jobs=jobs)
     except KeyboardInterrupt:
-        print("interrupted: what is done is kept, and the same command goes on from here", file=sys.stderr)
+        print("interrupted: what is done is kept, and the same command resumes", file=sys.stderr)
         return 130
-    failed = make_report(done.folder, console)
-    return 1 if failed else 0
+    return 1 if make_report(done.folder, Console()) else 0

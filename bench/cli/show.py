@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from bench.errors import UserError, nearest
 
@@ -17,8 +19,14 @@ SHOWN_DAYS = 21  # of the end, where none are named
 SOME_USERS = 5
 
 
-def show_command(record: Path | None, source: str, user: str | None, days: str | None, answers: Path | None) -> None:
-    """Print a record, or (``user`` given as CITY:UID) a trajectory. Raises UserError."""
+def show_command(
+    record: Annotated[Path | None, typer.Argument(help="A record, e.g. runs/zero_shot/records/ID.json.")] = None,
+    source: Annotated[str, typer.Option("--data", help="Where a user's trajectory is taken from.")] = "synthetic",
+    user: Annotated[str | None, typer.Option(help="CITY:UID, to see a trajectory.")] = None,
+    days: Annotated[str | None, typer.Option(help="First and last day, e.g. 53-66.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to lay beside the truth.")] = None,
+) -> None:
+    """Show a record, or a user's trajectory."""
     from rich.console import Console
 
     if (record is None) == (user is None):
@@ -34,8 +42,6 @@ def show_command(record: Path | None, source: str, user: str | None, days: str |
 
 def show_record(path: Path, console: Console) -> None:
     """Print one record. Raises UserError if the file is none."""
-    from pydantic import ValidationError
-
     from bench.records import record as records
     from bench.report import recordview, terminal
 
@@ -43,7 +49,7 @@ def show_record(path: Path, console: Console) -> None:
         found = records.read(path)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; records lie in RUN/records/") from None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: is no record ({str(error).splitlines()[0]})") from None
     for table in recordview.tables(found):
         terminal.print_table(table, console)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import Adapters, Data, Out, Overrides, Scale
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,19 +43,19 @@ class Order:
 
 
 def study_command(
-    file: Annotated[Path, typer.Argument(help="A study file, e.g. protocols/studies/data_mix.yaml.")],
-    source: Annotated[str | None, typer.Option("--data", help="Data in place of the file's: humob:FOLDER.")] = None,
-    scale: Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. study.n_trials=20.")] = None,
-    adapter: Annotated[list[str] | None, typer.Option(help="An outside model: module:Class.")] = None,
-    out: Annotated[Path, typer.Option(help="Where trials and results go.")] = Path("runs"),
+    file: Annotated[Path, typer.Argument(help="A study: a YAML file, or a name from `bench list protocols`.")],
+    data: Data = None,
+    scale: Scale = None,
+    overrides: Overrides = None,
+    adapter: Adapters = None,
+    out: Out = Path("runs"),
     storage: Annotated[str | None, typer.Option(help="An Optuna URL or journal:FILE; else a SQLite file.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once on this machine.")] = 1,
     accept: Annotated[bool, typer.Option("--accept-changes", help="Resume the trials of a changed file.")] = False,
     to: Annotated[Path | None, typer.Option(help="Folder of report, CSV and figures (else that of the run).")] = None,
 ) -> int:
     """Search for cities, volume and settings to train with. Resumes an interrupted study; one command at a time."""
-    given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
+    given = (file, data, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
     return _run(Order(*given))
 
 

@@ -1,11 +1,13 @@
 """Write rows uid,d,t,x,y as .csv, .csv.gz or Parquet, and convert between them and between day conventions.
 
-Conversations of language models (.json, as the code of Llama-Mob's paper publishes them) can be read as rows, too.
+Conversations of language models (JSON, as the code of Llama-Mob's paper publishes them) become rows too: their reader
+is handed in, since it belongs to a model.
 """
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import numpy as np
 
 from bench.data.files.blocks import Points
 from bench.data.files.csvfiles import read_points
+from bench.data.files.dialect import holds_json
 from bench.data.files.rows import COLUMNS, MASK
 from bench.data.trajectories import DTYPES, Queries, Trajectories, sort_order
 from bench.errors import UserError
@@ -22,15 +25,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def convert(source: Path, target: Path, *, from_day: int = 0, to_day: int = 0) -> int:
+ReadConversations = Callable[[Path], Points]
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    from_day: int = 0,
+    to_day: int = 0,
+    conversations: ReadConversations | None = None,
+) -> int:
     """Convert a file of rows uid,d,t,x,y or of conversations; return how many rows it has.
 
-    The endings (.csv, .csv.gz, .parquet) decide the formats; from_day, to_day: the number of the first day in the
-    source and in the target (0 or 1). Masked cells stay 999. Raises UserError; nothing half-written stays behind.
+    The target's ending (.csv, .csv.gz, .parquet) decides its format, the source's content tells its own; from_day,
+    to_day: the number of the first day in the source and in the target (0 or 1). conversations: reads JSON. Masked
+    cells stay 999. Raises UserError; nothing half-written stays behind.
     """
     _first_day("to-day", to_day)
     _ending(target)  # before the long work
-    points = read_source(source, from_day=from_day)
+    points = read_source(source, from_day=from_day, conversations=conversations)
     try:
         write_points(target, points, first_day=to_day)
     except OSError as error:
@@ -38,16 +52,14 @@ def convert(source: Path, target: Path, *, from_day: int = 0, to_day: int = 0) -
     return len(points.visible) + len(points.masked)
 
 
-def read_source(path: Path, *, from_day: int = 0) -> Points:
-    """Read a file of rows, or of conversations (.json), whose days count from 0. Raises UserError."""
+def read_source(path: Path, *, from_day: int = 0, conversations: ReadConversations | None = None) -> Points:
+    """Read a file of rows, or of conversations, whose days count from 0. Raises UserError."""
     _first_day("from-day", from_day)
-    if path.suffix != ".json":
+    if conversations is None or not holds_json(path):
         return read_points(path, city="", first_day=from_day, masked=True)
-    from models.llama_mob.prompts.conversations import points_of
-
     if from_day:
         raise UserError(f"--from-day {from_day}: days of conversations count from 0")
-    return points_of(path, city="")
+    return conversations(path)
 
 
 def _first_day(option: str, day: int) -> None:

@@ -18,20 +18,10 @@ import numpy as np
 import pandas as pd
 
 from bench.data.trajectories import Trajectories
-from bench.data.world import Grid, Window, World
+from bench.data.world import Grid, World
 
 REAL = Path(__file__).with_name("real_cities.json")
-BASELINES = (
-    "user_mode",
-    "user_mean",
-    "slot_mode",
-    "weekday_slot_mode",
-    "offday_slot_mode",
-    "kernel_vote",
-    "bigram",
-    "tt_knn",
-)
-METRICS = ("geobleu@humob24", "geobleu@giscup25", "dtw@fixed", "dtw@humob24")
+METRICS = {"geobleu@humob24": 1, "geobleu@giscup25": 1, "dtw@fixed": -1, "dtw@humob24": -1}  # 1: higher is better
 QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -53,11 +43,10 @@ class Description:
     clear: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
 
-def describe(table: Trajectories, world: World, baselines: Sequence[str] = BASELINES) -> Description:
-    """Describe one city's table; baselines are asked for the last 15 of 75 days."""
+def describe(table: Trajectories, world: World, per_user: Mapping[str, pd.DataFrame]) -> Description:
+    """Describe one city's table. per_user: by statistic, its scores of METRICS for each user, in the same order."""
     frame = people(table, world.grid)
     quartiles = {name: np.quantile(frame[name].to_numpy(float), QUARTILES).tolist() for name in map(str, frame)}
-    per_user = {name: baseline_scores(table, name, world) for name in baselines}
     return Description(
         users=len(table.users),
         points=len(table),
@@ -71,12 +60,9 @@ def describe(table: Trajectories, world: World, baselines: Sequence[str] = BASEL
 
 def _clear_pairs(metric: str, per_user: Mapping[str, pd.DataFrame]) -> list[list[str]]:
     """Return the pairs (better, worse) whose mean difference over users is beyond two standard errors."""
-    from bench.evaluation.metrics import get
-
-    sign = 1.0 if get(metric).better == "higher" else -1.0
     pairs = []
     for better, worse in permutations(per_user, 2):
-        ahead = sign * (per_user[better][metric] - per_user[worse][metric])
+        ahead = METRICS[metric] * (per_user[better][metric] - per_user[worse][metric])
         if ahead.mean() > 2 * _standard_error(ahead):
             pairs.append([better, worse])
     return pairs
@@ -132,21 +118,6 @@ def moves(table: Trajectories, grid: Grid) -> dict[str, float]:
     }
     shares = {name: float(chosen.sum() / max(1, run.sum())) for name, chosen in edges.items()}
     return {"in a run": float(run.sum() / max(1, same_day.sum())), **shares}
-
-
-def baseline_scores(table: Trajectories, name: str, world: World, window: Window | None = None) -> pd.DataFrame:
-    """Ask one per-user statistic for the horizon of every user with a history; return the scores per user."""
-    from bench.adapters.adapter import Context
-    from bench.adapters.registry import make
-    from bench.evaluation.metrics import score_users
-
-    window = window or Window()
-    history, truth = table.days(*window.history), table.days(*window.horizon)
-    known = set(history.users)
-    truth = truth.only([user for user in truth.users if user in known])
-    ctx = Context(window=window, grid=world.grid, calendar=world.calendar)
-    answers = make(name).predict(history.only(truth.users), truth.queries(), ctx)
-    return score_users(answers.x, answers.y, truth, METRICS, world=world)
 
 
 def real_cities() -> dict[str, Description]:

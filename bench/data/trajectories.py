@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DTYPES = {"city": np.int8, "uid": np.int32, "d": np.int16, "t": np.int16, "x": np.int16, "y": np.int16}
 
 OK, INVALID, MISSING = 0, 1, 2
+UNKNOWN = -1  # no status at all
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +44,11 @@ class Queries:
 
     @classmethod
     def build(cls, cities: Sequence[str], **columns: np.ndarray) -> Self:
-        """Make a table from unsorted columns. Raises UserError on a repeated (city, uid, d, t)."""
-        data = {name: np.ascontiguousarray(columns[name], dtype=DTYPES[name]) for name in cls.columns()}
+        """Make a table from unsorted columns.
+
+        Raises UserError on a repeated (city, uid, d, t), or a value that its column cannot hold as it is.
+        """
+        data = {name: _exact(name, columns[name]) for name in cls.columns()}
         order, twice = sort_order(data)
         if len(twice):
             i = int(twice[0, 1])
@@ -181,10 +185,18 @@ class Answers:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, status: np.ndarray | None = None) -> Answers:
-        """Make answers from arrays of any integer type; without a status all are ok."""
-        n = len(x)
-        state = np.zeros(n, np.int8) if status is None else np.asarray(status, dtype=np.int8)
-        return cls(np.asarray(x).astype(np.int16), np.asarray(y).astype(np.int16), state)
+        """Make answers from arrays of any type of number; without a status all are ok.
+
+        An ok answer that is no whole number, or too large for a cell, becomes invalid: nothing is rounded or wrapped.
+        Raises TypeError if an array holds no numbers.
+        """
+        (x, fits_x), (y, fits_y) = _cells("x", x), _cells("y", y)
+        state = np.zeros(len(x), np.int8) if status is None else np.asarray(status)
+        known = np.isin(state, (OK, INVALID, MISSING))
+        state = np.where(known, state, UNKNOWN).astype(np.int8)  # a check refuses them
+        if len(x) == len(y) == len(state):
+            state[(state == OK) & ~(fits_x & fits_y)] = INVALID
+        return cls(x, y, state)
 
     @classmethod
     def concat(cls, parts: Sequence[Answers]) -> Answers:
@@ -197,6 +209,29 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+def _exact(name: str, column: np.ndarray) -> np.ndarray:
+    """Return a column in its compact type. Raises UserError if that would change a value."""
+    given = np.asarray(column)
+    with np.errstate(invalid="ignore"):
+        compact = np.ascontiguousarray(given, dtype=DTYPES[name])
+    if given.dtype != compact.dtype and not np.array_equal(given, compact):
+        row = int(np.argmin(given == compact))
+        raise UserError(f"row {row}: {name} = {given[row]} is no whole number of this column ({compact.dtype})")
+    return compact
+
+
+def _cells(name: str, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return coordinates as int16, 0 where they do not fit, and whether they fit."""
+    given = np.asarray(column)
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"answers: {name} is of type {given.dtype}; whole numbers are needed")
+    if given.dtype.kind == "f":
+        given = given.astype(np.float64)
+    limits = np.iinfo(np.int16)
+    fits = (given >= limits.min) & (given <= limits.max) & (given == np.floor(given))
+    return np.where(fits, given, 0).astype(np.int16), fits
 
 
 def by_user(history: Trajectories, queries: Queries) -> Iterator[tuple[tuple[str, int], Trajectories, Queries]]:

@@ -11,14 +11,15 @@ from pathlib import Path
 from bench.errors import UserError, nearest
 from bench.protocol import sweep, yamlfile
 from bench.protocol.reader import Reader
-from bench.protocol.schema import DataSpec, Protocol
+from bench.protocol.schema import DataSpec, Protocol, with_floor
 from bench.protocol.yamlfile import Node, describe
+from bench.shipped import find_protocol
 
 BASE = "default"  # the scale of a protocol as it stands
 
 
 def load(
-    path: Path,
+    path: Path | str,
     *,
     scale: str | None = None,
     overrides: Sequence[str] = (),
@@ -26,18 +27,22 @@ def load(
     only: Sequence[str] = (),
     add: Sequence[str] = (),
 ) -> Protocol:
-    """Read a protocol.
+    """Read a protocol: a file, or a shipped one by its bare name.
 
     scale: a name under ``scales`` whose parts replace those of the file; overrides: ``dotted.path=YAML value``, after
     the scale; data: a source instead of the file's (another kind of source drops ``data.options``); only: names of the
-    models to keep; add: adapters to run beside those of the file. Raises UserError with all faults, each with its line.
+    models to keep; add: adapters to run beside those of the file. The per-user statistics of the floor join the models,
+    unless the file says ``floor: false`` or ``only`` names what to run. Raises UserError with all faults, each with its
+    line.
     """
-    chosen, faults = document(path, scale=scale, overrides=overrides, data=data, add=add)
+    chosen, faults = document(Path(path), scale=scale, overrides=overrides, data=data, add=add)
     reader = Reader(chosen)
     protocol = reader.protocol(scale or BASE, only)
     faults = [*(f"{place}: {text}" for place, text in reader.faults), *faults]
     if protocol is None or faults:
         raise UserError(*dict.fromkeys(faults))
+    if protocol.floor and not only:
+        protocol = protocol.model_copy(update={"models": with_floor(protocol.models)})
     return protocol
 
 
@@ -45,7 +50,7 @@ def document(
     path: Path, *, scale: str | None, overrides: Sequence[str], data: str | None, add: Sequence[str]
 ) -> tuple[Node, list[str]]:
     """Return a protocol's document with all of that put in, not yet validated, and the faults met on the way."""
-    root = yamlfile.load(path)
+    root = yamlfile.load(find_protocol(path))
     chosen = _at_scale(root, scale)
     if data is not None:
         chosen = _with_source(chosen, data)
@@ -55,13 +60,13 @@ def document(
 
 def scales(path: Path) -> tuple[str, ...]:
     """Return the names of a protocol's scales, the base first. Raises UserError."""
-    found = yamlfile.load(path).get("scales")
+    found = yamlfile.load(find_protocol(path)).get("scales")
     return (BASE, *found.value) if found and isinstance(found.value, dict) else (BASE,)
 
 
 def is_study(path: Path) -> bool:
     """Does the file hold a study, too? bench/study/ reads that."""
-    return yamlfile.load(path).get("study") is not None
+    return yamlfile.load(find_protocol(path)).get("study") is not None
 
 
 def _at_scale(root: Node, scale: str | None) -> Node:

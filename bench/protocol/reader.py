@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt, TypeAdapter, ValidationError
+from pydantic import Field, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from bench.adapters import registry
 from bench.errors import UserError, nearest
 from bench.protocol import sweep
 from bench.protocol.schema import (
+    METRICS,
     SCHEMA,
     AnswersSpec,
     Cities,
@@ -32,8 +33,18 @@ from bench.protocol.schema import (
 )
 from bench.protocol.yamlfile import Node, describe
 
-REQUIRED = ("schema", "name", "version", "about", "data", "window", "splits", "users", "models", "metrics")
-OPTIONAL = ("sweep", "answers", "seeds", "limits", "scales", "study")  # bench/study/ reads the last
+REQUIRED = ("schema", "name", "about", "data", "window", "splits", "users", "models")
+OPTIONAL = (
+    "version",
+    "floor",
+    "sweep",
+    "metrics",
+    "answers",
+    "seeds",
+    "limits",
+    "scales",
+    "study",
+)  # bench/study/ reads the last
 
 
 class Reader:
@@ -85,10 +96,11 @@ class Reader:
         parts = {
             "schema_version": SCHEMA,
             "name": self.section(Name, "name"),
-            "version": self.section(Annotated[StrictInt, Field(ge=1)], "version"),
+            "version": self.section(Annotated[StrictInt, Field(ge=1)], "version") if self.root.get("version") else 1,
             "about": self.section(Text, "about"),
-            "metrics": self.section(MetricsSpec, "metrics"),
+            "metrics": self.section(MetricsSpec, "metrics") if self.root.get("metrics") else METRICS,
             "answers": self.section(AnswersSpec, "answers") if self.root.get("answers") else AnswersSpec(),
+            "floor": self.section(StrictBool, "floor") if self.root.get("floor") else True,
             "seeds": self.section(Seeds, "seeds") if self.root.get("seeds") else (0,),
             "limits": self.section(LimitsSpec, "limits") if self.root.get("limits") else LimitsSpec(),
         }
@@ -151,9 +163,9 @@ class Reader:
                 seen: WindowSpec | None = self.part(WindowSpec, window, "window")
                 chosen: UsersSpec | None = self.part(UsersSpec, users, "users")
                 if seen and chosen:
-                    split = SplitSpec(
-                        train=entry.train, test=entry.test, users=chosen, window=seen.window(), variant=variant
-                    )
+                    days = seen.window()
+                    train = entry.train.within(days)
+                    split = SplitSpec(train=train, test=entry.test, users=chosen, window=days, variant=variant)
                     self.check_users(split, node, f"splits.{i}", known)
                     found.append(split)
         return tuple(found)

@@ -1,5 +1,8 @@
 """What a protocol is made of: frozen objects that refuse unknown keys and wrong types.
 
+A file says only what its experiment is about. What most experiments share is a default here; ``bench check FILE
+--resolved`` prints a file with all of them filled in.
+
 bench/protocol/protocol.py reads them from YAML; the plan and the splits use them.
 """
 
@@ -75,7 +78,9 @@ class DataSpec(Part):
 
     source: Annotated[str, AfterValidator(_known_source)] = "synthetic"
     cities: Cities = Field(description="the cities that splits may name")
-    seed: Annotated[StrictInt, Field(ge=0)] = Field(0, description="of synthetic cities")
+    seed: Annotated[StrictInt, Field(ge=0)] = Field(
+        1, description="of synthetic cities; another one draws other cities of the same kind"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="further arguments of the source, e.g. users a city"
     )
@@ -133,10 +138,27 @@ class TrainSpec(Part):
     shares: dict[Name, Share] = Field(default_factory=dict)
 
 
+class TrainEntry(Part):
+    """The same as YAML has it.
+
+    days: the whole window where it is absent, so that training users are seen on the horizon's dates, as in the
+    challenges.
+    """
+
+    cities: Cities
+    days: Days | None = None
+    shares: dict[Name, Share] = Field(default_factory=dict)
+
+    def within(self, window: Window) -> TrainSpec:
+        """Return it with its days."""
+        days = self.days or (window.history[0], window.horizon[1])
+        return TrainSpec(cities=self.cities, days=days, shares=self.shares)
+
+
 class SplitEntry(Part):
     """A split as YAML has it; ``users`` replaces parts of the protocol's."""
 
-    train: TrainSpec
+    train: TrainEntry
     test: Cities
     users: dict[str, Any] = Field(default_factory=dict)
 
@@ -192,18 +214,21 @@ class MetricsSpec(Part):
         return self
 
 
+METRICS = MetricsSpec(main="geobleu@humob24", also=("dtw@humob24", "geobleu@giscup25", "dtw@fixed"))
+
+
 class AnswersSpec(Part):
-    """What fills gaps, and the share of filled answers above which a case is not ranked."""
+    """What fills gaps, and the share of filled answers above which a case is shown and not ranked."""
 
     fallback: Fallback = "last_cell"
     most_filled: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
 class LimitsSpec(Part):
-    """Seconds after which a case is stopped and counted as failed; none where absent."""
+    """Seconds after which a case is stopped and counted as failed; null: no limit."""
 
-    fit_seconds: Positive | None = None
-    predict_seconds: Positive | None = None
+    fit_seconds: Positive | None = 600
+    predict_seconds: Positive | None = 600
 
 
 Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_each_once)]
@@ -221,12 +246,19 @@ class Protocol(Part):
     splits: tuple[SplitSpec, ...]
     users: UsersSpec
     models: tuple[ModelSpec, ...]
+    floor: bool = True
     metrics: MetricsSpec
     answers: AnswersSpec
     seeds: tuple[int, ...]
     limits: LimitsSpec
     scale: str
     notes: tuple[str, ...] = Field((), description="what a reader should know before running it")
+
+
+def with_floor(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    """Return the models with the per-user statistics that every leaderboard shows, unless they use them already."""
+    lacking = [name for name in registry.FLOOR if name not in {word for m in models for word in (m.use, m.name)}]
+    return models + tuple(ModelSpec(use=name, name=name) for name in lacking)
 
 
 def field_names(model: Any, path: Iterable[str | int]) -> list[str]:

@@ -46,6 +46,13 @@ class Selection(Part):
         forms = "a number, all, {total: N}, {last: N} or {uids: 'FIRST-LAST, ...'}"
         raise ValueError(f"users are chosen by {forms}, not {value!r}")
 
+    def plain(self) -> Any:
+        """Return it as YAML has it."""
+        if self.kind == "uids":
+            spans = {city: ", ".join(f"{first}-{last}" for first, last in named) for city, named in self.uids.items()}
+            return {"uids": spans.get("", spans) if list(spans) == [""] else spans}
+        return {"all": "all", "count": self.n}.get(self.kind, {self.kind: self.n})
+
     def listed(self, city: str) -> tuple[tuple[int, int], ...]:
         """Return the ranges (first, last) of uids that are named for a city."""
         return _joined((*self.uids.get("", ()), *self.uids.get(city, ())))

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import UserError, nearest
+from bench.errors import UserError
 
 Key = str | int
 
@@ -99,9 +99,6 @@ def load(path: Path) -> Node:
     """Read a YAML file whose top level is a mapping. Raises UserError with every fault that can be told."""
     try:
         text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        beside = [other.name for other in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise UserError(f"{path}: there is no such file{nearest(path.name, beside)}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a YAML file") from None
     except UnicodeDecodeError as error:

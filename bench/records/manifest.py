@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import UserError
 from bench.files import write_with
+from bench.records import frames
 from bench.records import record as records
 from bench.records.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST = "run.json"
 
@@ -35,9 +40,20 @@ class RunContent:
     records: tuple[Record, ...]
     absent: tuple[str, ...]
 
+    @cached_property
+    def cases(self) -> pd.DataFrame:
+        """One row a case: what was asked, status, means and intervals, costs (see :func:`frames.cases`)."""
+        return frames.cases(self.records)
 
-def read_run(folder: Path) -> RunContent:
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row a case and user (see :func:`frames.scores`)."""
+        return frames.scores(self.records, self.folder)
+
+
+def read_run(folder: Path | str) -> RunContent:
     """Read a run's manifest and records. Raises UserError where there is none or one cannot be read."""
+    folder = Path(folder)
     path = folder / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
@@ -46,17 +62,18 @@ def read_run(folder: Path) -> RunContent:
         raise UserError(f"{folder}: there is no {MANIFEST} here; {hint}") from None
     except (OSError, ValidationError) as error:
         raise UserError(f"{path}: cannot be read ({_first_line(error)}); run the protocol again") from None
-    found, absent, faults = [], [], []
+    found, absent = [], []
+    unread: dict[str, list[Path]] = {}
     for case in dict.fromkeys(manifest.cases):
         file = folder / "records" / f"{case}.json"
         try:
             found.append(records.read(file))
         except FileNotFoundError:
             absent.append(case)
-        except (OSError, ValidationError) as error:
-            faults.append(f"{file}: no record can be read ({_first_line(error)}); delete it and run the protocol again")
-    if faults:
-        raise UserError(*faults)
+        except (OSError, ValueError) as error:
+            unread.setdefault(_first_line(error), []).append(file)
+    if unread:
+        raise UserError(*(_unreadable(files, why) for why, files in unread.items()))
     return RunContent(folder, manifest, tuple(found), tuple(absent))
 
 
@@ -72,6 +89,11 @@ def copy_run(content: RunContent, to: Path) -> bool:
     for name in dict.fromkeys(files):
         write_with(to / name, partial(_copy, content.folder / name))
     return True
+
+
+def _unreadable(files: list[Path], why: str) -> str:
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0]}{more}: no record can be read ({why}); run the protocol again, which makes such records anew"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -91,7 +91,12 @@ def _gpu_name() -> str | None:
 
 @cache
 def _git_state() -> tuple[str | None, bool]:
-    """Return (commit, are there uncommitted changes); (None, False) outside a checkout."""
+    """Return (commit, are there uncommitted changes); (None, False) outside a checkout.
+
+    An installed copy may lie in somebody else's repository, whose commit says nothing of this code.
+    """
+    if not (ROOT / ".git").exists():
+        return None, False
     try:
         run = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 10, "check": True}
         commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()  # type: ignore[call-overload]

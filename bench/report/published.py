@@ -16,8 +16,9 @@ from bench.errors import UserError
 from bench.leaderboard import Leaderboard
 from bench.report import numbers
 from bench.report.tables import Table, heading, make_table
+from bench.shipped import shipped
 
-PATH = Path(__file__).resolve().parents[2] / "results" / "published.yaml"
+PATH = shipped("results/published.yaml")
 TITLE = "Reported by others, not measured here"
 PLAIN = "plain"  # files city_X.csv.gz, which do not say whose they are
 

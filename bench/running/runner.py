@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters import registry
-from bench.adapters.adapter import Adapter
+from bench.adapters.adapter import Adapter, Needs
 from bench.data.sources import Source
 from bench.files import sweep
 from bench.protocol.schema import ModelSpec, Protocol, SplitSpec
 from bench.records.provenance import machine, source_hash
 from bench.records.record import Record
-from bench.records.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.records.store import Run, Store
 from bench.running import executor
 from bench.running.hardware import Place
 from bench.running.job import write_job
 from bench.running.plan import Planned, digest, parts_of, plan_case
 from bench.running.progress import Progress
+from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.running.scoring import ScoringContext, done_record
 from bench.running.splits import Prepared, Skip, make_split
 
@@ -63,6 +63,7 @@ class Runner:
         self.store = Store(out / "store")
         self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
+        self.told: set[str] = set()  # why models take no part
         self.cases: list[str] = []  # cost identities, in the order of the protocol
         self.jobs: dict[tuple[str, str], list[Planned]] = {}  # fit, settings -> cases still to be done
 
@@ -105,8 +106,9 @@ class Runner:
             return True
         self.cases.append(case.identity.cost)
         adapter.device = self.where.device
-        reason = lacking(adapter, self.where.device) or adapter.skip(prepared.split)
+        reason = lacking(adapter.needs, self.where.device) or adapter.skip(prepared.split)
         if reason:
+            self._tell_once(f"skipped: {case.name}: {reason}")
             self._record_reason(case, "skipped", reason)
             return True
         if self._is_done(case):
@@ -114,13 +116,18 @@ class Runner:
         self.jobs.setdefault((case.identity.fit, digest(adapter.settings.recorded())), []).append(case)
         return False
 
+    def _tell_once(self, line: str) -> None:
+        if line not in self.told:
+            self.told.add(line)
+            self.progress.say(line)
+
     def _is_done(self, case: Planned) -> bool:
         """Is there a record, or all that one is made of?"""
         record = self.run.read(case.identity.cost)
         if record is not None and record.status == "done" and self._asks_the_same(record):
             self._warn_of_changed_source(record, case.adapter)
             return True
-        if self.store.answers(case.identity.answers).exists() and self.store.cost(case.identity.cost).exists():
+        if self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost):
             self._finish(case)
             return True
         return False
@@ -241,14 +248,15 @@ def run_name(protocol: Protocol, source: Source) -> str:
     return f"{protocol.name}{scale}" + ("" if source.synthetic else f"-{source.name}")
 
 
-def lacking(adapter: Adapter, device: str) -> str | None:
+def lacking(needs: Needs, device: str) -> str | None:
     """Return what an adapter needs and this machine lacks, or None."""
     import importlib.util
 
-    needs = adapter.needs
     missing = [name for name in needs.packages if importlib.util.find_spec(name) is None]
     if missing:
-        return f"needs the package(s) {', '.join(missing)}: pip install {' '.join(missing)}"
+        if needs.install:
+            return f"not installed: pip install '{needs.install}'"
+        return f"needs {', '.join(missing)}: pip install {' '.join(missing)}"
     if needs.cuda and device != "cuda":
         return "needs a CUDA device; this machine has none"
     if needs.cpu_gb > machine().memory_gb:

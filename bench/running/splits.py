@@ -57,6 +57,8 @@ def make_split(protocol: Protocol, split: SplitSpec, test_city: str, source: Sou
     if not len(train):
         raise Skip(f"no training users are left in {', '.join(split.train.cities)}")
     prove_disjoint(train, validate, history, truth)
+    for city in dict.fromkeys((*split.train.cities, test_city)):
+        notes += source.notes(city)
     if split.sees_horizon_dates:
         notes.append("training users are seen on dates of the horizon")
     if split.asked is not None:

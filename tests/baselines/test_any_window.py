@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import SmallWorld
 
 from bench.adapters import registry
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import OK, Queries, Trajectories
 from bench.data.world import Grid, Window
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from small_world import people
 
 from bench.adapters import registry
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import people
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid
 

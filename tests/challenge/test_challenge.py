@@ -109,6 +109,41 @@ def test_days_as_the_files_count_them(truth: Path, good: Path, tmp_path: Path) -
     assert "holds no rows of days 5-6" in refused(good, both[0], "5-6")
 
 
+def hints(predictions: Path, truth: Path, days: str = "60-74") -> list[str]:
+    found: list[str] = []
+    score_files(predictions, truth, days, note=found.append)
+    return found
+
+
+def test_days_restrict_both_files(good: Path, truth: Path, tmp_path: Path) -> None:
+    x, y = noisy(TRUTH)
+    week = write(tmp_path / "week.csv", Trajectories.build(("B",), **columns_of(TRUTH) | {"x": x, "y": y}).days(60, 66))
+    pd.testing.assert_frame_equal(score_files(good, truth, "60-66"), score_files(week, truth, "60-66"))
+    assert hints(week, truth, "60-66") == []
+    assert "rows of other days than 60-66 are not scored" in hints(good, truth, "60-66")[0]
+
+
+def columns_of(table: Trajectories) -> dict[str, np.ndarray]:
+    return {name: getattr(table, name) for name in table.columns()}
+
+
+@pytest.mark.parametrize(("by", "do"), [(-1, "add 1 to x and y"), (1, "subtract 1 from x and y"), (0, None)])
+def test_cells_that_all_fit_one_over_get_a_hint(truth: Path, tmp_path: Path, by: int, do: str | None) -> None:
+    x, y = noisy(TRUTH)
+    moved = write(tmp_path / "a.csv", TRUTH, x=np.clip(x + by, 1, 200), y=np.clip(y + by, 1, 200))
+    found = hints(moved, truth)
+    assert len(found) == (do is not None)
+    assert do is None or do in found[0]
+
+
+def test_a_truth_whose_days_run_from_1_to_75_gets_a_hint(tmp_path: Path) -> None:
+    days = np.arange(1, 76)
+    columns = {"city": 0 * days, "uid": 0 * days, "d": days, "t": 0 * days, "x": days, "y": days}
+    path = write(tmp_path / "city_B.csv", Trajectories.build(("B",), **columns))
+    assert "days run from 1 to 75" in hints(path, path)[0]
+    assert not any("days run from" in hint for hint in hints(path, path, "61-75"))
+
+
 @pytest.mark.parametrize("value", ["", "nan", "x", "0", "201", "999", "3.5"])
 def test_cells_that_are_none_are_named_by_line(good: Path, truth: Path, value: str) -> None:
     lines = good.read_text().splitlines()

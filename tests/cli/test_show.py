@@ -71,7 +71,7 @@ def test_a_record_is_shown_whole(tmp_path: Path) -> None:
         text = console.file.getvalue()  # type: ignore[attr-defined]
         assert "status" in text
         assert "Mock CPU" in text
-        assert ("geobleu@humob24 *" in text) == ("done" in text)
+        assert ("GEO-BLEU (HuMob 2024) *" in text) == ("done" in text)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,11 @@ def test_a_trajectory_is_shown_with_the_answers_of_a_file(
     (tmp_path / "other.parquet").write_text("x")
     with pytest.raises(UserError, match="cannot be read as answers"):
         show.show_trajectory("synthetic", "B", 7, None, tmp_path / "other.parquet", console)
+
+
+def test_a_record_of_another_schema_is_refused_in_one_line(tmp_path: Path) -> None:
+    records = make_run(tmp_path, TYPICAL[:1], [("B", ("C",))])
+    path = tmp_path / "records" / f"{records[0].identity.cost}.json"
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    with pytest.raises(UserError, match="it has schema 1, this version reads 2"):
+        show.show_record(path, Console(file=io.StringIO()))

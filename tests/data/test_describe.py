@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.data.describe import METRICS, baseline_scores, describe, moves, people, real_cities
+from bench.data.describe import METRICS, describe, moves, people, real_cities
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, World
+from bench.evaluation import metrics
+from bench.running.statistics import statistic_scores
 
 
 def table(*rows: tuple[int, int, int, int, int]) -> Trajectories:
@@ -40,19 +42,20 @@ def test_moves_are_shares_of_pairs_in_consecutive_slots() -> None:
 
 def test_a_constant_user_is_predicted_without_error() -> None:
     rows = [(1, d, t, 50, 60) for d in range(75) for t in (10, 20)]
-    scored = baseline_scores(table(*rows), "user_mode", World())
+    scored = statistic_scores(table(*rows), "user_mode", World())
     assert scored[list(METRICS)].to_numpy().tolist() == [[1.0, 1.0, 0.0, 0.0]]
 
 
 def test_users_without_a_history_are_left_out() -> None:
     rows = [(1, d, 10, 50, 60) for d in range(75)] + [(2, 70, 10, 1, 1)]
-    assert baseline_scores(table(*rows), "user_mode", World())["uid"].tolist() == [1]
+    assert statistic_scores(table(*rows), "user_mode", World())["uid"].tolist() == [1]
 
 
 def test_clear_differences_are_found_in_one_direction_only() -> None:
     rng = np.random.default_rng(0)
     rows = [(u, d, t, 50 + 20 * (t > 20) + rng.integers(2), 60) for u in range(9) for d in range(75) for t in (9, 30)]
-    made = describe(table(*rows), World(), ("user_mode", "slot_mode"))
+    scored = {name: statistic_scores(table(*rows), name, World()) for name in ("user_mode", "slot_mode")}
+    made = describe(table(*rows), World(), scored)
     assert made.users == 9
     assert list(made.clear["geobleu@humob24"]) == [["slot_mode", "user_mode"]]
 
@@ -64,3 +67,7 @@ def test_the_real_figures_are_complete_aggregates() -> None:
         assert figures.users == 100
         assert all(set(METRICS) == set(scores) for scores in figures.scores.values())
         assert figures.scores["slot_mode"]["geobleu@humob24"] > figures.scores["user_mode"]["geobleu@humob24"]
+
+
+def test_the_direction_of_each_metric_is_that_of_its_definition() -> None:
+    assert {name: {"higher": 1, "lower": -1}[metrics.get(name).better] for name in METRICS} == METRICS

@@ -78,3 +78,20 @@ def test_answers_join_with_their_raw_text() -> None:
     one = Answers(np.ones(1, np.int16), np.ones(1, np.int16), np.zeros(1, np.int8), raw={("A", 1): "1 1"})
     both = Answers.concat([one, Answers.of(np.array([2]), np.array([3]))])
     assert (both.x.tolist(), both.y.tolist(), dict(both.raw)) == ([1, 2], [1, 3], {("A", 1): "1 1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("x", 65541), ("y", 5.5), ("x", np.nan), ("uid", 2**32 + 1), ("d", 70_000), ("city", 300)]
+)
+def test_a_value_that_a_column_cannot_hold_is_named(name: str, value: float) -> None:
+    columns = {column: np.array([0, 0]) for column in Trajectories.columns()} | {"t": np.array([0, 1])}
+    columns[name] = np.array([0, value])
+    with pytest.raises(UserError, match=f"row 1: {name} = .* is no whole number of this column"):
+        Trajectories.build(("A",), **columns)
+
+
+@given(st.lists(KEYS, min_size=1, unique=True), st.sampled_from([np.int64, np.float64, np.uint32, np.float32]))
+def test_columns_of_any_type_give_the_same_table(keys: list[tuple[int, int, int, int]], kind: type) -> None:
+    table = _table(keys)
+    columns = {name: getattr(table, name).astype(kind) for name in Trajectories.columns()}
+    assert Trajectories.build(("A", "B"), **columns).fingerprint() == table.fingerprint()

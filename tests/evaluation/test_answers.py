@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy
 
 from bench.data.trajectories import INVALID, MISSING, OK, Answers, Queries, Trajectories
 from bench.data.world import Grid
@@ -80,3 +81,39 @@ def test_after_filling_every_query_has_a_cell_and_good_answers_stand(rows: list[
     assert (filled.x[good] == x[good]).all()
     assert (filled.missed == ~good).all()
     assert filled.invalid + filled.missing == filled.missed.sum()
+
+
+NUMBERS = st.sampled_from(["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "f2", "f4", "f8"])
+
+
+@given(numpy.arrays(NUMBERS.map(np.dtype), 6), numpy.arrays(NUMBERS.map(np.dtype), 6))
+def test_answers_of_any_type_are_kept_or_invalid_and_never_wrap(x: np.ndarray, y: np.ndarray) -> None:
+    answers = check(Answers.of(x, y), _queries(*((1, 60, t) for t in range(6))), GRID)
+    for i, cell in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
+        inside = all(1 <= value <= 200 and value == int(value) for value in cell)
+        assert answers.status[i] == (OK if inside else INVALID)
+        if inside:
+            assert (answers.x[i], answers.y[i]) == cell
+
+
+def test_what_would_wrap_or_be_cut_is_invalid() -> None:
+    x = np.array([65541, 5.7, np.nan, np.inf, -65531, 5.0])
+    answers = check(Answers.of(x, np.full(6, 5)), _queries(*((1, 60, t) for t in range(6))), GRID)
+    assert answers.status.tolist() == [INVALID] * 5 + [OK]
+    assert answers.x[5] == 5
+
+
+def test_a_missing_answer_stays_missing_whatever_its_cell() -> None:
+    assert Answers.of(np.array([np.nan]), np.array([70_000]), np.array([MISSING])).status.tolist() == [MISSING]
+
+
+@pytest.mark.parametrize("status", [256, -256, 1 << 32, 3, 0.5])
+def test_a_status_that_is_none_does_not_become_ok(status: float) -> None:
+    with pytest.raises(WrongAnswers, match="status"):
+        check(Answers.of(np.ones(3), np.ones(3), np.array([0, status, 0])), QUERIES, GRID)
+
+
+@pytest.mark.parametrize("column", [np.array(["5"] * 3), np.array([5, None, 5]), np.ones(3, bool), np.ones(3, complex)])
+def test_arrays_without_numbers_are_refused(column: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="whole numbers are needed"):
+        Answers.of(column, np.ones(3))

@@ -5,18 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from bench.adapters import registry
 from bench.cli.app import app
 from bench.cli.check import counts
 from bench.data.world import Window
 from bench.errors import UserError
-from bench.protocol import protocol
-from bench.protocol.schema import Protocol
+from bench.protocol import protocol, yamlfile
+from bench.protocol.schema import METRICS, AnswersSpec, LimitsSpec, Protocol
+from bench.protocol.selection import Selection
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("zero_shot", "single_city", "mixed_cities", "paper_table", "few_shot", "humob2024", "giscup2025")
+DEFAULTS = {
+    "version": 1,
+    "data": {"source": "synthetic", "seed": 1},
+    "metrics": METRICS.model_dump(mode="json"),
+    "answers": AnswersSpec().model_dump(mode="json"),
+    "seeds": [0],
+    "limits": LimitsSpec().model_dump(mode="json"),
+}
+SHIPPED = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml"))
 
 TEXT = """\
 schema: 1
@@ -39,6 +51,7 @@ scales:
   full:
     users: {train: all, test: 30}
     seeds: [0, 1]
+floor: false
 """
 
 
@@ -66,6 +79,25 @@ def faults(file: Path, **given: object) -> list[str]:
     return [message.replace(f"{file.parent}/", "") for message in caught.value.messages]
 
 
+def test_the_floor_joins_every_protocol_that_does_not_name_it(file: Path) -> None:
+    def names(**given: object) -> list[str]:
+        return [model.name for model in protocol.load(file, **given).models]  # type: ignore[arg-type]
+
+    assert names() == ["user_mode", "The mode"]
+    changed(file, ("floor: false\n", ""))
+    assert names() == ["user_mode", "The mode", "kernel_vote"]
+    assert names(only=["The mode"]) == ["The mode"]
+    assert names(overrides=["floor=false"]) == ["user_mode", "The mode"]
+    changed(file, ("  - {use: slot_mode, name: The mode}", "  - {use: svr, name: slot_mode}"))
+    assert names() == ["user_mode", "slot_mode", "kernel_vote"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "protocols").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_protocol_shows_the_floor(path: Path) -> None:
+    used = {model.use for model in protocol.load(path, data="synthetic").models}
+    assert set(registry.FLOOR) <= used
+
+
 def test_reads_every_part(file: Path) -> None:
     read = protocol.load(file)
     assert (read.name, read.version, read.scale, read.seeds) == ("tiny", 2, "default", (0,))
@@ -81,7 +113,7 @@ def test_reads_every_part(file: Path) -> None:
     assert [(model.use, model.name) for model in read.models] == [("user_mode", "user_mode"), ("slot_mode", "The mode")]
     assert (read.metrics.main, read.metrics.also) == ("geobleu@humob24", ("dtw@fixed",))
     assert (read.answers.fallback, read.answers.most_filled) == ("last_cell", 0.05)
-    assert read.limits.model_dump() == {"fit_seconds": None, "predict_seconds": None}
+    assert read.limits.model_dump() == {"fit_seconds": 600, "predict_seconds": 600}
 
 
 def test_objects_are_frozen(file: Path) -> None:
@@ -345,6 +377,70 @@ def test_shipped_protocols_load_at_every_scale(name: str) -> None:
         assert read.name == name
     first = path.read_text().splitlines()[0]
     assert first.startswith(f"# bench run protocols/{name}.yaml")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_protocol_says_nothing_that_is_the_default(name: str) -> None:
+    said = yamlfile.load(ROOT / "protocols" / f"{name}.yaml")
+    for key, default in DEFAULTS.items():
+        node = said.get(key)
+        assert node is None or node.plain() != default, f"{key} is the default; take it out"
+        if node is not None and isinstance(default, dict):
+            same = [part for part, value in default.items() if (child := node.get(part)) and child.plain() == value]
+            assert not same or key == "metrics", f"{key}.{', '.join(same)}: the default; take it out"
+
+
+def test_what_is_left_out_has_its_default(file: Path) -> None:
+    changed(
+        file,
+        ("version: 2\n", ""),
+        (", seed: 3", ""),
+        ("source: synthetic, ", ""),
+        ("metrics: {main: geobleu@humob24, also: [dtw@fixed]}\n", ""),
+        (", days: [0, 9]}, test: [B, C]", "}, test: [B, C]"),
+    )
+    read = protocol.load(file, overrides=["window.horizon=[11, 13]"])
+    assert (read.version, read.data.source, read.data.seed) == (1, "synthetic", 1)
+    assert (read.metrics.main, len(read.metrics.also)) == ("geobleu@humob24", 3)
+    assert [split.train.days for split in read.splits] == [(0, 13), (0, 12)], "the whole window where none are named"
+
+
+@pytest.mark.parametrize("scale", ["default", "full"])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_resolved_protocol_asks_the_same(name: str, scale: str, tmp_path: Path) -> None:
+    path = ROOT / "protocols" / f"{name}.yaml"
+    written = CliRunner().invoke(app, ["check", str(path), "--scale", scale, "--resolved"])
+    assert written.exit_code == 0
+    (tmp_path / "full.yaml").write_text(written.stdout)
+    first, again = protocol.load(path, scale=scale), protocol.load(tmp_path / "full.yaml")
+    assert asked(again) == asked(first)
+    assert all(written.stdout.count(f"\n{key}:") == 1 for key in DEFAULTS)
+    twice = CliRunner().invoke(app, ["check", str(tmp_path / "full.yaml"), "--resolved"])
+    assert twice.stdout == written.stdout
+
+
+def asked(read: Protocol) -> dict[str, object]:
+    """Return all that a run looks at: each model with every setting, and everything but the scale's name."""
+    models = [(m.use, m.name, registry.make(m.use, dict(m.settings)).settings.recorded()) for m in read.models]
+    return {**read.model_dump(exclude={"models", "scale"}), "models": models}
+
+
+@given(
+    st.one_of(
+        st.just("all"),
+        st.integers(1, 99),
+        st.builds(lambda kind, n: {kind: n}, st.sampled_from(["last", "total"]), st.integers(1, 99)),
+        st.builds(
+            lambda cities, first, more: {"uids": dict.fromkeys(cities, f"{first}-{first + more}, {first + more + 7}")},
+            st.sets(st.sampled_from(["", "B", "C"]), min_size=1),
+            st.integers(0, 99),
+            st.integers(0, 9),
+        ),
+    )
+)
+def test_a_selection_is_written_as_it_is_read(chosen: object) -> None:
+    read = Selection.model_validate(chosen)
+    assert Selection.model_validate(read.plain()) == read
 
 
 def test_zero_shot_never_tests_where_it_trained() -> None:

@@ -39,6 +39,7 @@ metrics: {{main: geobleu@humob24, also: [dtw@humob24, geobleu@giscup25, dtw@fixe
 answers: {{fallback: last_cell, most_filled: 0.05}}
 seeds: [0]
 limits: {{fit_seconds: 60, predict_seconds: {limit}}}
+floor: false
 """
 HERE = Path(__file__).resolve().parents[1]
 PYTHONPATH = os.pathsep.join([str(HERE.parents[0]), str(HERE)])  # the packages before the rooms of the tests
@@ -326,6 +327,6 @@ def test_ctrl_c_stops_the_workers_and_the_next_run_completes(tmp_path: Path) -> 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on from here" in errors
+    assert "the same command resumes" in errors
     assert "Traceback" not in errors
     assert len(list(records.glob("*.json"))) == 2

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapters.adapter import Adapter, Context, Settings
+from bench.adapters.origin import Learning
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
 from bench.records.store import read_json, write_json
 
@@ -66,7 +67,7 @@ class Moves(Adapter):
         """Read it."""
         self.to = read_json(folder / "moves.json")
 
-    def facts(self) -> dict[str, int | float | str]:
+    def learning(self) -> Learning:
         """Say which epoch was kept."""
-        kept = self.settings.kept_epoch
-        return {} if kept is None else {"epochs": 1, "best_epoch": kept}
+        kept, start = self.settings.kept_epoch, Learning(start="random")
+        return start if kept is None else start.after(epochs=1, steps=1, kept_epoch=kept)

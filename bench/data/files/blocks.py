@@ -31,6 +31,12 @@ class Parsed:
     lines: Sequence[int] | np.ndarray
     faults: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]], lines: Sequence[int]) -> Parsed:
+        """Make columns of legal rows that were read one by one."""
+        columns = np.array(rows, np.int64).reshape(-1, len(COLUMNS)).T
+        return cls({name: column.astype(DTYPES[name]) for name, column in zip(COLUMNS, columns, strict=True)}, lines)
+
 
 class Table:
     """Columns that grow block by block. Room not yet used is never touched, so that it takes no memory.
@@ -55,25 +61,27 @@ class Table:
             column[start : self._rows] = values
         self._lines.append(block.lines)
 
-    def points(self, path: Path, city: str, first_day: int, most_faults: int | None) -> Points:
-        """Hand over the rows, sorted, with days from 0; the table is empty then. Raises UserError for repeated keys."""
+    def points(self, path: Path, city: str, first_day: int, most_faults: int | None, word: str) -> Points:
+        """Hand over the rows, sorted, with days from 0; the table is empty then. Raises UserError for repeated keys.
+
+        word: what the numbers of rows count, "line" or "row".
+        """
         columns, self._columns = {name: column[: self._rows] for name, column in self._columns.items()}, {}
         if not self._rows:
             raise UserError(f"{path}: holds no rows; give at least one row {','.join(COLUMNS)}")
         if not is_sorted(columns) and not _sort_packed(columns):
             order, twice = sort_order(columns)
             if len(twice):
-                raise UserError(*self._repeats(path, columns, twice, most_faults))
+                raise UserError(*self._repeats(path, columns, twice, most_faults, word))
             columns = {name: column[order] for name, column in columns.items()}
         if first_day:
             columns["d"] -= DTYPES["d"](first_day)
         return _part(columns, city)
 
     def _repeats(
-        self, path: Path, columns: dict[str, np.ndarray], twice: np.ndarray, most_faults: int | None
+        self, path: Path, columns: dict[str, np.ndarray], twice: np.ndarray, most_faults: int | None, word: str
     ) -> Iterator[str]:
         """Name the rows whose key stands twice, in the file's order; ``twice`` holds pairs of row indices."""
-        word = "row" if path.suffix == ".parquet" else "line"
         ends = np.cumsum([len(lines) for lines in self._lines])
 
         def line(row: int) -> int:

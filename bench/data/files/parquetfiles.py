@@ -42,15 +42,26 @@ def _parse(path: Path, rules: Rules, first: int, batch: pa.RecordBatch) -> Parse
     try:
         cast = {name: batch.column(name).cast(pa.from_numpy_dtype(DTYPES[name])) for name in COLUMNS}
         columns = {name: column.to_numpy(zero_copy_only=True) for name, column in cast.items()}
-        if rules.hold(columns):
+        numbers = all(_is_number(batch.schema.field(name).type) for name in COLUMNS)
+        if numbers and rules.hold(columns):
             return Parsed(columns, range(first, first + batch.num_rows))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # text, blanks, fractions, too large for the type
         pass
-    faults = []
+    rows, faults = [], []
     for number, row in enumerate(batch.to_pylist(), start=first):
-        text = {name: _text(row[name]) for name in COLUMNS}
-        faults += [f"{path}, row {number}: {fault}" for fault in rules.faults(text)]
-    return Parsed({}, range(0), faults or [f"{path}, rows from {first}: the columns must be whole numbers"])
+        values, wrong = rules.read({name: _text(row[name]) for name in COLUMNS})
+        faults += [f"{path}, row {number}: {fault}" for fault in wrong]
+        rows.append(values)
+    if faults:
+        return Parsed({}, range(0), faults)
+    return Parsed.of(rows, range(first, first + batch.num_rows))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Tell whether a cast keeps the meaning: Arrow would make numbers of truth values, dates and hexadecimal text."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _text(value: object) -> str | None:

@@ -15,10 +15,18 @@ from bench.data.world import Grid
 from bench.errors import UserError
 
 COLUMNS = ("uid", "d", "t", "x", "y")
+CELL = ("x", "y")
 MASK = 999
 LAST_DAY = 9999
 
-_INTEGER = re.compile(r"\s*-?[0-9]+\s*")
+_WHOLE = re.compile(r"(-?[0-9]{1,18})(?:\.0*)?")
+NOTHING = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>", "inf", "-inf"})  # how tools write "no number"
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that is written as 135, 135. or 135.0; None for anything else."""
+    match = _WHOLE.fullmatch(text)
+    return int(match[1]) if match else None
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,14 @@ class Rules:
     """What a file may hold.
 
     first_day: how the file counts its first day, 0 or 1. masked: whose cells may be 999 (nobody's, everybody's, or
-    those of the uids in a range), in x and y together.
+    those of the uids in a range), in x and y together. answers: the file holds a model's answers, which need not be
+    cells: what is blank, NaN or outside the grid is read as masked.
     """
 
     grid: Grid = field(default_factory=Grid)
     first_day: int = 0
     masked: bool | range = False
+    answers: bool = False
 
     def bounds(self) -> dict[str, tuple[int, int]]:
         """Lowest and highest value of each column, as the file counts."""
@@ -56,7 +66,7 @@ class Rules:
         ]
         if not outside:
             return True
-        if self.masked is False or not {"x", "y"}.issuperset(outside):
+        if (self.masked is False and not self.answers) or not {"x", "y"}.issuperset(outside):
             return False
         x, y = columns["x"], columns["y"]
         hidden = (x == MASK) & (y == MASK)
@@ -69,18 +79,39 @@ class Rules:
         )
         return not seen.any() and not foreign
 
-    def faults(self, row: Mapping[str, str | None]) -> Iterator[str]:
-        """Yield what is wrong with one row, given as the file's own text; None is an absent value."""
+    def faults(self, row: Mapping[str, str | None]) -> list[str]:
+        """Return what is wrong with one row, given as the file's own text; None is an absent value."""
+        return self.read(row)[1]
+
+    def read(self, row: Mapping[str, str | None]) -> tuple[list[int], list[str]]:
+        """Return one row's numbers in the order of COLUMNS, and its faults; with faults the numbers mean nothing.
+
+        A whole number may be written with a point, as in 135.0.
+        """
         values: dict[str, int] = {}
+        faults = []
         for name in COLUMNS:
-            text = row[name]
-            if text is None or not text.strip():
-                yield f"{name} is blank; give a whole number or leave the row out"
-            elif not _INTEGER.fullmatch(text):
-                yield f"{name} is '{text.strip()[:40]}', not a whole number"
+            text = (row[name] or "").strip()
+            if (value := whole_number(text)) is not None:
+                values[name] = value
+            elif self.answers and name in CELL and text.lower() in NOTHING:
+                values[name] = MASK
+            elif not text:
+                faults.append(f"{name} is blank; give a whole number or leave the row out")
             else:
-                values[name] = int(text)
-        hidden = [name for name in ("x", "y") if values.get(name) == MASK]
+                faults.append(f"{name} is '{text[:40]}', not a whole number")
+        if self.answers and not self._is_cell(values):
+            values |= {name: MASK for name in CELL if name in values}
+        faults += self._outside(values)
+        return list(values.values()), faults
+
+    def _is_cell(self, values: Mapping[str, int]) -> bool:
+        bounds = self.bounds()
+        return all(bounds[name][0] <= values.get(name, 0) <= bounds[name][1] for name in CELL)
+
+    def _outside(self, values: Mapping[str, int]) -> Iterator[str]:
+        """Yield what is out of bounds."""
+        hidden = [name for name in CELL if values.get(name) == MASK]
         for name, value in values.items():
             low, high = self.bounds()[name]
             if not low <= value <= high and name not in hidden:
@@ -89,6 +120,8 @@ class Rules:
             yield from self._mask_faults(hidden, values.get("uid", -1))
 
     def _mask_faults(self, hidden: list[str], uid: int) -> Iterator[str]:
+        if self.answers:
+            return
         if self.masked is False:
             yield f"{' and '.join(hidden)} = {MASK} (masked), which is legal in challenge files only; give a real cell"
         elif len(hidden) == 1:
@@ -100,6 +133,9 @@ class Rules:
 def check_names(where: str, names: list[str]) -> tuple[str, ...]:
     """Return the names; raise UserError if one of uid, d, t, x, y is missing or stands twice."""
     faults = []
+    if not set(COLUMNS) & set(names):
+        held = f"holds {','.join(names)[:80]!r}, none of the columns {','.join(COLUMNS)}"
+        raise UserError(f"{where}: {held}; give rows with commas, semicolons or tabs between them")
     for name in COLUMNS:
         if names.count(name) != 1:
             fault = "is missing" if name not in names else f"stands {names.count(name)} times"

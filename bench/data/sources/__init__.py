@@ -43,6 +43,10 @@ class Source(ABC):
         """Return the points that a challenge hides and whose truth is not here; none by default."""
         return Queries.empty((city,))
 
+    def notes(self, city: str) -> tuple[str, ...]:
+        """Return hints about one city's rows that a reader of results must see; none by default."""
+        return ()
+
     def targets(self, city: str) -> tuple[int, ...]:
         """Return the uids of the official target users; none by default. They never train a model."""
         return ()

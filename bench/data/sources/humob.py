@@ -16,6 +16,7 @@ import numpy as np
 from bench.data.convert import write_points
 from bench.data.files.blocks import Points
 from bench.data.files.csvfiles import read_points
+from bench.data.files.hints import days_from_one
 from bench.data.sources import Source
 from bench.data.sources.challenges import PLAIN_FILES, CityFiles, find_files
 from bench.data.trajectories import Queries, Trajectories
@@ -60,6 +61,11 @@ class Humob(Source):
     def masked(self, city: str) -> Queries:
         """Return the masked points whose truth is not here."""
         return self._city(city).masked
+
+    def notes(self, city: str) -> tuple[str, ...]:
+        """Say so if the days of a plain file seem to count from 1."""
+        plain = self.challenge is PLAIN_FILES
+        return tuple(days_from_one(self.load(city), f"city {city}")) if plain else ()
 
     def targets(self, city: str) -> tuple[int, ...]:
         """Return the official target users; in plain files, those with masked points."""

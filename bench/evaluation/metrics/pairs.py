@@ -11,6 +11,8 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import World
 from bench.errors import UserError
 
+FARTHEST = 1 << 15  # no grid is wider; squared distances stay within int32
+
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -37,16 +39,14 @@ class Pairs:
         world: World | None = None,
         threads: int | None = None,
     ) -> Pairs:
-        """Check and convert. Raises UserError on another number of rows or a prediction that is no number."""
+        """Check and convert. Raises UserError on another number of rows or a prediction that is no whole number."""
         missed = np.zeros(len(truth), dtype=bool) if missed is None else missed
         x, y, missed = np.asarray(x), np.asarray(y), np.array(missed, dtype=bool)
         for name, column in (("x", x), ("y", y), ("missed", missed)):
             if len(column) != len(truth):
                 raise UserError(f"prediction: {name} has {len(column)} rows, the truth {len(truth)}; give one each")
         for name, column in (("x", x), ("y", y)):
-            bad = np.flatnonzero(~missed & ~np.isfinite(column))
-            if len(bad):
-                raise UserError(f"prediction: {name} is not a number in row {bad[0]}; answer it or mark it missed")
+            _check(name, column, missed)
         x, y = (np.where(missed, 0, column).astype(np.int32) for column in (x, y))
         return cls(truth, x, y, missed, world or World(), threads)
 
@@ -112,3 +112,16 @@ class Pairs:
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """Return a row-wise quantity as one array per user."""
         return np.split(values, self.starts[1:-1])
+
+
+def _check(name: str, column: np.ndarray, missed: np.ndarray) -> None:
+    """Raise UserError for a prediction that is no whole number, or beyond every grid."""
+    bad = np.flatnonzero(~missed & ~np.isfinite(column))
+    if len(bad):
+        raise UserError(f"prediction: {name} is not a number in row {bad[0]}; answer it or mark it missed")
+    near = (column > -FARTHEST) & (column < FARTHEST)
+    whole = column == np.floor(column) if column.dtype.kind == "f" else True
+    bad = np.flatnonzero(~missed & ~(near & whole))
+    if len(bad):
+        told = f"{name} is {column[bad[0]]} in row {bad[0]}"
+        raise UserError(f"prediction: {told}, no whole number of cells; round it, or mark it missed")

@@ -75,7 +75,7 @@ def significant(estimates: Mapping[K, Estimate]) -> set[K]:
 
 def _p_value(drawn: np.ndarray) -> float:
     """Return the two-sided p-value of a bootstrap: how often it falls on the other side of 0, or on it."""
-    noise = 1e-12 * float(np.abs(drawn).max(initial=1.0))
+    noise = bootstrap.SAME * float(np.abs(drawn).max(initial=1.0))
     side = min(np.count_nonzero(drawn <= noise), np.count_nonzero(drawn >= -noise))
     return min(1.0, 2 * (side + 1) / (len(drawn) + 1))
 

@@ -34,7 +34,7 @@ def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
         title=f"Study: {wanted.name}, version {wanted.version}{scale}",
         lines=(f"Made by {command}", *_opening(outcomes)),
         boards=(),
-        findings=Section("What the study says", tuple(said), ()),
+        findings=(Section("What the study says", tuple(said), ()),),
         facts=tuple(
             Section(outcome.study.model, (*_state(outcome), *details(outcome)), (_trials(outcome), *_facts(outcome)))
             for outcome in outcomes

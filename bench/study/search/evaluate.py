@@ -137,7 +137,7 @@ def _scored(records: Sequence[Record | None], protocol: Protocol, trains: bool) 
         unranked=_unranked(done),
         excess=max(map(_excess, done)),
         fits=len(fits),
-        rejected=sum(map(start_kept, fits.values())),
+        rejected=sum(record.learning is not None and record.learning.rejected for record in fits.values()),
     )
 
 
@@ -152,11 +152,6 @@ def _excess(record: Record) -> float:
     given = record.answers
     filled = given.filled / given.asked - given.most_filled if given and given.asked else 0.0
     return max(filled, 1.0) if filled <= 0 and record.unranked() else filled
-
-
-def start_kept(record: Record) -> bool:
-    """Was the fine-tuning rejected on the validation users, so that the model is as it was before?"""
-    return record.facts.get("best_epoch") == 0 and bool(record.facts.get("epochs"))
 
 
 def _mean(name: str, records: Sequence[Record]) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.adapters import registry
 from bench.errors import UserError
 from bench.study.search.evaluate import TEST, Evaluator, Failed, Scored
 from bench.study.spec.placing import VALIDATION, place, protocol_at, protocol_of_floor
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from bench.study.search.driver import OnValidationScore
 
 NOTHING = "nothing"  # the empty set of cities
-FLOORS = ("user_mode", "slot_mode", "kernel_vote")  # models that learn from nobody: what training must beat
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def score_point(
 
 def references(study: Study, bare: str) -> dict[str, Candidate]:
     """Name what every trial is compared with: the floor models, and no training (bare: what that is)."""
-    return {NOTHING: Candidate(bare), **{name: Candidate(name, floor=name) for name in FLOORS}}
+    return {NOTHING: Candidate(bare), **{name: Candidate(name, floor=name) for name in registry.FLOOR}}
 
 
 def score_all(

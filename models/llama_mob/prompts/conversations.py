@@ -1,7 +1,8 @@
 """Conversation files as the paper's code publishes them: read and written, from trajectories and back.
 
-A file is a JSON list of ``{"messages": [{"role", "content"}, ...], "uid"}``: the instruction (system), the question
-(user) and, for training, the answer (assistant). Questions are rows ``d t x y``, with 999 999 for a cell asked for.
+A file is a JSON list of ``{"messages": [{"role", "content"}, ...], "uid"}``, or JSON lines of such objects: the
+instruction (system), the question (user) and, for training, the answer (assistant). Questions are rows ``d t x y``,
+with 999 999 for a cell asked for. Where no conversation has a uid, their numbers in the file (from 1) are the uids.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, get_args
 import numpy as np
 
 from bench.data.files.blocks import Points
-from bench.data.files.rows import COLUMNS, MASK, Rules
+from bench.data.files.dialect import opened
+from bench.data.files.rows import COLUMNS, MASK, Rules, whole_number
 from bench.data.trajectories import OK, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.errors import UserError
@@ -24,11 +26,11 @@ from bench.files import write_with
 from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.prompts.parse import read_answer
+from models.llama_mob.prompts.questions import read_question
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import AnswerFormat, Instruction
 
 ROLES = ("system", "user", "assistant")
-_ROW = re.compile(r"^[0-9]{1,9}(?: [0-9]{1,9}){3}$", re.MULTILINE)
 _HALF = re.compile("[\ud800-\udfff]")
 _REASON = re.compile(r'"reason":\s?"((?:[^"\\]|\\.)*)"|\AReason: (.*)\n')
 
@@ -44,16 +46,45 @@ class Conversation:
 
 
 def read_conversations(path: Path) -> list[Conversation]:
-    """Read a file. Raises UserError with the place of the first fault."""
+    """Read a file, with or without a byte order mark, in gzip or not. Raises UserError with the place of a fault."""
+    items = _items(path)
+    found = [_conversation(item, number, _place(path, number)) for number, item in enumerate(items, start=1)]
+    named = [item.get("uid") is not None for item in items]
+    if any(named) and not all(named):
+        where = _place(path, named.index(False) + 1)
+        raise UserError(f"{where}: has no uid, though others have; give every conversation a uid, or none")
+    return found
+
+
+def _place(path: Path, number: int) -> str:
+    return f"{path}, conversation {number}"
+
+
+def _items(path: Path) -> list[Any]:
+    """Return the items of a JSON list, or of JSON lines."""
+    with opened(path) as file:
+        content = file.read()
     try:
-        items = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        text = content.decode("utf-8-sig")
+        try:
+            items = json.loads(text)
+        except ValueError:
+            if not text.lstrip().startswith("{"):
+                raise
+            items = [_item_of_line(line, n, path) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON file of conversations ({error})") from None
+    items = [items] if isinstance(items, dict) and "messages" in items else items
     if not isinstance(items, list) or not items:
         raise UserError(f"{path}: must be a JSON list of conversations, with one at least")
-    return [_conversation(item, f"{path}, conversation {number}") for number, item in enumerate(items, start=1)]
+    return items
+
+
+def _item_of_line(line: str, number: int, path: Path) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{path}, line {number}: is no JSON ({error}); give one conversation a line") from None
 
 
 def write_conversations(path: Path, conversations: Iterable[Conversation]) -> int:
@@ -88,7 +119,7 @@ def conversations_of(points: Points, window: Window, template: Template, *, answ
             yield Conversation(user[1], template.system, template.question(history, queries), answer)
 
 
-def points_of(path: Path, city: str, grid: Grid = Grid()) -> Points:  # noqa: B008 (frozen)
+def points_of(path: Path, city: str = "", grid: Grid = Grid()) -> Points:  # noqa: B008 (frozen)
     """Read a file's rows as a table: the questions' rows, with the answers' cells where they are.
 
     Raises UserError if a row is outside the grid, a user stands twice, or an answer is not what its question asks.
@@ -126,19 +157,15 @@ def template_of(parts: Instruction) -> Template:
     if path is None:
         raise ValueError("no conversation file is named")
     first = read_conversations(path)[0]
-    row = _ROW.search(first.question)
-    if row is None:
-        raise UserError(f"{path}: the question of the first conversation holds no rows d t x y")
+    lead, records = read_question(first.question, _place(path, 1))
     marks = [mark for mark in (BEGIN, HEADER, HEADER_END, TURN_END) if mark in first.system + first.question]
     if marks:
         raise UserError(f"{path}: holds the chat's own mark {marks[0]}; give the messages' text alone")
-    lead, rows = first.question[: row.start()], first.question[row.start() :]
-    if not all(_ROW.fullmatch(line) for line in rows.split("\n")):
-        raise UserError(f"{path}: something else than rows d t x y follows the first row of the question")
+    listed = bool((records[:, 2:] == MASK).all(axis=1).any())
     answer = layout(parts.answer, REASON if parts.reason else None)
     if first.answer is not None:
         answer = _layout_of(first.answer, path)
-    return Template(first.system, lead, f" {MASK} {MASK}" in rows, answer)
+    return Template(first.system, lead, listed, answer)
 
 
 def _layout_of(text: str, path: Path) -> Layout:
@@ -153,7 +180,7 @@ def _layout_of(text: str, path: Path) -> Layout:
             continue
         rows = numbers.reshape(-1, per)
         keys = rows[:, :2] if per == 4 else np.zeros((len(rows), 2), np.int64)
-        if shape.write(keys[:, 0], keys[:, 1], rows[:, -2], rows[:, -1]) == text:
+        if shape.write(keys[:, 0], keys[:, 1], rows[:, -2], rows[:, -1]).strip() == text.strip():
             return shape
     known = ", ".join(f"`{name}`" for name in get_args(AnswerFormat))
     raise UserError(f"{path}: the answer of the first conversation is in none of the layouts {known}")
@@ -161,10 +188,7 @@ def _layout_of(text: str, path: Path) -> Layout:
 
 def _table(conversation: Conversation, where: str, grid: Grid) -> np.ndarray:
     """Return one conversation's rows, int64 (n, 5): uid, d, t, x, y; 999 999 where a cell is not known."""
-    found = [line.split() for line in _ROW.findall(conversation.question)]
-    if not found:
-        raise UserError(f"{where}: the question holds no rows d t x y")
-    rows = np.array(found, np.int64)
+    rows = read_question(conversation.question, where)[1]
     hidden = (rows[:, 2] == MASK) & (rows[:, 3] == MASK)
     if conversation.answer is not None:
         rows[hidden, 2:] = _answered(conversation.answer, rows[hidden, :2], where, grid)
@@ -194,22 +218,29 @@ def _answered(text: str, asked: np.ndarray, where: str, grid: Grid) -> np.ndarra
     return np.stack([reading.x, reading.y], axis=1)
 
 
-def _conversation(item: Any, where: str) -> Conversation:
-    """Check one item of a file."""
+def _conversation(item: Any, number: int, where: str) -> Conversation:
+    """Check one item of a file; all its line ends become ``\\n``."""
     if not isinstance(item, dict) or not isinstance(item.get("messages"), list):
         raise UserError(f"{where}: must be an object with the keys messages and uid")
-    uid = item.get("uid")
-    if type(uid) is not int or not 0 <= uid < 2**31:
-        raise UserError(f"{where}: uid must be a whole number from 0")
     messages = item["messages"]
     plain = all(isinstance(said, dict) and isinstance(said.get("content"), str) for said in messages)
     roles = tuple(said.get("role") for said in messages) if plain else ()
     if roles not in (ROLES, ROLES[:2]):
         raise UserError(f"{where}: messages must be of {', '.join(ROLES)}, in this order; the last may be left out")
-    texts: Sequence[str] = [said["content"] for said in messages]
+    texts: Sequence[str] = [said["content"].replace("\r\n", "\n").replace("\r", "\n") for said in messages]
     if any(_HALF.search(text) for text in texts):
         raise UserError(f"{where}: holds half a character (a lone surrogate); write the text as UTF-8")
+    uid = number if item.get("uid") is None else _uid(item["uid"], where)
     return Conversation(uid, texts[0], texts[1], texts[2] if len(texts) == 3 else None)
+
+
+def _uid(value: Any, where: str) -> int:
+    """Return a uid that may be written as 7, "7" or 7.0."""
+    text = str(value).strip() if type(value) in (int, float, str) else ""
+    uid = whole_number(text)
+    if uid is None or not 0 <= uid < 2**31:
+        raise UserError(f"{where}: uid must be a whole number from 0, not {str(value)[:40]!r}")
+    return uid
 
 
 def _item(conversation: Conversation) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.data.files.rows import whole_number
 from bench.data.trajectories import INVALID, MISSING, OK
 from bench.data.world import Grid
 
@@ -19,7 +20,6 @@ PREDICTION = '"prediction"'
 POINT_CHARACTERS = 200  # the widest format takes 90 a point
 OTHER_CHARACTERS = 10_000
 
-_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _ENTRY = re.compile(r"\[([^\[\]]*)\]")
 
 Entry = list[int | None]  # None: a field that is no whole number
@@ -121,7 +121,12 @@ def _fields(entry: object) -> Entry:
     """Return a JSON entry's numbers."""
     if not isinstance(entry, list):
         return []
-    return [field if type(field) is int else None for field in entry]
+    return [int(field) if _is_whole(field) else None for field in entry]
+
+
+def _is_whole(field: object) -> bool:
+    """Tell whether a JSON value is a whole number; 100.0 is one, true is none."""
+    return type(field) is int or (type(field) is float and field.is_integer())
 
 
 def _rows(text: str) -> tuple[list[Entry], bool]:
@@ -140,4 +145,4 @@ def _lines(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _number(field: str) -> int | None:
-    return int(field) if _NUMBER.fullmatch(field.strip()) else None
+    return whole_number(field.strip())

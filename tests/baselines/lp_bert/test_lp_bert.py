@@ -10,8 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import SmallWorld
-from small_world import people as invented
 
 from baselines.lp_bert import PRETRAINED, LpBert, LpBertSettings, fitting
 from baselines.lp_bert.data import Example, Person, batches, hide_days, pack, people, questions
@@ -21,6 +19,8 @@ from baselines.lp_bert.start import vote
 from baselines.lp_bert.store import load_weights, save_weights
 from baselines.lp_bert.train import Trainer, cosine
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import SmallWorld
+from bench.adapters.small_world import people as invented
 from bench.data.trajectories import OK, Trajectories
 from bench.errors import UserError
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_world import people
 
 from baselines.statistics._offdays import find_off_days
 from bench.adapters import registry
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import people
 from bench.data.files.csvfiles import read_points
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar

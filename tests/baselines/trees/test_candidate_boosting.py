@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
-from small_world import SmallWorld, people
 
 from baselines.trees._candidates import NAMES, Candidates
 from baselines.trees._trees import Trees
 from baselines.trees.candidate_boosting import _windows
 from bench.adapters import registry
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import SmallWorld, people
 from bench.data.trajectories import OK, Trajectories
 from bench.data.world import Window
 

@@ -191,9 +191,14 @@ def test_damaged_gzip(tmp_path: Path, byte: int) -> None:
     assert fault.startswith("the gzip stream")
 
 
-def test_what_is_no_gzip_is_said(tmp_path: Path) -> None:
-    (fault,) = faults(tmp_path / "a.csv.gz", HEAD + "1,0,0,1,1\n")
-    assert fault == "is not gzip though its name says so; rename it if it is plain text"
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path) -> None:
+    text = (HEAD + "1,0,5,10,20\n").encode()
+    table = pa.table({name: [value] for name, value in zip(COLUMNS, (1, 0, 5, 10, 20), strict=True)})
+    for name in ("a.csv", "a.csv.gz", "a.parquet", "a.txt"):
+        for content in (text, gzip.compress(text)):
+            assert rows(read(tmp_path / name, content)) == [(1, 0, 5, 10, 20)]
+        pq.write_table(table, tmp_path / name)
+        assert rows(read_points(tmp_path / name, city="B")) == [(1, 0, 5, 10, 20)]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -210,7 +215,7 @@ def parquet(path: Path, **columns: object) -> Path:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    path = parquet(tmp_path / "a.parquet", x=[5.0, 6.0], extra=["a", "b"])
+    path = parquet(tmp_path / "a.parquet", x=[5.0, 6.0], y=["5.0", "6"], extra=["a", "b"])
     assert rows(read_points(path, city="B")) == [(1, 0, 0, 5, 5), (1, 0, 1, 6, 6)]
 
 
@@ -221,6 +226,7 @@ def test_parquet(tmp_path: Path) -> None:
         ({"x": [5.0, 6.5]}, "row 2: x is '6.5', not a whole number"),
         ({"y": [None, 1]}, "row 1: y is blank; give a whole number or leave the row out"),
         ({"y": ["a", "1"]}, "row 1: y is 'a', not a whole number"),
+        ({"x": ["5", "0x10"]}, "row 2: x is '0x10', not a whole number"),
         ({"t": [0, 48]}, "row 2: t = 48 is outside 0..47; timeslots count from 0"),
         ({"uid": [1, 2**40]}, f"row 2: uid = {2**40} is outside 0..2147483647"),
         ({"t": [0, 0]}, "row 2: uid 1, d 0, t 0 stands in row 1 already; keep one of them"),
@@ -233,11 +239,18 @@ def test_faults_in_parquet_name_the_row(tmp_path: Path, columns: dict[str, objec
     assert caught.value.messages == (f"{path}, {expected}",)
 
 
+def test_truth_values_and_dates_are_no_numbers_in_parquet(tmp_path: Path) -> None:
+    for column in ([False, True], pa.array([0, 1], pa.date32()), pa.array([0, 1], pa.timestamp("s"))):
+        path = parquet(tmp_path / "a.parquet", t=column)
+        with pytest.raises(UserError, match=r"row 1: t is '.*', not a whole number"):
+            read_points(path, city="B")
+
+
 def test_parquet_without_a_column_or_that_is_none(tmp_path: Path) -> None:
     pq.write_table(pa.table({"uid": [1], "d": [0], "t": [0], "x": [1]}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match="column 'y' is missing"):
         read_points(tmp_path / "a.parquet", city="B")
-    for content in (b"", b"PAR1", (tmp_path / "a.parquet").read_bytes()[:-20]):
+    for content in (b"PAR1", (tmp_path / "a.parquet").read_bytes()[:-20]):
         (tmp_path / "b.parquet").write_bytes(content)
         with pytest.raises(UserError, match="cannot be read as Parquet"):
             read_points(tmp_path / "b.parquet", city="B")
@@ -275,7 +288,7 @@ def test_a_fault_anywhere_is_found_on_its_line(
     bad = data.draw(st.integers(1, len(lines) - 1))
     field = data.draw(st.integers(0, 4))
     values = lines[bad].split(",")
-    values[field] = data.draw(st.sampled_from(["", "a", "nan", "-1", "1.0", "99999999999"]))
+    values[field] = data.draw(st.sampled_from(["", "a", "nan", "-1", "1.5", "99999999999"]))
     lines[bad] = ",".join(values)
     for _ in range(data.draw(st.integers(0, 3))):  # blank lines before it are counted
         lines.insert(1, "")

@@ -245,3 +245,14 @@ def test_tables_of_one_city_are_written_in_order(tmp_path: Path) -> None:
     write_points(tmp_path / "city_B.csv.gz", points, first_day=1)
     frame = pd.read_csv(tmp_path / "city_B.csv.gz")
     pd.testing.assert_frame_equal(frame, table([3, 4]).assign(d=lambda f: f.d + 1))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"), [(1, 75, True), (0, 74, False), (0, 75, False), (2, 75, False), (1, 74, False)]
+)
+def test_a_plain_city_with_days_from_1_to_75_gets_a_hint(tmp_path: Path, first: int, last: int, told: bool) -> None:
+    (tmp_path / "city_B.csv").write_text(f"uid,d,t,x,y\n1,{first},0,5,5\n1,{last},0,5,5\n")
+    notes = Humob(tmp_path).notes("B")
+    assert len(notes) == told
+    if told:
+        assert notes[0].startswith("city B: days run from 1 to 75, so they seem to count from 1, not from 0")

@@ -28,7 +28,10 @@ def change(x):
 
 def run(folder: Path, *, wait: bool = True) -> subprocess.Popen[str]:
     code = "import sys; sys.path.insert(0, '.'); import made; print(made.change(1.0), made.change.stats.cache_hits)"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, text=True)
+    elsewhere = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, text=True, env=elsewhere
+    )
     if wait:
         process.wait()
     return process

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from small_llama import small_base
-from small_world import SmallWorld
 
 from bench.adapters.adapter import Context, OutOfTime
+from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import MISSING, OK, Trajectories
 from bench.data.world import Grid, Window
 from bench.errors import UserError

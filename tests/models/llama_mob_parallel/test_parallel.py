@@ -9,9 +9,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 from rich.console import Console
-from small_world import SmallWorld
 
 from bench.adapters.adapter import Context
+from bench.adapters.small_world import SmallWorld
 from bench.cli.profile import Order, measure
 from bench.data.world import Calendar
 from models.llama_mob.base.tokens import Tokens

@@ -56,7 +56,7 @@ def test_the_best_trial_stands_beside_the_best_floor_model_and_no_training(tmp_p
     outcome = outcome_of(study, trials, nothing=0.1, user_mode=0.2, kernel_vote=0.33)
     assert outcome.floor == "kernel_vote"
     said = headline(outcome)
-    assert said[0].startswith("Best trial: B+C, 10 in all (10 trajectories), GEO-BLEU humob24 0.350 [")
+    assert said[0].startswith("Best trial: B+C, 10 in all (10 trajectories), GEO-BLEU (HuMob 2024) 0.350 [")
     assert said[1].startswith("Best trial minus kernel_vote: +0.020 [")
     assert ", minus the fallback alone: +0.250 [" in said[1]
 

@@ -10,8 +10,8 @@ import optuna
 import pytest
 from study_world import COMMAND, PYTHONPATH, TEXT, make_world, write_city
 
+from bench.adapters import registry
 from bench.cli import app
-from bench.study.search import finalists
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def cities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setenv("FITS", str(tmp_path / "fits.txt"))
-    monkeypatch.setattr(finalists, "FLOORS", ())
+    monkeypatch.setattr(registry, "FLOOR", ())
     return tmp_path
 
 
@@ -54,7 +54,7 @@ def test_a_study_says_which_city_repeats_another(
     words: tuple[str, ...],
     contexts: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(finalists, "FLOORS", ("user_mode",))
+    monkeypatch.setattr(registry, "FLOOR", ("user_mode",))
     assert study(monkeypatch, *words) == 0
     folder = cities / "runs" / "known-humob"
     text = (folder / "study.md").read_text()
@@ -87,7 +87,7 @@ def test_a_study_says_which_city_repeats_another(
         assert sum(shapley) == pytest.approx(whole - alone, abs=1e-6)
         assert shapley[0] == pytest.approx(shapley[1], abs=1e-6)
         assert found[metric, PER_CITY, "adds", "B", "A"] == pytest.approx(0, abs=1e-9)
-    assert "- Best trial: A+C (40 trajectories), GEO-BLEU humob24 1.000" in text
+    assert "- Best trial: A+C (40 trajectories), GEO-BLEU (HuMob 2024) 1.000" in text
     assert "- Best trial minus user_mode: +" in text
     assert "- On test users, best trial minus all cities: +0.000 [+0.000, +0.000], minus user_mode: +" in text.replace(
         "\\", ""

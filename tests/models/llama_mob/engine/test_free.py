@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_world import people
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from bench.adapters.small_world import people
 from bench.data.trajectories import INVALID, MISSING, OK
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError

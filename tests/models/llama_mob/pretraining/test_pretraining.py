@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from small_world import SmallWorld
 from torch.utils.data import DataLoader
 
+from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError

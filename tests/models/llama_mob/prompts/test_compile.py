@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import SmallWorld
 
+from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,62 @@ def test_rows_come_back_from_conversations(seed: int, tmp_path_factory: pytest.T
     assert not len(back.masked)
 
 
+@settings(max_examples=60)
+@given(data=st.data(), seed=st.integers(0, 99))
+def test_rows_come_back_however_the_file_is_written(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, seed: int
+) -> None:
+    points = people(seed, masked=True)
+    items = []
+    for one in conversations_of(points, WINDOW, paper_template(), answered=False):
+        lead, *lines = one.question.split("\n")
+        for i in data.draw(st.sets(st.integers(0, len(lines) - 1), max_size=5)):
+            change = data.draw(st.sampled_from(["{} ", " {}", "{}.0", "\t{}\t", "{}\n", "{}\n  "]))
+            lines[i] = change.format(lines[i])
+        end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+        said = end.join([lead, *lines]).replace("\n", end) if end == "\r" else end.join([lead, *lines])
+        items.append(item(said, None, data.draw(st.sampled_from([one.uid, str(one.uid), float(one.uid)]))))
+    lines_of_json = data.draw(st.booleans())
+    text = "\n".join(map(json.dumps, items)) if lines_of_json else json.dumps(items, indent=1)
+    content = text.encode(data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])))
+    path = tmp_path_factory.mktemp("talk") / "talk.json"
+    path.write_bytes(gzip.compress(content, 1) if data.draw(st.booleans()) else content)
+    back = points_of(path)
+    assert back.visible.fingerprint() == points.visible.days(0, 9).fingerprint()
+    everything = Queries.concat([points.visible.queries(), points.masked])
+    assert back.masked.fingerprint() == everything.days(10, 14).fingerprint()
+
+
+ROWS_OF_NUMBERS = ["1 10 101", "1 10 101 121 5", "1 10 101.5 121", "1,10,101,121", "1 10 nan nan"]
+
+
+@pytest.mark.parametrize("place", range(1, 6))
+@pytest.mark.parametrize("line", [*ROWS_OF_NUMBERS, "1 10 x 121", "Thank you."])
+def test_a_line_among_the_rows_is_a_row_or_a_fault(tmp_path: Path, place: int, line: str) -> None:
+    lines = QUESTION.split("\n")
+    lines.insert(place, line)
+    path = save(tmp_path, item("\n".join(lines), None))
+    if place == 1 and line not in ROWS_OF_NUMBERS:  # words before the first row lead it in
+        assert len(points_of(path).visible) + len(points_of(path).masked) == 4
+        return
+    with pytest.raises(UserError, match=rf"line {place + 1} of the question: '{line}' is no row d t x y"):
+        points_of(path)
+
+
+def test_uids_are_given_to_all_or_to_none(tmp_path: Path) -> None:
+    nameless = {"messages": item()["messages"]}
+    assert [one.uid for one in read_conversations(save(tmp_path, nameless, nameless | {"uid": None}))] == [1, 2]
+    with pytest.raises(UserError, match="conversation 2: has no uid, though others have"):
+        read_conversations(save(tmp_path, item(uid="7"), nameless))
+
+
+def test_a_broken_line_of_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "talk.jsonl"
+    path.write_text(json.dumps(item()) + "\n\n{]\n")
+    with pytest.raises(UserError, match="line 3: is no JSON"):
+        read_conversations(path)
+
+
 def test_questions_ask_for_masked_rows_and_answers_hold_visible_ones(tmp_path: Path) -> None:
     points = people(0, masked=True)
     asking = list(conversations_of(points, WINDOW, paper_template(), answered=False))
@@ -125,7 +182,7 @@ def test_without_an_answer_the_settings_name_the_layout(tmp_path: Path) -> None:
     ("question", "answer", "message"),
     [
         ("Nothing here.", ANSWER, "holds no rows d t x y"),
-        (QUESTION + "\nThank you.", ANSWER, "something else than rows"),
+        (QUESTION + "\nThank you.", ANSWER, "line 6 of the question: 'Thank you.' is no row d t x y"),
         ("<|eot_id|>\n" + QUESTION, ANSWER, r"the chat's own mark <\|eot_id\|>"),
         (QUESTION, "At home, I think.", "in none of the layouts `json`"),
         (QUESTION, ANSWER.replace("10", "9" * 30), "in none of the layouts"),

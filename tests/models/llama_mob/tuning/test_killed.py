@@ -18,7 +18,7 @@ from models.llama_mob.tuning import checkpoint
 FIT = """
 import sys
 from pathlib import Path
-from small_world import SmallWorld
+from bench.adapters.small_world import SmallWorld
 from bench.data.world import Window
 from models.llama_mob import LlamaMob, LlamaMobSettings
 from models.llama_mob.tuning import loop

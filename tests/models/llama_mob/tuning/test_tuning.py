@@ -15,11 +15,11 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 from small_llama import TINY, small_llama
-from small_world import GRID, WINDOW, people
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from bench.adapters.adapter import Context, OutOfTime
+from bench.adapters.small_world import GRID, WINDOW, people
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Window
 from bench.errors import UserError

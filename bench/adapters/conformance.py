@@ -1,6 +1,9 @@
-"""What every adapter promises, as checks that anyone can run on their own: ``conform(MyAdapter, {"k": 3}, folder)``.
+"""What every adapter promises, as checks that anyone can run on their own model.
 
-Each check takes a Subject and raises AssertionError naming the broken promise. ``CHECKS`` holds them all.
+    bench check --adapter my_models:HomeOrWork --set k=3
+
+In Python: ``conform(HomeOrWork, {"k": 3})``. Each check takes a Subject and raises Broken with what is wrong; the first
+line of its docstring is the promise. ``CHECKS`` holds them all.
 """
 
 from __future__ import annotations
@@ -8,7 +11,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
@@ -16,16 +20,26 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import pytest
 from pydantic import ValidationError
-from small_world import SmallWorld, locked
 
+from bench.adapters import registry
 from bench.adapters.adapter import Adapter, Context, LearnsFrom
+from bench.adapters.small_world import SmallWorld, locked
 from bench.data.trajectories import OK, Answers, Queries, Trajectories
 from bench.evaluation import answers as checks
 
 HEAVY = ("torch", "sklearn", "numba", "transformers", "matplotlib")
 SAFE_FILES = (".json", ".npy", ".npz", ".parquet", ".safetensors", ".csv", ".txt", ".yaml")
+
+
+class Broken(Exception):
+    """A promise is broken; says how, in one line."""
+
+
+def hold(kept: object, broken: str) -> None:
+    """Raise Broken unless ``kept`` is true."""
+    if not kept:
+        raise Broken(broken)
 
 
 @dataclass
@@ -82,59 +96,68 @@ class Subject:
 
 
 def the_class_is_described(subject: Subject) -> None:
-    """Name, version, learns_from and settings are as the contract wants them; each setting is documented."""
+    """Name, version, learns_from and settings are as the contract wants them; each setting has a description."""
     adapter = subject.adapter
-    assert isinstance(adapter.name, str), "name is text"
-    assert adapter.name, "name is not empty"
-    assert isinstance(adapter.version, int), "version is a whole number"
-    assert adapter.version >= 1, "version counts from 1"
-    assert subject.new().learns_from in get_args(LearnsFrom), f"learns_from is one of {get_args(LearnsFrom)}"
-    assert adapter.__doc__, "the class has a docstring"
+    hold(isinstance(adapter.name, str) and adapter.name, f"name is {adapter.name!r}; it must be text")
+    version = adapter.version
+    hold(isinstance(version, int) and version >= 1, f"version is {version!r}; it counts from 1")
+    learns = subject.new().learns_from
+    hold(learns in get_args(LearnsFrom), f"learns_from is {learns!r}; it is one of {', '.join(get_args(LearnsFrom))}")
+    hold(adapter.__doc__, "the class has no docstring")
     silent = [name for name, entry in adapter.Settings.model_fields.items() if not entry.description]
-    assert not silent, f"settings without a description: {silent}"
+    hold(not silent, f"settings without a description: {', '.join(silent)}")
     unknown = adapter.Settings.predicts_with - set(adapter.Settings.model_fields)
-    assert not unknown, f"predicts_with names what is no setting: {sorted(unknown)}"
-    assert isinstance(subject.new().seen(), tuple), "seen() is a tuple of cities"
+    hold(not unknown, f"predicts_with names what is no setting: {', '.join(sorted(unknown))}")
+    hold(isinstance(subject.new().seen(), tuple), "seen() is no tuple of cities")
 
 
 def unknown_settings_are_refused(subject: Subject) -> None:
     """A misspelt setting is an error."""
-    with pytest.raises(ValidationError):
-        subject.adapter.Settings(**subject.settings, no_such_setting=1)
+    try:
+        subject.adapter.Settings(**{**subject.settings, "no_such_setting": 1})
+    except ValidationError:
+        return
+    raise Broken("Settings accepts a setting that does not exist; derive it from bench.adapters.adapter.Settings")
 
 
 def settings_can_be_handed_on(subject: Subject) -> None:
     """Settings that are written out in full, as a worker is given them, are accepted and the same."""
     settings = subject.new().settings
     again = subject.adapter.Settings(**settings.model_dump(mode="json"))
-    assert again == settings, f"written out and read again the settings are {again}"
+    hold(again == settings, f"written out and read again the settings are {again}")
 
 
 def importing_is_light(subject: Subject) -> None:
-    """Importing the module loads no heavy library: ``bench list`` and ``--help`` stay instant."""
-    code = f"import sys, {subject.adapter.__module__}; print(*(set({HEAVY}) & set(sys.modules)))"
+    """Importing the module loads no heavy library: import those inside methods."""
+    adapter, known = subject.adapter, registry.names()
+    target = known.get(adapter.name, f"{adapter.__module__}:{adapter.__qualname__}")
+    add = f"registry.add({target!r}); " if ":" in target else ""
+    code = f"import sys; from bench.adapters import registry; {add}registry.get({adapter.name!r}); "
+    code += f"print('HEAVY', *(set({HEAVY}) & set(sys.modules)))"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert not run.stdout.split(), f"importing {subject.adapter.__module__} imports {run.stdout.strip()}"
+    hold(run.returncode == 0, f"it cannot be imported in a new process: {' '.join(run.stderr.split()[-12:])}")
+    found = run.stdout.splitlines()[-1].split()[1:]
+    hold(not found, f"importing it imports {', '.join(found)}; move that into the methods")
 
 
 def skip_gives_a_reason_or_none(subject: Subject) -> None:
-    """skip() copes with any split, and says why in one line where it says no; this one can be run."""
+    """skip() copes with any split, and says why in one line where it says no; the split of this suite can be run."""
     split = subject.world.split
     empty = Trajectories.empty(split.train.cities)
     for odd in (replace(split, validate=None), replace(split, train=empty), replace(split, test_city="elsewhere")):
         reason = subject.new().skip(odd)
-        assert reason is None or (reason and "\n" not in reason), f"skip() gave {reason!r}"
-    assert subject.new().skip(split) is None, "the conformance split is skipped"
+        hold(reason is None or (reason and "\n" not in reason), f"skip() gave {reason!r}")
+    reason = subject.new().skip(split)
+    hold(reason is None, f"the split of this suite is skipped: {reason}")
 
 
 def every_query_is_answered(subject: Subject) -> None:
-    """One answer a query (checked by bench.evaluation.answers), and what counts as ok lies in the grid."""
-    given, history = subject.ask(subject.fitted), subject.world.split.history
-    raw = subject.fitted.predict(history, subject.world.split.queries, subject.context())
-    assert (raw.status[given.status != raw.status] != OK).all(), "a cell outside the grid was called ok"
-    assert len(given) == len(subject.world.split.queries)
+    """There is one answer a query, and what is called ok lies in the grid."""
+    given, split = subject.ask(subject.fitted), subject.world.split
+    raw = subject.fitted.predict(split.history, split.queries, subject.context())
+    hold((raw.status[given.status != raw.status] != OK).all(), "a cell outside the grid was called ok")
+    hold(len(given) == len(split.queries), f"{len(given)} answers to {len(split.queries)} queries")
 
 
 def nobody_is_too_little(subject: Subject) -> None:
@@ -144,9 +167,10 @@ def nobody_is_too_little(subject: Subject) -> None:
     subject.ask(subject.fitted, world.unknown)
     first = world.split.queries.take(slice(0, 1))
     given = subject.fitted.predict(world.split.history.of(first.users[0]), first, subject.context())
-    assert len(checks.check(given, first, world.grid)) == 1
+    hold(len(checks.check(given, first, world.grid)) == 1, "a single query has another number of answers than one")
     nothing = Queries.empty(first.cities)
-    assert len(subject.fitted.predict(Trajectories.empty(first.cities), nothing, subject.context())) == 0
+    given = subject.fitted.predict(Trajectories.empty(first.cities), nothing, subject.context())
+    hold(len(given) == 0, "no queries have answers")
 
 
 def company_does_not_matter(subject: Subject) -> None:
@@ -154,30 +178,30 @@ def company_does_not_matter(subject: Subject) -> None:
     users = subject.world.split.queries.users
     for group in (*((user,) for user in users), users[::2], users[1:]):
         rows = np.concatenate([_rows(subject.world.split.queries, user) for user in users if user in group])
-        _same(subject.ask(subject.fitted, *group), subject.answers, rows, f"{len(group)} user(s) in the call")
+        _same(subject.ask(subject.fitted, *group), subject.answers, rows, f"with {len(group)} user(s) in the call")
 
 
 def the_same_seed_gives_the_same_answers(subject: Subject) -> None:
     """Asking again and fitting again change nothing."""
     rows = np.arange(len(subject.answers))
-    _same(subject.ask(subject.fitted), subject.answers, rows, "asked again")
-    _same(subject.ask(subject.fit()), subject.answers, rows, "fitted again")
+    _same(subject.ask(subject.fitted), subject.answers, rows, "when asked again")
+    _same(subject.ask(subject.fit()), subject.answers, rows, "when fitted again with the same seed")
 
 
 def saving_keeps_everything(subject: Subject) -> None:
     """A fresh instance that loads what was saved answers alike; what was saved can be read without running code."""
     folder = subject.place()
     subject.fitted.save(folder)
-    assert not (folder / "fit.json").exists(), "save() wrote fit.json; the store writes its own there"
+    hold(not (folder / "fit.json").exists(), "save() wrote fit.json; the store writes its own there")
     unsafe = [path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in SAFE_FILES]
-    assert not unsafe, f"save() wrote {unsafe}; safe kinds are {', '.join(SAFE_FILES)}"
+    hold(not unsafe, f"save() wrote {', '.join(unsafe)}; safe kinds are {', '.join(SAFE_FILES)}")
     for path in (*folder.rglob("*.npz"), *folder.rglob("*.npy")):
         loaded = np.load(path, allow_pickle=False)
         _ = [loaded[name] for name in loaded.files] if path.suffix == ".npz" else loaded
     fresh = subject.new()
     fresh.load(folder)
-    _same(subject.ask(fresh), subject.answers, np.arange(len(subject.answers)), "saved and loaded")
-    assert dict(fresh.facts()) == dict(subject.fitted.facts()), "facts differ after loading"
+    _same(subject.ask(fresh), subject.answers, np.arange(len(subject.answers)), "after saving and loading")
+    hold(dict(fresh.facts()) == dict(subject.fitted.facts()), "facts() differs after loading")
 
 
 def inputs_stay_as_they_are(subject: Subject) -> None:
@@ -186,28 +210,29 @@ def inputs_stay_as_they_are(subject: Subject) -> None:
     tables = [table for table in (split.train, split.validate, split.history, split.queries) if table is not None]
     before = [table.fingerprint() for table in tables]
     subject.ask(subject.fit())
-    assert [table.fingerprint() for table in tables] == before, "an input table was changed"
+    hold([table.fingerprint() for table in tables] == before, "an input table was changed")
 
 
 def the_truth_is_out_of_reach(subject: Subject) -> None:
-    """Neither queries nor context carry cells; other days to come, asked at the same times, change no answer."""
+    """Neither queries nor context carry cells; another truth behind the same queries changes no answer."""
     world = subject.world
-    assert type(world.split.queries) is Queries, "queries carry cells"
+    hold(type(world.split.queries) is Queries, "queries carry cells")
     context = subject.context()
-    assert not [name for name, value in vars(context).items() if isinstance(value, Trajectories)]
-    assert world.split.history.d.max() < world.window.horizon[0], "the history reaches into the horizon"
+    carried = [name for name, value in vars(context).items() if isinstance(value, Trajectories)]
+    hold(not carried, f"the context carries {carried}")
+    hold(world.split.history.d.max() < world.window.horizon[0], "the history reaches into the horizon")
     moved = replace(world.truth, x=world.grid.width + 1 - world.truth.x)
     given = subject.fitted.predict(world.split.history, moved.queries(), context)
     rows = np.arange(len(subject.answers))
-    _same(checks.check(given, world.split.queries, world.grid), subject.answers, rows, "another truth")
+    _same(checks.check(given, world.split.queries, world.grid), subject.answers, rows, "with another truth")
 
 
 def facts_are_scalars(subject: Subject) -> None:
     """facts() holds names and finite scalars that JSON can hold."""
     for key, value in subject.fitted.facts().items():
-        assert isinstance(key, str), f"fact {key!r} is not named by text"
-        assert isinstance(value, (int, float, str)), f"fact {key} is a {type(value).__name__}"
-        assert isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}"
+        hold(isinstance(key, str), f"fact {key!r} is not named by text")
+        hold(isinstance(value, (int, float, str)), f"fact {key} is a {type(value).__name__}")
+        hold(isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}")
 
 
 def spent_is_of_the_last_call(subject: Subject) -> None:
@@ -215,16 +240,16 @@ def spent_is_of_the_last_call(subject: Subject) -> None:
     subject.ask(subject.fitted)
     everybody = dict(subject.fitted.spent())
     for key, value in everybody.items():
-        assert isinstance(key, str), f"spent {key!r} is not named by text"
-        assert np.isfinite(value), f"spent {key} is {value}"
+        hold(isinstance(key, str), f"spent {key!r} is not named by text")
+        hold(np.isfinite(value), f"spent {key} is {value}")
     one = subject.world.split.queries.users[0]
     subject.ask(subject.fitted, one)
     alone = dict(subject.fitted.spent())
     if everybody:
-        assert everybody["users"] >= alone["users"] >= 0, "spent() has no users"
+        hold(everybody.get("users", -1) >= alone.get("users", -1) >= 0, "spent() does not say of how many users")
         counts = ("users", "tokens_read", "tokens_fed", "forward_passes")
         more = [key for key in counts if alone.get(key, 0) > everybody.get(key, 0)]
-        assert not more, f"one user took more {more} than everybody: spent() is about the last call"
+        hold(not more, f"one user took more {', '.join(more)} than everybody: spent() is about the last call")
 
 
 Check = Callable[[Subject], None]
@@ -246,14 +271,28 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def conform(adapter: type[Adapter], settings: Mapping[str, Any] | None = None, folder: Path | None = None) -> None:
-    """Run all checks on an adapter. Raises AssertionError naming the first broken promise."""
-    import tempfile
+@dataclass(frozen=True)
+class Outcome:
+    """One promise and, where it is broken, how."""
 
+    promise: str
+    broken: str | None = None
+
+
+def conform(adapter: type[Adapter], settings: Mapping[str, Any] | None = None) -> Iterator[Outcome]:
+    """Run all checks on an adapter; yield one outcome a promise. An error that it raises breaks the promise."""
     with tempfile.TemporaryDirectory() as scratch:
-        subject = Subject(adapter, settings or {}, folder or Path(scratch))
+        subject = Subject(adapter, settings or {}, Path(scratch))
         for check in CHECKS:
-            check(subject)
+            promise = str(check.__doc__).strip().splitlines()[0]
+            try:
+                check(subject)
+            except Broken as error:
+                yield Outcome(promise, str(error))
+            except Exception as error:
+                yield Outcome(promise, f"{type(error).__name__}: {' '.join(str(error).split())}")
+            else:
+                yield Outcome(promise)
 
 
 def _rows(queries: Queries, user: tuple[str, int]) -> np.ndarray:
@@ -265,7 +304,7 @@ def _rows(queries: Queries, user: tuple[str, int]) -> np.ndarray:
 def _same(given: Answers, reference: Answers, rows: np.ndarray, when: str) -> None:
     """Compare answers with some rows of the reference: status everywhere, cells where they are ok."""
     status = reference.status[rows]
-    assert np.array_equal(given.status, status), f"statuses differ: {when}"
+    hold(np.array_equal(given.status, status), f"statuses differ {when}")
     ok = status == OK
     differ = (given.x != reference.x[rows]) | (given.y != reference.y[rows])
-    assert not (differ & ok).any(), f"{int((differ & ok).sum())} of {len(rows)} answers differ: {when}"
+    hold(not (differ & ok).any(), f"{int((differ & ok).sum())} of {len(rows)} answers differ {when}")

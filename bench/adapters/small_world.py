@@ -23,12 +23,12 @@ def person(city: str, uid: int, days: int, grid: Grid = GRID) -> Trajectories:
     size = np.array([grid.width, grid.height])
     home, work, *haunts = rng.integers(1, size + 1, size=(6, 2))
     rows = []
-    for d in range(days):
-        for t in np.flatnonzero(rng.random(grid.slots) < 0.5).tolist():
-            working = d % 7 not in (0, 6) and 3 / 8 <= t / grid.slots < 3 / 4
-            out = rng.random() < (0.1 if working else 0.3) and t / grid.slots > 1 / 4
+    for day in range(days):
+        for slot in np.flatnonzero(rng.random(grid.slots) < 0.5).tolist():
+            working = day % 7 not in (0, 6) and 3 / 8 <= slot / grid.slots < 3 / 4
+            out = rng.random() < (0.1 if working else 0.3) and slot / grid.slots > 1 / 4
             place = haunts[rng.choice(4, p=[0.5, 0.3, 0.15, 0.05])] if out else (work if working else home)
-            rows.append((d, t, *np.clip(place + rng.choice([-1, 0, 1], 2, p=[0.05, 0.9, 0.05]), 1, size)))
+            rows.append((day, slot, *np.clip(place + rng.choice([-1, 0, 1], 2, p=[0.05, 0.9, 0.05]), 1, size)))
     d, t, x, y = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     return Trajectories.build((city,), city=np.zeros(len(d)), uid=np.full(len(d), uid), d=d, t=t, x=x, y=y)
 

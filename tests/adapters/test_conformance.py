@@ -1,4 +1,4 @@
-"""Every adapter of the registry keeps the promises of tests/conform.py; adapters that break one are caught."""
+"""Every adapter of the registry keeps the promises of the conformance suite."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conform import CHECKS, Subject
 from small_llama import small_base
-from small_world import SmallWorld
 
 from bench.adapters import registry
+from bench.adapters.conformance import CHECKS, Subject
+from bench.adapters.small_world import SmallWorld
 
 
 def _replayed(folder: Path) -> dict[str, Any]:

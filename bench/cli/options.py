@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.errors import UserError
+
+Data = Annotated[str | None, typer.Option("--data", help="Data in place of the file's: synthetic or humob:FOLDER.")]
+Scale = Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. users.test=20; repeatable.")]
+Adapters = Annotated[
+    list[str] | None, typer.Option("--adapter", help="A model of yours: module:Class or FILE.py:Class; repeatable.")
+]
+Out = Annotated[Path, typer.Option(help="Where records and results go.")]
+
+
+def read_settings(overrides: Iterable[str]) -> dict[str, Any]:
+    """Return a model's settings as --set gives them: dotted keys, YAML values. Raises UserError with every fault."""
+    from bench.protocol import yamlfile
+
+    settings: dict[str, Any] = {}
+    faults: list[str] = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {text}: write it as KEY=VALUE")
+            continue
+        *path, last = key.strip().split(".")
+        part = settings
+        for name in path:
+            part = part.setdefault(name, {})
+        part[last] = yamlfile.parse(value, f"--set {text}", lines=False).plain()
+    if faults:
+        raise UserError(*faults)
+    return settings

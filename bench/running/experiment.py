@@ -1,0 +1,26 @@
+"""A whole experiment in one call: open the protocol's data, run its cases, read what they left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.data.sources import open_source
+from bench.protocol.schema import Protocol
+from bench.records.manifest import RunContent, read_run
+from bench.running import runner
+from bench.running.hardware import place
+from bench.running.progress import Progress, make
+
+
+def run(protocol: Protocol, out: Path | str = "runs", *, jobs: int = 1, progress: Progress | None = None) -> RunContent:
+    """Run the cases of a protocol that are missing below ``out``; return the run with all its records.
+
+    jobs: workers at once; progress: lines or bars on standard error where it is None. Raises UserError, and
+    KeyboardInterrupt after tidying up: the next call resumes.
+    """
+    from rich.console import Console
+
+    data = protocol.data
+    source = open_source(data.source, seed=data.seed, options=dict(data.options))
+    done = runner.run(protocol, source, Path(out), place(jobs), progress or make(Console(stderr=True)))
+    return read_run(done.folder)

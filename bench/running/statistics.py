@@ -1,0 +1,37 @@
+"""Per-user statistics asked at once, in this process: what they score describes a city's people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.adapters.adapter import Context
+from bench.adapters.registry import make
+from bench.data.describe import METRICS
+from bench.data.trajectories import Trajectories
+from bench.data.world import Window, World
+from bench.evaluation.metrics import score_users
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATISTICS = (
+    "user_mode",
+    "user_mean",
+    "slot_mode",
+    "weekday_slot_mode",
+    "offday_slot_mode",
+    "kernel_vote",
+    "bigram",
+    "tt_knn",
+)
+
+
+def statistic_scores(table: Trajectories, name: str, world: World, window: Window | None = None) -> pd.DataFrame:
+    """Ask one per-user statistic for the horizon of every user with a history; return the scores per user."""
+    window = window or Window()
+    history, truth = table.days(*window.history), table.days(*window.horizon)
+    known = set(history.users)
+    truth = truth.only([user for user in truth.users if user in known])
+    ctx = Context(window=window, grid=world.grid, calendar=world.calendar)
+    answers = make(name).predict(history.only(truth.users), truth.queries(), ctx)
+    return score_users(answers.x, answers.y, truth, tuple(METRICS), world=world)
