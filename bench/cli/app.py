@@ -10,8 +10,6 @@ import functools
 import io
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -24,6 +22,7 @@ from bench.cli.profile import profile_command
 from bench.cli.report import report_command
 from bench.cli.run import run_command
 from bench.cli.show import show_command
+from bench.cli.study import study_command
 from bench.errors import UserError
 
 app = typer.Typer(
@@ -48,28 +47,7 @@ def add(group: typer.Typer, name: str, command: Callable[..., int | None]) -> No
 
 
 add(app, "run", run_command)
-
-
-@app.command()
-def study(
-    file: Annotated[Path, typer.Argument(help="A study file, e.g. protocols/studies/data_mix.yaml.")],
-    source: Annotated[str | None, typer.Option("--data", help="Data in place of the file's: humob:FOLDER.")] = None,
-    scale: Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. study.n_trials=20.")] = None,
-    adapter: Annotated[list[str] | None, typer.Option(help="An outside model: module:Class.")] = None,
-    out: Annotated[Path, typer.Option(help="Where trials and results go.")] = Path("runs"),
-    storage: Annotated[str | None, typer.Option(help="journal:FILE or an Optuna URL; else a SQLite file.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once; start it on more machines, too.")] = 1,
-    accept: Annotated[bool, typer.Option("--accept-changes", help="Go on with trials of a changed file.")] = False,
-    to: Annotated[Path | None, typer.Option(help="Write the report, CSV and figures there (else into OUT).")] = None,
-) -> None:
-    """Search for cities, volume and settings to train with. Resumes an interrupted study."""
-    from bench.cli.study import Order, study_command
-
-    given = (file, source, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
-    raise typer.Exit(study_command(Order(*given)))
-
-
+add(app, "study", study_command)
 add(app, "check", check_command)
 add(app, "list", list_command)
 add(app, "report", report_command)

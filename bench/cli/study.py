@@ -1,34 +1,34 @@
-"""bench study: trials of a study file, by as many workers as wanted, and what they say."""
+"""bench study: brings a study file to its total of trials, and says what came of them."""
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from bench.cli.options import Adapters, Data, Out, Overrides, Scale
 from bench.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import FrozenTrial
     from rich.console import Console
 
     from bench.data.sources import Source
     from bench.study.outcome.outcome import Outcome
+    from bench.study.search.address import Address
     from bench.study.search.evaluate import Evaluator
     from bench.study.spec.schema import Study
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line asked for; workers are given the same."""
+    """What the command line asked for. workers: trials at once; to: folder of the report, if not the run's own."""
 
     path: Path
     data: str | None
@@ -42,22 +42,53 @@ class Order:
     to: Path | None
 
 
-def study_command(order: Order) -> int:
+def study_command(
+    file: Annotated[Path, typer.Argument(help="A study: a YAML file, or a name from `bench list protocols`.")],
+    data: Data = None,
+    scale: Scale = None,
+    overrides: Overrides = None,
+    adapter: Adapters = None,
+    out: Out = Path("runs"),
+    storage: Annotated[str | None, typer.Option(help="An Optuna URL or journal:FILE; else a SQLite file.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once on this machine.")] = 1,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume the trials of a changed file.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Folder of report, CSV and figures (else that of the run).")] = None,
+) -> int:
+    """Search for cities, volume and settings to train with. Resumes an interrupted study; one command at a time."""
+    given = (file, data, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
+    return _run(Order(*given))
+
+
+def _run(order: Order) -> int:
     """Bring a study to its total and say what came of it; return the exit code (1 if a trial failed)."""
     from rich.console import Console
 
     try:
+        import filelock  # noqa: F401
         import optuna  # noqa: F401
     except ImportError:
         raise UserError("bench study needs Optuna: pip install 'mobility-bench[study]'") from None
     studies = _read(order)
-    _check_data(order, studies)
     try:
-        _work_side_by_side(order) if order.workers > 1 else _work(order, 0)
+        with ExitStack() as stack:
+            drives = [stack.enter_context(_open(order, study)) for study in studies]
+            _check_data(order, drives)
+            outcomes = [_drive(order, drive) for drive in drives]
     except KeyboardInterrupt:
-        print("interrupted: what is done is kept, and the same command goes on from here", file=sys.stderr)
+        print("interrupted: finished trials are kept; the same command resumes the study", file=sys.stderr)
         return 130
-    return _report(order, studies, Console())
+    write(outcomes, order.to or _folder(order, studies[0]), Console(), _command(order))
+    return 1 if any(trial.state == "failed" for outcome in outcomes for trial in outcome.trials) else 0
+
+
+@dataclass(frozen=True)
+class _Drive:
+    """A study that this process alone drives, for as long as the command runs."""
+
+    study: Study
+    opened: optuna.Study
+    address: Address
+    still_alone: Callable[[], None]
 
 
 def _read(order: Order) -> tuple[Study, ...]:
@@ -76,35 +107,42 @@ def _folder(order: Order, study: Study) -> Path:
     return order.out / f"{wanted.name}{scale}{'' if kind == 'synthetic' else f'-{kind}'}"
 
 
-def _storage(order: Order, study: Study) -> tuple[str, str]:
+def _address(order: Order, study: Study) -> Address:
     """Return where the trials are kept, and what says so."""
+    from bench.study.search.address import Address
+
     if order.storage:
-        return order.storage, "--storage"
+        return Address.parse(order.storage, "--storage")
     if study.spec.storage:
-        return study.spec.storage, f"{study.document.place_of(('study', 'storage'))}: study.storage"
-    return f"sqlite:///{_folder(order, study)}/study.db", "storage"
+        return Address.parse(study.spec.storage, f"{study.document.place_of(('study', 'storage'))}: study.storage")
+    return Address.parse(f"sqlite:///{_folder(order, study)}/study.db")
 
 
-def _open(order: Order, study: Study) -> optuna.Study:
-    from bench.study.search import storage
+@contextmanager
+def _open(order: Order, study: Study) -> Iterator[_Drive]:
+    """Open a study as its only driver. Raises UserError."""
+    from bench.study.search import lock, storage
 
-    spec, place = _storage(order, study)
-    return storage.open_study(study, storage.open_storage(spec, place), spec, accept=order.accept, place=place)
+    address = _address(order, study)
+    with lock.only_driver(address, study.name) as still_alone:
+        if torn := storage.mend_journal(address):
+            _say(f"{address}: the last line was cut off while it was written; its {torn} bytes are removed")
+        opened = storage.open_study(study, storage.open_storage(address), address, accept=order.accept)
+        with address.told():
+            yield _Drive(study, opened, address, still_alone)
 
 
-def _check_data(order: Order, studies: Sequence[Study]) -> None:
-    """Open every study, and make sure that its cities hold the rows that its trials were made of."""
+def _check_data(order: Order, drives: Sequence[_Drive]) -> None:
+    """Make sure that the cities hold the rows that the trials were made of."""
     from bench.study.outcome import mixes
     from bench.study.search import storage
 
-    opened = [_open(order, study) for study in studies]
-    source, marks = _source(studies[0]), dict[str, str]()
-    for study, found in zip(studies, opened, strict=True):
-        test = study.protocol.splits[0].test
-        for city in dict.fromkeys((*(mixes.players(study) or study.cities), *test)):
+    source, marks = _source(drives[0].study), dict[str, str]()
+    for drive in drives:
+        study = drive.study
+        for city in dict.fromkeys((*(mixes.players(study) or study.cities), *study.protocol.splits[0].test)):
             marks.setdefault(city, source.load(city).fingerprint())
-        spec, place = _storage(order, study)
-        storage.agree_on_data(found, marks, spec, accept=order.accept, place=place)
+        storage.agree_on_data(drive.opened, marks, drive.address, accept=order.accept)
 
 
 def _source(study: Study) -> Source:
@@ -124,74 +162,31 @@ def _evaluator(order: Order, study: Study) -> Evaluator:
     return Evaluator(_source(study), order.out, _folder(order, study), shared)
 
 
-def _work(order: Order, number: int) -> None:
-    """Be worker ``number``: bring every model's study to its total."""
-    from bench.study.search import storage
-    from bench.study.search.work import work
+def _drive(order: Order, drive: _Drive) -> Outcome:
+    """Run the trials of one study, then what they are compared with, then the chosen few on test users."""
+    from bench.study.outcome import gather
+    from bench.study.outcome.outcome import bare, read_trials
+    from bench.study.search import finalists
+    from bench.study.search.driver import Driver
+    from bench.study.search.evaluate import TEST
 
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    for study in _read(order):
-        with storage.told(*_storage(order, study)):
-            work(study, _open(order, study), _evaluator(order, study), say, number=number)
-
-
-def _work_side_by_side(order: Order) -> None:
-    """Start the workers and wait for them; they end with this process."""
-    start = multiprocessing.get_context("spawn")
-    workers = [start.Process(target=_worker, args=(order, number), daemon=False) for number in range(order.workers)]
-    for worker in workers:
-        worker.start()
-    try:
-        for worker in workers:
-            worker.join()
-    except KeyboardInterrupt:
-        for worker in workers:
-            worker.join()
-        raise
-    if failed := [number for number, worker in enumerate(workers) if worker.exitcode]:
-        print(f"warning: worker {', '.join(map(str, failed))} ended early; its trial is free again", file=sys.stderr)
+    study, opened, evaluator = drive.study, drive.opened, _evaluator(order, drive.study)
+    score = partial(finalists.score_point, study, evaluator)
+    Driver(study, opened, lambda point, heard: score(point, heard=heard), _say, workers=order.workers).run(
+        drive.still_alone
+    )
+    trials = read_trials(opened)
+    beside = finalists.references(study, bare(study)) if any(trial.scored for trial in trials) else {}
+    references = finalists.score_all(study, evaluator, beside)
+    outcome = gather.collect(study, opened, references, evaluator.run())
+    if len(trials) < study.total:
+        return outcome
+    tested = finalists.score_all(study, evaluator, gather.chosen(outcome), test=True)
+    return gather.with_tested(outcome, tested, evaluator.run(TEST))
 
 
-def _worker(order: Order, number: int) -> None:
-    """A process of its own, which ends with its parent; a user's mistake is told in plain lines."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        _work(order, number)
-    except UserError as error:
-        print("\n".join(f"error: {line}" for line in error.messages), file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _end_with_parent() -> None:
-    """Interrupt this process when its parent is gone, so that no worker is left behind unseen."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGINT)
-
-
-def _report(order: Order, studies: Sequence[Study], console: Console) -> int:
-    """Score the chosen few on test users, print the report and write it."""
-    from bench.study.outcome.gather import gather
-
-    outcomes = []
-    for study in studies:
-        opened, evaluator = _open(order, study), _evaluator(order, study)
-        ended = sum(t.state.is_finished() for t in _standing(study, opened))
-        outcomes.append(gather(study, opened, evaluator, test=ended >= study.total))
-    write(outcomes, order.to or _folder(order, studies[0]), console, _command(order))
-    return 1 if any(trial.state == "failed" for outcome in outcomes for trial in outcome.trials) else 0
-
-
-def _standing(study: Study, opened: optuna.Study) -> list[FrozenTrial]:
-    from bench.study.search.claims import Claims
-
-    return Claims(study, opened).standing()
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _command(order: Order) -> str:
@@ -210,8 +205,8 @@ def write(outcomes: Sequence[Outcome], folder: Path, console: Console, command: 
 
     from bench.files import write_text
     from bench.report import markdown, terminal
-    from bench.study import export, figures
-    from bench.study.report import lay_out
+    from bench.study.outcome import export, figures
+    from bench.study.outcome.report import lay_out
 
     report = lay_out(outcomes, command)
     terminal.show(report, console)

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from bench.adapters.adapter import Adapter, Context, Settings
-from bench.data.trajectories import Answers, Queries, Trajectories, by_user
+from bench.adapters.origin import Learning
+from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
 from bench.records.store import read_json, write_json
 
 
@@ -19,12 +20,16 @@ class Moves(Adapter):
     name: ClassVar[str] = "moves"
 
     class Settings(Settings):
-        """steps: of a fit that gives its scores; better: what each step adds; seconds: of a fit; breaks: fail."""
+        """steps: of a fit that gives its scores; better: what each step adds; seconds: of a fit; breaks: fail;
+        silent: answer nothing; kept_epoch: of the fit, for its facts.
+        """
 
         steps: int = 0
         better: float = 0.0
         seconds: float = 0.0
         breaks: bool = False
+        silent: bool = False
+        kept_epoch: int | None = None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
         """Learn one cell for each home."""
@@ -46,7 +51,8 @@ class Moves(Adapter):
         for _user, past, asked in by_user(history, queries):
             home = [int(past.x[0]), int(past.y[0])]
             cell = self.to.get(f"{home[0]} {home[1]}", home)
-            parts.append(Answers.of(*(np.full(len(asked), value) for value in cell)))
+            status = np.full(len(asked), MISSING if self.settings.silent else OK)
+            parts.append(Answers.of(*(np.full(len(asked), value) for value in cell), status))
         return Answers.concat(parts)
 
     def save(self, folder: Path) -> None:
@@ -56,3 +62,8 @@ class Moves(Adapter):
     def load(self, folder: Path) -> None:
         """Read it."""
         self.to = read_json(folder / "moves.json")
+
+    def learning(self) -> Learning:
+        """Say which epoch was kept."""
+        kept, start = self.settings.kept_epoch, Learning(start="random")
+        return start if kept is None else start.after(epochs=1, steps=1, kept_epoch=kept)

@@ -1,6 +1,12 @@
-"""A small study file for the tests, and what starts PostgreSQL."""
+"""A small study file for the tests, and the storages that they go through."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+STORAGES = ("sqlite", "journal", "postgres")
 
 TEXT = """\
 schema: 1
@@ -25,3 +31,10 @@ study:
     geobleu@humob24: maximize
     trajectories: minimize
 """
+
+
+def spec_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    """Name a storage of one of STORAGES; skips where there is no PostgreSQL."""
+    if kind == "postgres":
+        return str(request.getfixturevalue("postgres"))
+    return {"sqlite": f"sqlite:///{folder}/study.db", "journal": f"journal:{folder}/study.log"}[kind]

@@ -66,3 +66,10 @@ def test_the_front_of_budget_mix_is_that_of_its_trials() -> None:
     for row, (bleu, dtw) in zip(rows, scores, strict=True):
         beaten = any(b >= bleu and d >= dtw and (b, d) != (bleu, dtw) for b, d in scores)
         assert row["front"] == str(int(not beaten)), row["trial"]
+
+
+@pytest.mark.parametrize("name", ["data_mix", "budget_mix"])
+def test_a_gain_over_the_fallback_stands_beside_the_gain_over_the_best_model_without_training(name: str) -> None:
+    lines = (STUDIES / name / "study.md").read_text(encoding="utf-8").splitlines()
+    for line in (line for line in lines if "minus the fallback alone" in line):
+        assert "minus kernel_vote" in line, line

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.study.outcome.outcome import ALL, NOTHING, Estimate, Outcome, Panel, Trial, best_of
+from bench.study.outcome.outcome import Outcome, Trial, best_of
+from bench.study.outcome.panel import ALL, Estimate, Panel
 from bench.study.outcome.values import marginal, shapley, subsets
-from bench.study.search.work import CITIES, USERS, labels, volume
+from bench.study.search.finalists import NOTHING
+from bench.study.spec.points import CITIES, USERS, labels, volume
 from bench.study.spec.schema import Study
 
 
@@ -147,9 +149,9 @@ def budgets(outcome: Outcome) -> list[Budget]:
     found: list[Budget] = []
     for level in levels if len(levels) > 1 else []:
         within = [trial for trial in outcome.done if trial.scored and trial.scored.trajectories <= level]
-        best = best_of(outcome, within)
+        best = best_of(outcome.study, within)
         rest = [trial for trial in within if not _same(panel, trial, best)]
-        second = best_of(outcome, rest) if rest else None
+        second = best_of(outcome.study, rest) if rest else None
         ahead = panel.less(name_of(best), name_of(second)) if second else None
         found.append(Budget(level, best, panel.estimate({name_of(best): 1.0}), second, ahead))
     return found

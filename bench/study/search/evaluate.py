@@ -1,7 +1,8 @@
-"""A trial is a set of cases: run them through the runner's own pieces, whose store makes repeated ones free."""
+"""A trial is a set of cases: they go through the runner, whose store makes repeated ones free."""
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -30,12 +31,26 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Scored:
-    """What a trial's cases gave. scores: metric -> city -> mean of each seed; cases: (city, seed, cost identity)."""
+    """What a trial's cases gave.
+
+    scores: metric -> city -> mean of each seed; cases: (city, seed, cost identity); unranked: why a leaderboard would
+    not rank it; excess: how far it is beyond what is ranked, at most 0 where it is ranked (the share of filled answers
+    less ``most_filled``); rejected: how many of its fits were rejected on validation users and kept their start.
+    """
 
     scores: dict[str, dict[str, list[float]]]
     costs: dict[str, float]
     trajectories: int
     cases: tuple[tuple[str, int, str], ...]
+    unranked: str | None = None
+    excess: float = 0.0
+    fits: int = 1
+    rejected: int = 0
+
+    @property
+    def learned(self) -> bool:
+        """Did any fit change the model?"""
+        return self.rejected < self.fits
 
     def value(self, objective: str) -> float:
         """Return an objective: a metric's mean over target cities and seeds, a cost, or the number of trajectories."""
@@ -53,7 +68,7 @@ class Scored:
     def of_plain(cls, given: dict[str, Any]) -> Scored:
         """Make it from what :meth:`to_plain` gave."""
         cases = tuple((str(city), int(seed), str(cost)) for city, seed, cost in given["cases"])
-        return cls(given["scores"], given["costs"], int(given["trajectories"]), cases)
+        return cls(**{**given, "cases": cases})
 
 
 class Evaluator:
@@ -70,8 +85,9 @@ class Evaluator:
         trains: bool = True,
         heard: Callable[[int, float], None] | None = None,
     ) -> Scored:
-        """Run a protocol's cases, or find them done; trains: no if it stands for no city at all.
+        """Run a protocol's cases, or find them done. Trials may be scored in several threads at once.
 
+        trains: no if it stands for no city at all; heard: called after each validation step of a fit (step, score).
         Raises Failed, and what ``heard`` raises.
         """
         runner = Runner(
@@ -113,8 +129,29 @@ def _scored(records: Sequence[Record | None], protocol: Protocol, trains: bool) 
     costs = {name: _mean(name, list(fits.values()) if name == "fit_seconds" else done) for name in COSTS}
     trains &= done[0].case.learns_from != "nothing"
     trained = max(record.data.train_users for record in done if record.data) if trains else 0
-    cases = tuple((record.case.test_city, record.case.seed, record.identity.cost) for record in done)
-    return Scored({name: dict(cities) for name, cities in scores.items()}, costs, trained, cases)
+    return Scored(
+        scores={name: dict(cities) for name, cities in scores.items()},
+        costs=costs,
+        trajectories=trained,
+        cases=tuple((record.case.test_city, record.case.seed, record.identity.cost) for record in done),
+        unranked=_unranked(done),
+        excess=max(map(_excess, done)),
+        fits=len(fits),
+        rejected=sum(record.learning is not None and record.learning.rejected for record in fits.values()),
+    )
+
+
+def _unranked(records: Sequence[Record]) -> str | None:
+    """Return why a leaderboard would not rank these cases, or None."""
+    reasons = [(record.case.test_city, reason) for record in records if (reason := record.unranked())]
+    return f"{reasons[0][1]} (city {reasons[0][0]})" if reasons else None
+
+
+def _excess(record: Record) -> float:
+    """How far a case is beyond what is ranked: filled answers above the limit, else 1; at most 0 if it is ranked."""
+    given = record.answers
+    filled = given.filled / given.asked - given.most_filled if given and given.asked else 0.0
+    return max(filled, 1.0) if filled <= 0 and record.unranked() else filled
 
 
 def _mean(name: str, records: Sequence[Record]) -> float:
@@ -129,6 +166,7 @@ class Remembered(Source):
         self._source = source
         self.name, self.synthetic = source.name, source.synthetic  # type: ignore[misc]
         self._cities: dict[str, Trajectories] = {}
+        self._loading = threading.Lock()
 
     @property
     def spec(self) -> str:
@@ -146,9 +184,10 @@ class Remembered(Source):
 
     def load(self, city: str) -> Trajectories:
         """Return all visible rows of one city."""
-        if city not in self._cities:
-            self._cities[city] = self._source.load(city)
-        return self._cities[city]
+        with self._loading:
+            if city not in self._cities:
+                self._cities[city] = self._source.load(city)
+            return self._cities[city]
 
     def masked(self, city: str) -> Queries:
         """Return the points that a challenge hides."""

@@ -1,14 +1,9 @@
-"""Where a study's trials are kept: a SQLite file, a journal file, or a database that Optuna can reach."""
+"""Opens a study in its storage, and refuses to go on with trials of another file or of other data without a word."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,65 +11,65 @@ from bench.adapters import registry
 from bench.errors import UserError
 from bench.protocol import sweep
 from bench.protocol.yamlfile import Key
+from bench.study.search.address import Address
 from bench.study.spec.schema import Study
 
 if TYPE_CHECKING:
     import optuna
     from optuna.storages import BaseStorage
-    from sqlalchemy import Connection
 
-T = TypeVar("T")
 Parts = tuple[str, ...]  # names one inside the other
-JOURNAL = "journal:"
-PLACE = "storage"  # what errors call it where nothing names it
-TRIES = 9  # workers that make tables at the same time
 LOCKED_AFTER_S = 30  # a SQLite file that another program holds longer is called locked
 FILE, DATA = "file", "data"  # attributes of the study: what its file said, fingerprints of its cities
+OPERATION = b'{"op_code":'  # how each line of Optuna's journals begins
 
 
-def open_storage(spec: str, place: str = PLACE) -> BaseStorage:
-    """Open ``journal:FILE`` or an Optuna URL (sqlite:///FILE, postgresql+psycopg://...).
-
-    place: what named it, for errors. Raises UserError.
-    """
+def open_storage(address: Address) -> BaseStorage:
+    """Open a storage; make the file or the tables if they are not there. Raises UserError."""
     import optuna
+    from optuna.storages import RDBStorage
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with _opening(spec, place):
-        return _patiently(partial(_connect, spec))
+    with address.opening():
+        if address.file:
+            address.file.parent.mkdir(parents=True, exist_ok=True)
+        if address.url is None:
+            return _open_journal(address)
+        extra = {"connect_args": {"timeout": LOCKED_AFTER_S}} if address.file else {"pool_pre_ping": True}
+        return RDBStorage(address.url.render_as_string(hide_password=False), engine_kwargs=extra)
 
 
-def _connect(spec: str) -> BaseStorage:
+def _open_journal(address: Address) -> BaseStorage:
     from filelock import FileLock
-    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
-    from sqlalchemy import make_url
-    from sqlalchemy.event import listen
 
-    if spec.startswith(JOURNAL):
-        path = spec.removeprefix(JOURNAL)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        ends_with_its_holder: Any = FileLock(f"{path}.flock")  # Optuna's own outlive a killed worker by 30 s
-        return JournalStorage(JournalFileBackend(path, lock_obj=ends_with_its_holder))
-    url = make_url(spec)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        autocommit = {"timeout": LOCKED_AFTER_S, "isolation_level": None}  # sqlite3 itself begins no transaction
-        storage = RDBStorage(spec, engine_kwargs={"connect_args": autocommit})
-        listen(storage.engine, "begin", _begin_for_writing)
-        return storage
-    return RDBStorage(spec, engine_kwargs={"pool_pre_ping": True})
+    ends_with_its_holder: Any = FileLock(f"{address.file}.flock")  # Optuna's own outlive a killed process by 30 s
+    return JournalStorage(JournalFileBackend(str(address.file), lock_obj=ends_with_its_holder))
 
 
-def _begin_for_writing(connection: Connection) -> None:
-    """Keep other workers of a SQLite file out from a transaction's first read on.
+def mend_journal(address: Address) -> int:
+    """Cut off a journal's last line if its writing was cut short; return how many bytes went.
 
-    SQLite knows no SELECT ... FOR UPDATE, by which Optuna keeps two workers from taking one waiting trial.
+    Optuna would append to it and then read neither. Only for the one driver; a file that is no journal stays as it is.
     """
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if address.url or address.file is None or not address.file.exists():
+        return 0
+    with address.file.open("rb+") as file:
+        begin = file.read(len(OPERATION))
+        if not begin or not OPERATION.startswith(begin):
+            return 0
+        file.seek(0)
+        whole = 0
+        for line in file:
+            whole += len(line) if line.endswith(b"\n") else 0
+        torn = file.tell() - whole
+        if torn:
+            file.truncate(whole)
+    return torn
 
 
-def open_study(study: Study, storage: BaseStorage, spec: str, *, accept: bool, place: str = PLACE) -> optuna.Study:
+def open_study(study: Study, storage: BaseStorage, address: Address, *, accept: bool) -> optuna.Study:
     """Make the study, or open the one that is there.
 
     Raises UserError where the storage is not reachable, or holds another study of that name, or trials of a study file
@@ -83,60 +78,11 @@ def open_study(study: Study, storage: BaseStorage, spec: str, *, accept: bool, p
     import optuna
 
     directions: Any = list(study.spec.objectives.values())
-    make = partial(
-        optuna.create_study, storage=storage, study_name=study.name, directions=directions, load_if_exists=True
-    )
-    with _opening(spec, place):
-        found = _patiently(make)
-        _agree(study, found, f"{place} {shown(spec)}", accept=accept)
+    with address.opening():
+        found = optuna.create_study(storage=storage, study_name=study.name, directions=directions, load_if_exists=True)
+    with address.told():
+        _agree(study, found, str(address), accept=accept)
     return found
-
-
-def _patiently(make: Callable[[], T]) -> T:
-    """Make tables or a study, once more where another worker was making the very same."""
-    from optuna.exceptions import OptunaError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    for _ in range(TRIES):
-        try:
-            return make()
-        except (SQLAlchemyError, OptunaError) as error:
-            said = f"{error} {error.__cause__}".lower()
-            if not any(word in said for word in ("already exists", "unique constraint")):
-                raise
-        time.sleep(0.5)
-    return make()
-
-
-@contextmanager
-def told(spec: str, place: str = PLACE) -> Iterator[None]:
-    """Turn what a storage raises into a UserError of one line."""
-    from optuna.exceptions import OptunaError, UpdateFinishedTrialError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except UpdateFinishedTrialError:
-        raise
-    except (SQLAlchemyError, OptunaError) as error:
-        raise UserError(f"{place} {shown(spec)}: {_why(error)}") from None
-
-
-@contextmanager
-def _opening(spec: str, place: str) -> Iterator[None]:
-    """Turn what goes wrong while a storage is opened into a UserError of one line."""
-    where = f"{place} {shown(spec)}"
-    unread = (json.JSONDecodeError, KeyError, TypeError) if spec.startswith(JOURNAL) else ()
-    try:
-        with told(spec, place):
-            yield
-    except ImportError as error:
-        lacking = getattr(error.__cause__ or error, "name", None) or "its package"
-        raise UserError(f"{where}: its driver is missing ({lacking}); install it") from None
-    except unread:
-        raise UserError(f"{where}: the file is no journal of Optuna; choose another") from None
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{where}: {_why(error)}") from None
 
 
 def _agree(study: Study, found: optuna.Study, where: str, *, accept: bool) -> None:
@@ -169,9 +115,7 @@ def _field(study: Study, path: Parts) -> str:
     return f"{study.document.place_of(steps)}: {'.'.join(path)}"
 
 
-def agree_on_data(
-    found: optuna.Study, marks: Mapping[str, str], spec: str, *, accept: bool, place: str = PLACE
-) -> None:
+def agree_on_data(found: optuna.Study, marks: Mapping[str, str], address: Address, *, accept: bool) -> None:
     """Compare the cities' rows with those under the trials; marks: city -> fingerprint.
 
     Raises UserError where a city's rows are others now, unless ``accept``.
@@ -180,8 +124,8 @@ def agree_on_data(
     others = [city for city, mark in marks.items() if before.get(city, mark) != mark]
     if others and not accept:
         raise UserError(
-            f"{place} {shown(spec)}: under the trials of '{found.study_name}' the rows of {', '.join(others)} were "
-            "others than the data hold now; bring them back, go on under --accept-changes, or raise the file's version"
+            f"{address}: the rows of {', '.join(others)} have changed under the trials of '{found.study_name}'; "
+            "bring them back, go on under --accept-changes, or raise the file's version"
         )
     if {**before, **marks} != before:
         found.set_user_attr(DATA, {**before, **marks})
@@ -225,36 +169,3 @@ def _plain(value: Any) -> str:
         return "not set"
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
     return text.removesuffix("...\n").strip()
-
-
-def shown(spec: str) -> str:
-    """Return a storage's name without its password."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return spec if spec.startswith(JOURNAL) else make_url(spec).render_as_string(hide_password=True)
-    except ArgumentError:
-        return spec
-
-
-def _why(error: Exception) -> str:
-    """Say in one line what kept a storage shut."""
-    cause = error.__cause__ or error
-    text = " ".join(str(getattr(cause, "orig", None) or cause).split())
-    low = text.lower()
-    if "locked" in low:
-        return "it is locked by another program; stop that, or choose another storage"
-    if any(word in low for word in ("not a database", "malformed")):
-        return "the file is no SQLite database; choose another"
-    if "unable to open" in low or isinstance(error, OSError):
-        return f"it cannot be opened ({text[:200]}); is the folder there, and may it be written?"
-    if any(
-        word in low for word in ("could not connect", "connection", "reconnect", "resolve", "refused", "authentication")
-    ):
-        return f"it cannot be reached ({text[:300]})"
-    if any(word in low for word in ("no such column", "has no column", "no such table", "undefined", "does not exist")):
-        return f"its tables are not those of this Optuna ({text[:200]}); choose another"
-    if "could not parse" in low or "load plugin" in low:
-        return "this is no storage; write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NAME"
-    return text[:400]

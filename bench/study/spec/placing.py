@@ -96,8 +96,17 @@ def _untuned(study: Study, test: bool) -> Protocol:
         for path, value in study.untuned.items():
             root = sweep.assign(root, path, as_node(value, "study.untuned"))
         return _read(study, root, test)
-    name = registry.add(FALLBACK)
-    model = ModelSpec(use=name, name=f"{study.protocol.answers.fallback} alone")
+    return _of_model(study, registry.add(FALLBACK), f"{study.protocol.answers.fallback} alone", test)
+
+
+def protocol_of_floor(study: Study, model: str, *, test: bool = False) -> Protocol:
+    """Return the protocol of a model that learns from nobody, on the users that a trial asks (or the test users)."""
+    return _of_model(study, model, model, test)
+
+
+def _of_model(study: Study, use: str, name: str, test: bool) -> Protocol:
+    """Return the study's protocol with another model, and the first seed alone: it has no randomness."""
+    model = ModelSpec(use=use, name=name)
     return _ask(study, study.protocol, test).model_copy(update={"models": (model,), "seeds": study.protocol.seeds[:1]})
 
 

@@ -1,4 +1,4 @@
-"""Reads a study file: a protocol with one split and the section ``study``; every fault at once, each with its line."""
+"""Reads a study file: a protocol with one split and a section ``study``. All faults come at once, with their lines."""
 
 from __future__ import annotations
 

@@ -3,67 +3,30 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from pathlib import Path
 
 import optuna
 import pytest
+from study_world import COMMAND, PYTHONPATH, TEXT, make_world, write_city
 
+from bench.adapters import registry
 from bench.cli import app
-
-HERE = Path(__file__).resolve().parents[1]
-PYTHONPATH = os.pathsep.join([str(HERE.parents[1]), str(HERE)])  # the packages before the rooms of the tests
-TEXT = """\
-schema: 1
-name: known
-version: 1
-about: B is A again, C is another kind, and T has people of both kinds.
-data: {source: "humob:cities", cities: [A, B, C, T]}
-window: {history: [0, 5], horizon: [6, 7]}
-splits:
-  - {train: {cities: [A, B, C], days: [0, 7]}, test: [T]}
-users: {train: 20, validate: 4, test: 15}
-models: [{use: moves}]
-metrics: {main: geobleu@humob24, also: [dtw@fixed]}
-answers: {fallback: last_cell, most_filled: 0.05}
-seeds: [0]
-study:
-  asked: 15
-  space:
-    cities: {subsets: [A, B, C]}
-  objectives: {geobleu@humob24: maximize, dtw@fixed: minimize}
-"""
-
-
-def write_city(folder: Path, city: str, homes: list[int]) -> None:
-    """200 people who live in (home, home) and are elsewhere from day 6 on; which home, by the parity of the uid."""
-    rows = ["uid,d,t,x,y"]
-    for uid in range(200):
-        home = homes[uid % len(homes)]
-        away = home + 10 if home < 100 else home - 10
-        for d in range(8):
-            cell = home if d < 6 else away
-            rows += [f"{uid},{d},{t},{cell},{cell}" for t in (10, 20, 30)]
-    (folder / f"city_{city}.csv").write_text("\n".join(rows) + "\n")
 
 
 @pytest.fixture
 def cities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the study's file and its cities; models of the tests can be imported."""
-    folder = tmp_path / "cities"
-    folder.mkdir()
-    for city, homes in {"A": [50], "B": [50], "C": [150], "T": [50, 150]}.items():
-        write_city(folder, city, homes)
+    make_world(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
-    (tmp_path / "known.yaml").write_text(TEXT)
+    monkeypatch.setattr(registry, "FLOOR", ())
     return tmp_path
 
 
 def study(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run ``bench study known.yaml``; return the exit code."""
-    command = ["bench", "study", "known.yaml", "--adapter", "study_models:Moves", *words]
+    command = ["bench", *COMMAND, *words]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as ended:
         app.main()
@@ -90,20 +53,21 @@ def test_a_study_says_which_city_repeats_another(
     words: tuple[str, ...],
     contexts: tuple[str, ...],
 ) -> None:
+    monkeypatch.setattr(registry, "FLOOR", ("user_mode",))
     assert study(monkeypatch, *words) == 0
     folder = cities / "runs" / "known-humob"
     text = (folder / "study.md").read_text()
     for context in contexts:
         lines = {line[len(context) + 4]: line for line in text.splitlines() if line.startswith(f"- {context}: ")}
-        assert "is redundant once A is there" in lines["B"]
-        assert "is redundant once B is there" in lines["A"]
+        assert "redundant once A is included" in lines["B"]
+        assert "redundant once B is included" in lines["A"]
         assert "adds to C" in lines["A"]
         assert "adds to C" in lines["B"]
         assert "adds to A" in lines["C"]
         assert "adds to B" in lines["C"]
         assert "redundant" not in lines["C"]
     said = capsys.readouterr()
-    assert "is redundant once A is there" in " ".join(said.out.split())
+    assert "redundant once A is included" in " ".join(said.out.split())
     total = 7 * len(contexts)
     assert said.err.count(f"[{total}/{total}]") == 1
 
@@ -122,8 +86,12 @@ def test_a_study_says_which_city_repeats_another(
         assert sum(shapley) == pytest.approx(whole - alone, abs=1e-6)
         assert shapley[0] == pytest.approx(shapley[1], abs=1e-6)
         assert found[metric, PER_CITY, "adds", "B", "A"] == pytest.approx(0, abs=1e-9)
-    assert "On test users: winner less the fallback alone" in text
-    assert "On the Pareto front: A+C" in text
+    assert "- Best trial: A+C (40 trajectories), GEO-BLEU (HuMob 2024) 1.000" in text
+    assert "- Best trial minus user_mode: +" in text
+    assert "- On test users, best trial minus all cities: +0.000 [+0.000, +0.000], minus user_mode: +" in text.replace(
+        "\\", ""
+    )
+    assert "- Pareto front: A+C" in text
     assert float(trials["A+B+C", "20"]["geobleu@humob24|all|value"]) == pytest.approx(1.0)
     for row in rows_of(folder / "cities.csv"):
         low, value, high = (float(row[name]) for name in ("low", "value", "high"))
@@ -190,7 +158,7 @@ def test_replaced_data_are_noticed_and_go_on_only_when_told(
     write_city(cities / "cities", "C", [70])
     assert study(monkeypatch, *few) == 2
     said = capsys.readouterr().err
-    assert "the rows of C were others" in said
+    assert "the rows of C have changed under the trials" in said
     assert "--accept-changes" in said
     assert study(monkeypatch, *few, "--accept-changes") == 0
     assert study(monkeypatch, *few) == 0
@@ -203,7 +171,7 @@ def test_trials_that_asked_other_users_stand_without_intervals(cities: Path, mon
     rows = rows_of(cities / "published" / "trials.csv")
     assert [row["geobleu@humob24|all|low"] == "nan" for row in rows] == [True, False, False]
     text = (cities / "published" / "study.md").read_text()
-    assert "Trials without intervals: 1;" in text
+    assert "Trials without intervals: 1." in text
     assert "Made by bench study known.yaml --adapter study_models:Moves" in text
     assert "![moves-front](figures/moves-front.svg)" in text
     assert (cities / "published" / "figures" / "moves-front.svg").exists()
@@ -213,7 +181,7 @@ def test_what_cannot_be_scored_beside_the_trials_is_said(cities: Path, monkeypat
     space = ("--set", "study.space={cities: [[A]]}", "--set", "study.untuned={models.moves.breaks: true}")
     assert study(monkeypatch, *space) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
-    assert text.count("nothing has no scores: ") == 1
+    assert text.count("- No scores of nothing on validation users: ") == 1
     assert "no such luck" in text
 
 
@@ -225,7 +193,7 @@ def test_a_model_that_learns_from_nobody_is_told_apart_by_no_city(
     assert study(monkeypatch, *few, "--set", sought) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
     assert "It learns from no training users" in text
-    assert "The best less the fallback alone" in text
+    assert "Best trial minus the fallback alone: " in text
     assert "Shapley" not in text
     assert "Costs (latency median s) were measured on " in text
 
@@ -257,3 +225,35 @@ def test_a_file_that_is_no_study_says_so(
     assert "did you mean 'asked'?" in said.err
     assert all(line.startswith("error: ") for line in said.err.splitlines())
     assert not (cities / "runs").exists()
+
+
+def test_a_trial_of_filled_answers_cannot_win_and_a_fit_that_validation_rejected_has_not_learned(
+    cities: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (
+        study(monkeypatch, "--set", "study.space={models.moves.silent: [true, false], models.moves.kept_epoch: [0]}")
+        == 0
+    )
+    folder = cities / "runs" / "known-humob"
+    rows = rows_of(folder / "trials.csv")
+    assert [(row["state"], row["front"], row["learned"]) for row in rows] == [
+        ("not ranked", "0", "0"),
+        ("done", "1", "0"),
+    ]
+    assert rows[0]["reason"] == "100% of its answers were filled by the fallback (city T)"
+    text = (folder / "study.md").read_text()
+    assert "- Best trial: silent False, kept_epoch 0" in text.replace("\\", "")
+    assert "Trial 0 is not ranked: 100% of its answers were filled by the fallback (city T)" in text
+    assert "- The best trial kept its start: validation users rejected its fine-tuning. It learned nothing." in text
+
+
+def test_a_second_command_is_refused_while_the_first_lives(
+    cities: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench.study.search.address import Address
+    from bench.study.search.lock import only_driver
+
+    with only_driver(Address.parse("sqlite:///runs/known-humob/study.db"), "known 1 default moves"):
+        assert study(monkeypatch) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: storage sqlite:///runs/known-humob/study.db: another 'bench study' is running")

@@ -1,7 +1,8 @@
-"""Studies killed with SIGKILL, and workers killed beside others: no point lost, none run twice to the end."""
+"""A study whose driver is killed ten times ends with every point once, and with the scores of one that never was."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,119 +14,113 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from test_mixes import HERE, TEXT, write_city
+from study_text import STORAGES, TEXT, spec_of
+from study_world import COMMAND, PYTHONPATH, make_world
+from toy_driver import drive, toy_score
 
 from bench.study.search import storage
-from bench.study.search.claims import is_void
+from bench.study.search.address import Address
+from bench.study.search.asking import is_void
+from bench.study.spec import reading
 
-pytestmark = pytest.mark.slow
-POINTS = 7
-
-
-@pytest.fixture
-def folders(tmp_path: Path) -> list[Path]:
-    """Two folders with the same study, whose name is its own in a shared server."""
-    found = []
-    for name in ("whole", "broken"):
-        folder = tmp_path / name
-        (folder / "cities").mkdir(parents=True)
-        for city, homes in {"A": [50], "B": [50], "C": [150], "T": [50, 150]}.items():
-            write_city(folder / "cities", city, homes)
-        text = TEXT.replace("name: known", f"name: k{abs(hash(str(tmp_path)))}-{name}")
-        (folder / "known.yaml").write_text(text.replace("{use: moves}", "{use: moves, settings: {seconds: 0.5}}"))
-        found.append(folder)
-    return found
+GRID = "{cities: {subsets: [B, C]}, users.train: [4, 5, 6, 7]}"
+ENDLESS = "{shares.B: {low: 0.1, high: 1}, shares.C: {low: 0.1, high: 1}}"
+KILLS = 10
+PRELOADED = ("bench.study.search.driver", "bench.study.spec.reading", "optuna.storages.journal", "psycopg", "numba")
 
 
-def start(folder: Path, spec: str, *words: str, background: bool = False) -> subprocess.Popen[bytes]:
-    """Start ``bench study`` in a process group of its own; background: deaf to Ctrl-C, as a script's ``&`` makes it."""
-    command = [sys.executable, "-m", "bench.cli.app", "study", "known.yaml", "--adapter", "study_models:Moves"]
+def done(study: str, spec: str) -> dict[str, tuple[float, ...]]:
+    """Return the values of every point that was run to the end; fail if one was twice, or ended otherwise."""
+    store = storage.open_storage(Address.parse(spec))
+    found = [t for t in optuna.load_study(study_name=study, storage=store).trials if not is_void(t)]
+    assert {trial.state.name for trial in found} == {"COMPLETE"}
+    assert set(Counter(str(trial.params) for trial in found).values()) == {1}
+    return {str(trial.params): tuple(trial.values) for trial in found}
+
+
+def write(folder: Path, space: str, *lines: str) -> Path:
+    """Write a study of a name of its own."""
+    text = TEXT.replace("name: tiny", f"name: k{abs(hash(str(folder)))}")
+    before, after = text.split("  space:\n")
+    rest = after[after.index("  objectives:") :]
+    path = folder / "tiny.yaml"
+    path.write_text("".join([before, f"  space: {space}\n", rest, *(f"  {line}\n" for line in lines)]))
+    return path
+
+
+def kill_and_complete(path: Path, spec: str) -> None:
+    """Kill drivers of a study, each at a random moment while its trials run; let the last one end."""
+    log = path.with_name("log.txt")
+    start = multiprocessing.get_context("forkserver")
+    start.set_forkserver_preload(list(PRELOADED))
+    rng = np.random.default_rng(0)
+    for kill in range(KILLS):
+        driver = start.Process(target=drive, args=(str(path), spec, str(log), 0.02, 2))
+        driver.start()
+        while not log.exists() or log.read_text().count("[") < kill + 1:
+            assert driver.is_alive()
+            time.sleep(0.005)
+        time.sleep(float(rng.uniform(0, 0.05)))
+        driver.kill()
+        driver.join()
+    drive(str(path), spec, str(log), 0.0, 2)
+    assert "of a stopped run will run again" in log.read_text()
+
+
+@pytest.mark.parametrize("kind", STORAGES)
+def test_killed_ten_times_a_study_ends_with_every_point_once(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    spec, path = spec_of(kind, tmp_path, request), write(tmp_path, GRID)
+    kill_and_complete(path, spec)
+    study = reading.load(path)[0]
+    wanted = {str(point): (toy_score(point).value("geobleu@humob24"), 10.0) for point in study.points()}
+    assert done(study.name, spec) == wanted
+    assert len(wanted) == 12
+
+
+def test_killed_ten_times_an_endless_study_tries_the_points_of_the_dead_again(tmp_path: Path) -> None:
+    spec, path = f"sqlite:///{tmp_path}/study.db", write(tmp_path, ENDLESS, "sampler: RandomSampler", "n_trials: 12")
+    kill_and_complete(path, spec)
+    study = reading.load(path)[0]
+    ended = done(study.name, spec)
+    left = [
+        t for t in optuna.load_study(study_name=study.name, storage=spec).trials if is_void(t) and len(t.params) == 2
+    ]
+    assert left
+    assert {str(trial.params) for trial in left} <= set(ended)
+    assert len(ended) == 12
+
+
+def start(folder: Path, spec: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start ``bench study`` in a process group of its own."""
     return subprocess.Popen(
-        [*command, "--storage", spec, *words],
+        [sys.executable, "-m", "bench.cli.app", *COMMAND, "--storage", spec, *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole group."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def trials(folder: Path, spec: str) -> dict[str, tuple[float, ...]]:
-    """Return the values of every point that was run to the end; fail if one was twice."""
-    store = storage.open_storage(spec)
-    name = next(s.study_name for s in optuna.get_all_study_summaries(store) if folder.name in s.study_name)
-    found = [t for t in optuna.load_study(study_name=name, storage=store).trials if t.state.is_finished()]
-    done = [trial for trial in found if not is_void(trial)]
-    assert {trial.state.name for trial in done} == {"COMPLETE"}
-    assert set(Counter(str(trial.params) for trial in done).values()) == {1}
-    return {str(trial.params): tuple(trial.values) for trial in done}
-
-
-def test_killed_ten_times_a_study_ends_with_the_same_trials(folders: list[Path]) -> None:
-    whole, broken = folders
-    spec = "sqlite:///study.db"
-    assert start(whole, spec).wait() == 0
-    rng = np.random.default_rng(0)
-    for _ in range(10):
-        process = start(broken, spec)
-        time.sleep(float(rng.uniform(0.5, 8.0)))
-        kill(process)
-    assert start(broken, spec).wait() == 0
-    assert trials(broken, f"sqlite:///{broken}/study.db") == trials(whole, f"sqlite:///{whole}/study.db")
-    assert len(trials(whole, f"sqlite:///{whole}/study.db")) == POINTS
-
-
-@pytest.mark.parametrize("kind", ["journal", "postgres"])
-def test_two_workers_and_one_killed_end_with_every_point_once(
-    folders: list[Path], kind: str, request: pytest.FixtureRequest
-) -> None:
-    folder = folders[1]
-    spec = f"journal:{folder}/study.log" if kind == "journal" else request.getfixturevalue("postgres")
-    one, two = start(folder, spec), start(folder, spec)
-    time.sleep(8.0)  # both are in the midst of a trial, or between two
-    kill(one)
-    assert two.wait() == 0
-    assert len(trials(folder, spec)) == POINTS
-
-
-def test_ctrl_c_gives_the_point_back(folders: list[Path]) -> None:
-    folder = folders[1]
-    spec = f"journal:{folder}/study.log"
-    process = start(folder, spec)
-    time.sleep(8.0)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
-    assert start(folder, spec).wait() == 0
-    assert len(trials(folder, spec)) == POINTS
-
-
-@pytest.mark.parametrize("background", [False, True])
-def test_workers_end_with_the_command_that_started_them(folders: list[Path], background: bool) -> None:
+@pytest.mark.slow
+def test_the_command_killed_or_interrupted_leaves_no_worker_and_completes(tmp_path: Path) -> None:
     import psutil
 
-    folder = folders[1]
-    spec = f"journal:{folder}/study.log"
-    process = start(folder, spec, "--workers", "2", background=background)
-    time.sleep(8.0)
-    workers = psutil.Process(process.pid).children(recursive=True)
-    process.kill()  # the command alone, not its group
-    process.wait()
-    _, alive = psutil.wait_procs(workers, timeout=30)
-    assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
-    assert start(folder, spec).wait() == 0
-    assert len(trials(folder, spec)) == POINTS
-
-
-def test_one_command_with_two_workers(folders: list[Path]) -> None:
-    folder = folders[1]
-    spec = f"journal:{folder}/study.log"
-    assert start(folder, spec, "--workers", "2").wait() == 0
-    assert len(trials(folder, spec)) == POINTS
-    assert len(list((folder / "runs").rglob("study.md"))) == 1
+    make_world(tmp_path, "{use: moves, settings: {seconds: 0.5}}")
+    spec = f"sqlite:///{tmp_path}/study.db"
+    for number, stop in enumerate((signal.SIGKILL, signal.SIGINT)):
+        process = start(tmp_path, spec, "--workers", "2")
+        command = psutil.Process(process.pid)
+        while not (workers := command.children(recursive=True)):
+            time.sleep(0.05)
+        process.send_signal(stop)  # the command alone, not its group
+        assert process.wait(timeout=60) == (-signal.SIGKILL, 130)[number]
+        _, alive = psutil.wait_procs(workers, timeout=30)
+        assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
+    assert start(tmp_path, spec, "--workers", "2").wait() == 0
+    name = next(iter(optuna.get_all_study_summaries(spec))).study_name
+    assert len(done(name, spec)) == 7
+    assert len(list((tmp_path / "runs").rglob("study.md"))) == 1

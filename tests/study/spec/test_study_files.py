@@ -72,7 +72,7 @@ def test_the_untuned_state_is_each_models_own(tmp_path: Path) -> None:
 
 
 def test_readers_see_settings_without_the_models_name() -> None:
-    from bench.study.search.work import labels, shown
+    from bench.study.spec.points import labels, shown
 
     point = {"cities": "A+B", "models.lp_bert.loss": "proximity", "users.train": '{"total":240}'}
     assert list(labels(point)) == ["cities", "loss", "users.train"]
@@ -80,15 +80,6 @@ def test_readers_see_settings_without_the_models_name() -> None:
     assert shown({"users.train": 60}) == "60 a city"
     assert shown({"shares.A": 0.0, "users.train": 9, "shares.B": 0.25}) == "9 a city, shares A 0, B 0.25"
     assert shown({"users.train": '{"last":9}'}) == "last 9"
-
-
-def test_tables_keep_the_order_of_the_space_whoever_ran_what_first(tmp_path: Path) -> None:
-    from bench.study.outcome.mixes import in_order
-    from bench.study.outcome.outcome import Trial
-
-    study = load(tmp_path)
-    trials = [Trial(i, point, "failed", None, None, ()) for i, point in enumerate(reversed(study.points()))]
-    assert [trial.point for trial in in_order(study, trials)] == study.points()
 
 
 def test_a_share_of_0_leaves_a_city_out_and_all_0_is_no_city(tmp_path: Path) -> None:
@@ -182,34 +173,6 @@ def test_an_endless_space_needs_a_total(tmp_path: Path) -> None:
 
 def test_a_protocol_without_a_study_is_told_so(tmp_path: Path) -> None:
     assert "run this protocol with bench run" in faults(tmp_path, text=TEXT[: TEXT.index("study:")])[0]
-
-
-def test_scores_whose_files_lie_on_another_machine_have_no_interval(tmp_path: Path) -> None:
-    import numpy as np
-
-    from bench.records.store import Run
-    from bench.study.outcome.outcome import panel
-    from bench.study.report import interval
-    from bench.study.search.evaluate import Scored
-
-    far = Scored({"geobleu@humob24": {"C": [0.2, 0.4], "D": [0.5, 0.5]}}, {}, 10, (("C", 0, "x"), ("D", 0, "y")))
-    estimate = panel("geobleu@humob24", {"far": far}, Run(tmp_path)).estimate({"far": 1.0})
-    assert estimate.value == pytest.approx(0.4)
-    assert np.isnan([estimate.low, estimate.high]).all()
-    assert interval(estimate, "geobleu@humob24") == "0.400"
-
-
-def test_a_figure_draws_no_interval_that_is_not_known() -> None:
-    import numpy as np
-
-    from bench.study.figures import _spread
-    from bench.study.outcome.outcome import Estimate
-
-    nan = float("nan")
-    drawn = _spread([Estimate(0.5, 0.4, 0.7), Estimate(0.5, nan, nan), Estimate(0.5, 0.5 + 1e-9, 0.6)])
-    assert drawn[:, 0] == pytest.approx([0.1, 0.2])
-    assert np.isnan(drawn[:, 1]).all()
-    assert drawn[0, 2] == 0
 
 
 def test_help_of_studies_imports_no_optuna() -> None:

@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.study.outcome import mixes
-from bench.study.outcome.outcome import ALL, Estimate, Outcome
+from bench.study.outcome.outcome import Outcome
+from bench.study.outcome.panel import ALL, Estimate
 
 
 def trials(outcomes: Sequence[Outcome]) -> str:
@@ -20,6 +21,7 @@ def trials(outcomes: Sequence[Outcome]) -> str:
             if trial.scored:
                 objectives = [name for name in outcome.study.spec.objectives if name not in outcome.study.metrics]
                 row |= {name: trial.scored.value(name) for name in ("trajectories", "fit_seconds", *objectives)}
+                row |= {"learned": int(trial.scored.learned)}
                 for panel in outcome.panels:
                     for city in (ALL, *panel.cities):
                         estimate = panel.estimate({mixes.name_of(trial): 1.0}, city)

@@ -14,7 +14,10 @@ from bench.evaluation import metrics
 from bench.files import write_with
 from bench.report import numbers
 from bench.study.outcome import mixes
-from bench.study.outcome.outcome import ALL, NOTHING, Estimate, Outcome, Trial, best_of
+from bench.study.outcome.outcome import Outcome, Trial, best_of
+from bench.study.outcome.panel import ALL, Estimate
+from bench.study.search.finalists import NOTHING
+from bench.study.spec.points import CITIES
 from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ def _front(outcome: Outcome, axes: Axes) -> None:
     A bar is the interval of the difference from the best trial: where it crosses the line of the best, the two cannot
     be told apart. Trials with as many trajectories stand side by side.
     """
-    panel, winner = outcome.panels[0], best_of(outcome, outcome.done)
+    panel, winner = outcome.panels[0], best_of(outcome.study, outcome.done)
     other = next((name for name in outcome.study.spec.objectives if name != panel.metric), TRAJECTORIES)
     top = panel.values[mixes.name_of(winner), ALL]
     axes.axhline(top, color="tab:blue", linewidth=0.8, label="best")
@@ -77,7 +80,7 @@ def _front(outcome: Outcome, axes: Axes) -> None:
         colour = "tab:blue" if best else "darkgrey"
         axes.errorbar(at, height, yerr=_spread([less]), fmt="o", color=colour, markersize=5, elinewidth=1)
         if best:
-            labels[at, height].append(str(trial.point.get(mixes.CITIES, f"#{trial.number}")))
+            labels[at, height].append(str(trial.point.get(CITIES, f"#{trial.number}")))
     _label(labels, axes)
     if outcome.nothing:
         _mark_nothing(panel.values[NOTHING, ALL], axes)

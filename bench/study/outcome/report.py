@@ -10,11 +10,14 @@ from bench.report.layout import Report, Section
 from bench.report.numbers import NONE
 from bench.report.tables import Table, make_table
 from bench.study.outcome import mixes
-from bench.study.outcome.findings import findings, said_of_redundancy
-from bench.study.outcome.mixes import CITIES, CityValue, Context
-from bench.study.outcome.outcome import ALL, NOTHING, Outcome, Panel
+from bench.study.outcome.findings import details, headline, said_of_redundancy
+from bench.study.outcome.mixes import CityValue, Context
+from bench.study.outcome.outcome import DONE, FAILED, STATES, Outcome, Trial
+from bench.study.outcome.panel import ALL, Panel
 from bench.study.outcome.wording import figure, interval, signed
-from bench.study.search.work import brief, labels
+from bench.study.search.evaluate import Scored
+from bench.study.search.finalists import NOTHING
+from bench.study.spec.points import CITIES, brief, labels
 from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 
@@ -24,9 +27,7 @@ def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
     command: what made it, for readers who want to make it again.
     """
     several = len(outcomes) > 1
-    said = [f"{outcome.study.model}: {line}" if several else line for outcome in outcomes for line in findings(outcome)]
-    if any(mixes.contexts(outcome) for outcome in outcomes):
-        said.append(said_of_redundancy())
+    said = [f"{outcome.study.model}: {line}" if several else line for outcome in outcomes for line in headline(outcome)]
     wanted = outcomes[0].study.protocol
     scale = f", scale {wanted.scale}" if wanted.scale != "default" else ""
     return Report(
@@ -35,7 +36,7 @@ def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
         boards=(),
         findings=(Section("What the study says", tuple(said), ()),),
         facts=tuple(
-            Section(outcome.study.model, tuple(_state(outcome)), (_trials(outcome), *_facts(outcome)))
+            Section(outcome.study.model, (*_state(outcome), *details(outcome)), (_trials(outcome), *_facts(outcome)))
             for outcome in outcomes
         ),
     )
@@ -47,78 +48,99 @@ def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
     wanted, spec = study.protocol, study.spec
     sought = ", ".join(f"{direction} {name}" for name, direction in spec.objectives.items())
     yield wanted.about
-    yield f"Sought: {sought}. Sampler: {spec.sampler.name}. Target cities: {', '.join(wanted.splits[0].test)}."
+    yield f"Objectives: {sought}. Sampler: {spec.sampler.name}. Target cities: {', '.join(wanted.splits[0].test)}."
     yield (
-        f"Trials are scored on {spec.asked} validation users of each target city at most, seeds "
-        f"{', '.join(map(str, wanted.seeds))}; test users are asked once, for the chosen few."
+        f"Trials are scored on up to {spec.asked} validation users of each target city, with seeds "
+        f"{', '.join(map(str, wanted.seeds))}. Test users are asked once, at the end, by the chosen few."
     )
     yield (
-        "Intervals are 95 % each, over users and seeds: of many, some leave 0 out by chance. Scores are compared "
-        "within a model only."
+        "Intervals are 95 % each, over users and seeds. Where many pairs are compared, a difference is called "
+        "significant at 5 % for the whole list (Holm). Scores are compared within one model only."
     )
+    if any(mixes.contexts(outcome) for outcome in outcomes):
+        yield said_of_redundancy()
     sources = dict.fromkeys(source for outcome in outcomes for source in outcome.rests.sources)
     windows = dict.fromkeys(window for outcome in outcomes for window in outcome.rests.windows)
     code = dict.fromkeys(text for outcome in outcomes for text in outcome.rests.code)
     if sources:
         yield f"Data: {'; '.join(sources)}. Windows: {'; '.join(windows)}. Code: {'; '.join(code)}."
     if any(outcome.rests.synthetic for outcome in outcomes):
-        yield "Synthetic cities: what holds here need not hold for real ones."
+        yield "The cities are synthetic: what holds here need not hold for real ones."
 
 
 def _state(outcome: Outcome) -> Iterator[str]:
-    study, counts = outcome.study, {"done": 0, "failed": 0, "pruned": 0}
-    for trial in outcome.trials:
-        counts[trial.state] += 1
+    study = outcome.study
+    counts = {state: sum(trial.state == state for trial in outcome.trials) for state in STATES}
     parts = [f"{count} {state}" for state, count in counts.items() if count]
     yield f"{len(outcome.trials)} of {study.total} trials have ended: {', '.join(parts) or 'none'}."
     if len(outcome.trials) < study.total:
-        yield "Unfinished: the same command goes on from here."
-    yield from outcome.lacks
+        yield "Unfinished: the same command resumes it."
+    for results, users in ((outcome.references, "validation"), (outcome.tested, "test")):
+        yield from (f"No scores of {name} on {users} users: {r.why}" for name, r in results.items() if not r.scored)
+    yield from _unranked_on_test_users(outcome)
     if outcome.done and not any(map(mixes.trajectories, outcome.done)):
-        yield "It learns from no training users, so that cities and trajectories make no difference."
+        yield "It learns from no training users: cities and trajectories make no difference."
     costs = [name.replace("_", " ") for name in study.spec.objectives if name in COSTS]
     if costs and outcome.hardware:
-        beside = "" if outcome.alone else ", taken beside other trials: longer than alone"
+        beside = "" if outcome.alone else ", beside other trials: longer than alone"
         yield f"Costs ({', '.join(costs)}) were measured on {'; '.join(outcome.hardware)}{beside}."
     for panel in outcome.panels[:1]:
-        bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.done)
+        bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.trials if trial.scored)
         if bare:
-            yield (
-                f"Trials without intervals: {bare}; their users' scores lie on another machine, or other users were "
-                "asked then."
-            )
+            yield f"Trials without intervals: {bare}. Their scores of users are not here, or they asked other users."
     for context in mixes.contexts(outcome):
         if context.lacking:
             sets = 2 ** len(context.players)
             yield f"No Shapley values, {context.label}: {context.lacking} of the {sets} sets of cities have no scores."
 
 
+def _unranked_on_test_users(outcome: Outcome) -> Iterator[str]:
+    winner = outcome.tested.get("winner")
+    if winner and winner.scored and winner.scored.unranked:
+        yield f"On test users a leaderboard would not rank the winner: {winner.scored.unranked}."
+
+
 def _trials(outcome: Outcome) -> Table:
     study = outcome.study
     axes = [brief(axis.name) for axis in study.axes]
     others = [name for name in study.spec.objectives if name not in study.metrics]
-    more = [TRAJECTORIES] if TRAJECTORIES not in others else []
-    columns = [("#", False), *((axis, False) for axis in axes), ("front", False)]
+    others += [TRAJECTORIES] if TRAJECTORIES not in others else []
+    columns = [("#", False), *((axis, False) for axis in axes), ("", False)]
     columns += [(numbers.title(metric), True) for metric in study.metrics]
-    columns += [(name.replace("_", " "), True) for name in (*others, *more)]
+    columns += [(name.replace("_", " "), True) for name in others]
+
+    def figures(scored: Scored, name: str) -> list[str]:
+        return [*(figure(p, name) for p in outcome.panels), *(f"{scored.value(other):.4g}" for other in others)]
+
     rows = []
     for trial in mixes.in_order(study, outcome.trials) if study.in_order else outcome.trials:
-        front = {True: "*", False: ""}[trial.number in outcome.best] if trial.scored else trial.state
-        row = [str(trial.number), *labels(trial.point).values(), front]
-        if trial.scored:
-            row += [figure(panel, mixes.name_of(trial)) for panel in outcome.panels]
-            row += [f"{trial.scored.value(name):.4g}" for name in (*others, *more)]
-        else:
-            row += [NONE] * (len(columns) - len(row))
+        row = [str(trial.number), *labels(trial.point).values(), _mark(trial, outcome)]
+        row += figures(trial.scored, mixes.name_of(trial)) if trial.scored else [NONE] * (len(columns) - len(row))
         rows.append(row)
+    for name, result in outcome.references.items():
+        if result.scored:
+            rows.append([NONE, name, *[""] * len(axes), *figures(result.scored, name)])
+    return make_table("Trials", columns, rows, list(_notes(outcome)))
+
+
+def _mark(trial: Trial, outcome: Outcome) -> str:
+    """Say in a word or two what a reader must know of a trial."""
+    kept = "start kept" if trial.scored and not trial.scored.learned else ""
+    front = "*" if trial.number in outcome.best else ""
+    return trial.state if trial.state != DONE else " ".join(filter(None, (front, kept)))
+
+
+def _notes(outcome: Outcome) -> Iterator[str]:
+    yield "* On the Pareto front: no other trial is better in one objective and at least as good in the rest."
+    if any(trial.scored and not trial.scored.learned for trial in outcome.done):
+        yield "Start kept: validation users rejected the fine-tuning. The model learned nothing."
     if outcome.nothing:
-        rest = [f"{outcome.nothing.value(name):.4g}" for name in (*others, *more)]
-        rows.append([NONE, NOTHING, *[""] * len(axes), *(figure(p, NOTHING) for p in outcome.panels), *rest])
-    notes = ["* on the Pareto front: no other trial is better in one objective and no worse in the rest."]
-    if outcome.nothing:
-        notes.append(f"{NOTHING}: the empty set of cities, {outcome.bare}.")
-    notes += [f"Trial {trial.number} {trial.why}" for trial in outcome.trials if trial.state == "failed"]
-    return make_table("Trials", columns, rows, notes)
+        yield f"{NOTHING}: the empty set of cities, {outcome.bare}."
+    if outcome.floor:
+        yield f"{', '.join(name for name in outcome.references if name != NOTHING)}: models without training."
+    for trial in outcome.trials:
+        if trial.why:
+            yield f"Trial {trial.number} {trial.why if trial.state == FAILED else f'is {trial.state}: {trial.why}'}"
 
 
 def _facts(outcome: Outcome) -> Iterator[Table]:
@@ -148,7 +170,7 @@ def _values(panel: Panel, context: Context) -> Iterator[Table]:
         heads = [("training city", False), *((f"for {target}", True) for target in targets)]
         notes = [
             f"The mean of what a city adds on arrival, over all orders of arrival; {better}.",
-            f"The sum is the score of all cities less that of {NOTHING}.",
+            f"The sum is the score of all cities minus that of {NOTHING}.",
         ]
         yield make_table(f"Shapley values, {context.label}, {metric}", heads, rows, notes)
     added = list(mixes.additions(panel, context))
@@ -163,7 +185,7 @@ def _additions(added: Sequence[CityValue], context: Context, metric: str, better
         for city in context.players
     ]
     heads = [("city", False), (f"to {NOTHING}", True), *((f"to {given}", True) for given in context.players)]
-    notes = [f"The score of both cities less that of the one that is there; {better}; mean over target cities."]
+    notes = [f"The score of both cities minus that of the one already included; {better}; mean over target cities."]
     return make_table(f"What a city adds, {context.label}, {metric}", heads, rows, notes)
 
 
@@ -184,7 +206,7 @@ def _budgets(outcome: Outcome) -> Iterator[Table]:
         for budget in found
     ]
     heads = [("budget", True), ("best", False), ("takes", True), (numbers.title(metric), True)]
-    notes = ["Where the interval of the lead holds 0, best and next cannot be told apart."]
+    notes = ["If the interval of the lead contains 0, best and next cannot be told apart."]
     yield make_table("Best for a budget of trajectories", [*heads, ("next", False), ("lead", True)], rows, notes)
 
 
@@ -210,18 +232,19 @@ def _importances(outcome: Outcome) -> Table:
         for name in names
     ]
     heads = [("parameter", False), *((name.replace("_", " "), True) for name in outcome.importances)]
-    notes = ["Share of what the parameters explain of an objective: Optuna's PED-ANOVA."]
+    notes = ["Share of an objective's variation that a parameter explains (Optuna's PED-ANOVA)."]
     return make_table("Importance of each parameter", heads, rows, notes)
 
 
 def _tested(outcome: Outcome) -> Table:
     rows = [
-        [name, said, str(scored.trajectories), *(figure(panel, name) for panel in outcome.test_panels)]
-        for name, (said, scored) in outcome.tested.items()
+        [name, result.label, str(result.scored.trajectories), *(figure(panel, name) for panel in outcome.test_panels)]
+        for name, result in outcome.tested.items()
+        if result.scored
     ]
     heads = [("", False), ("what", False), (TRAJECTORIES, True)]
     heads += [(numbers.title(panel.metric), True) for panel in outcome.test_panels]
     notes = [
-        "Test users take no part in the choice of the winner; on validation users a winner looks better than it is."
+        "Test users take no part in the choice of the winner. On validation users a winner looks better than it is."
     ]
     return make_table("On test users", heads, rows, notes)
