@@ -42,6 +42,11 @@ class Candidates:
         return self.features[:, :, NAMES.index("smooth_0")]
 
     @property
+    def shares(self) -> np.ndarray:
+        """Shares of the votes themselves: how likely each candidate is as far as votes know it."""
+        return self.features[:, :, NAMES.index("votes_0")]
+
+    @property
     def rows(self) -> np.ndarray:
         """Features of all candidates, shape (queries * k, len(NAMES))."""
         return self.features.reshape(-1, self.features.shape[2])

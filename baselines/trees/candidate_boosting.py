@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from baselines._decoding import DecodeSettings, choose
 from baselines._windows import windows
 from baselines.trees._candidates import Candidates
 from baselines.trees._trees import Trees
-from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 
@@ -27,7 +27,7 @@ class CandidateBoosting(Adapter):
     learns_from: ClassVar[LearnsFrom] = "train users"
     needs: ClassVar[Needs] = Needs(packages=("sklearn", "threadpoolctl"))
 
-    class Settings(adapter.Settings):
+    class Settings(DecodeSettings):
         """What is ranked, what is learned from, and the trees."""
 
         candidates: int = Field(20, ge=2, description="cells ranked for each query, those with the most kernel votes")
@@ -88,9 +88,15 @@ class CandidateBoosting(Adapter):
         return {"parameters": len(self._trees.value), "trees": len(self._trees.roots)}
 
     def _best(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
-        """Answer one user's queries with the candidates that rank first."""
+        """Answer one user's queries with the candidates that rank first.
+
+        Where shares are wanted, a candidate's share of the votes is scaled as the trees scale its expected proximity.
+        """
         found = Candidates.of(history, queries, self.settings.candidates, ctx)
         rank = found.votes + self._trees.predict(found.rows).reshape(found.x.shape)
+        if self.settings.decode != "proximity":
+            shares = found.shares * np.maximum(rank, 1e-6) / found.votes
+            return Answers.of(*choose(shares, found.x, found.y, queries, self.settings, ctx))
         best = rank.argmax(axis=1)[:, None]
         return Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
 
