@@ -66,7 +66,12 @@ class Weights:
 def _column(named: dict[str, dict[str, float]], part: str, names: tuple[str, ...], path: Path) -> np.ndarray:
     """Return one part's weights in the order of the names."""
     given = named.get(part, {})
-    wrong = sorted(set(names) ^ set(given)) or [name for name in names if not np.isfinite(given[name])]
+    wrong = sorted(set(names) ^ set(given)) or [name for name in names if not _is_number(given[name])]
     if wrong:
         raise UserError(f"{path}: {part}: weight '{wrong[0]}' is missing, unknown or no number; fit the model again")
     return np.array([given[name] for name in names], np.float64)
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value of the file is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -32,12 +32,13 @@ class Objective:
 
     near_misses: tuple[float, ...]
     proximity: float = 1.0
-    distance: float = 3.0
+    distance: float = 2.0
 
 
+# Chosen on days 45-59 of 200 people of HuMob 2024 (days 0-44 known): .002 GEO-BLEU around the best is flat.
 OBJECTIVES: dict[str, Objective] = {
-    "humob24": Objective((0.3, 0.2, 0.12)),
-    "giscup25": Objective((0.3, 0.2, 0.12, 0.08, 0.05)),
+    "humob24": Objective((0.2, 0.12, 0.08)),
+    "giscup25": Objective((0.4, 0.3, 0.2, 0.5, 0.5)),  # exact matches of four and five are too rare to steer by
 }
 
 

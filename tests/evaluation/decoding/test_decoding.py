@@ -33,7 +33,9 @@ def test_the_day_found_is_never_worse_than_a_sample(case: tuple[np.ndarray, ...]
         return  # then the answer point by point is any of the cells
     points = samples.shape[1]
     alone = Objective((), aim.proximity, aim.distance)
-    by_point = np.array([max(samples[:, i], key=lambda c: _point(c, samples[:, i], x, y, alone)) for i in range(points)])
+    by_point = np.array(
+        [max(samples[:, i], key=lambda c: _point(c, samples[:, i], x, y, alone)) for i in range(points)]
+    )
     assert reached >= worth(by_point, samples, x, y, aim, 0.5) - 1e-9
 
 
