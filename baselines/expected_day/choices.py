@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.statistics._kernel import Kernel, Votes, gaps, most_voted, proximity, smoothed, smoothed_at
+from baselines.statistics._kernel import Kernel, Votes, gaps, most_voted, off_days, proximity, smoothed
 from baselines.statistics._votes import Places
 from baselines.trees._candidates import KERNELS
 from bench.adapters.adapter import Context
@@ -43,13 +43,14 @@ UNARY = (*LOGS, *LEVELS, *(f"{column} x {what}" for column, what in CROSSED))
 class Choices:
     """Candidates of each query of one user, best voted first.
 
-    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); stays: float64 (places,), the share of
-    points soon followed by another at the same place.
+    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); near: float64 (places, places), their
+    proximity; stays: float64 (places,), how often a point soon followed by another is followed at the same place.
     """
 
     places: Places
     index: np.ndarray
     columns: np.ndarray
+    near: np.ndarray
     stays: np.ndarray
 
     @classmethod
@@ -59,12 +60,12 @@ class Choices:
         near = proximity(places)
         votes = _all_votes(history, queries, places, ctx)
         chosen = most_voted(votes[:, :, 0], near, most)
-        total = votes.sum(axis=1)[:, None]
+        total = votes.sum(axis=1).astype(np.float32)
+        votes = votes.astype(np.float32)
         shares = np.concatenate(
-            [np.take_along_axis(votes, chosen[:, :, None], axis=1), smoothed_at(chosen, votes, near)], axis=2
+            [votes[np.arange(len(chosen))[:, None], chosen], near.astype(np.float32)[chosen] @ votes], axis=2
         )
-        with np.errstate(invalid="ignore"):
-            shares = np.nan_to_num(shares / np.concatenate([total, total], axis=2))
+        shares /= np.maximum(np.tile(total, 2), np.finfo(np.float32).tiny)[:, None]
         per_place, levels = _of_places(history, places, near, ctx)
         columns = np.empty((len(UNARY), *chosen.shape), np.float32)
         columns[: 2 * KINDS] = shares.transpose(2, 0, 1)
@@ -72,10 +73,10 @@ class Choices:
         entropy = _entropy(columns[0])
         columns[: len(LOGS)] = np.log(columns[: len(LOGS)] + np.float32(FLOOR))
         columns[len(LOGS) : len(LOGS) + len(LEVELS)] = levels[:, chosen]
-        quantities = _of_queries(history, queries, ctx) | {"evidence": np.log1p(total[:, 0, 0]), "entropy": entropy}
+        quantities = _of_queries(history, queries, ctx) | {"evidence": np.log1p(total[:, 0]), "entropy": entropy}
         for row, (column, what) in enumerate(CROSSED, len(LOGS) + len(LEVELS)):
             np.multiply(columns[UNARY.index(column)], quantities[what][:, None], out=columns[row], casting="same_kind")
-        return cls(places, chosen, columns, levels[LEVELS.index("stays")])
+        return cls(places, chosen, columns, near, levels[LEVELS.index("stays")])
 
 
 def _all_votes(history: Trajectories, queries: Queries, places: Places, ctx: Context) -> np.ndarray:
@@ -85,7 +86,7 @@ def _all_votes(history: Trajectories, queries: Queries, places: Places, ctx: Con
     votes = Votes(history, places, ctx.calendar, slots).all(queries, kernels, room=OCCUPANCY)
     day, start = np.unique(history.d, return_index=True)
     asked, which = np.unique(queries.d, return_inverse=True)
-    alike = np.where(ctx.calendar.is_off(asked)[:, None] == ctx.calendar.is_off(day), 1.0, 0.1)
+    alike = np.where(off_days(asked, ctx.calendar)[:, None] == off_days(day, ctx.calendar), 1.0, 0.1)
     alike *= np.where(asked[:, None] % 7 == day % 7, 2.0, 1.0) * np.exp(-(day.max() - day) / 30.0)
     time, row = history.t.astype(np.int64), places.row
     ends = np.append(start, len(history)).astype(np.int64)
@@ -154,7 +155,7 @@ def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Con
     first, last = np.full(n, last_day + 1), np.zeros(n, np.int64)
     np.minimum.at(first, row, d)
     np.maximum.at(last, row, d)
-    off = np.bincount(row, weights=ctx.calendar.is_off(d), minlength=n) / count
+    off = np.bincount(row, weights=off_days(d, ctx.calendar), minlength=n) / count
     levels = [stays, np.hypot(places.x - places.x[home], places.y - places.y[home]), last_day - last, last - first]
     levels += [off, count / days, *(np.bincount(row, weights=gap, minlength=n) / count for gap in (before, after))]
     return np.array(shares), np.log1p(levels)
@@ -167,5 +168,5 @@ def _of_queries(history: Trajectories, queries: Queries, ctx: Context) -> dict[s
         "soon_before": (before <= 2).astype(np.float32),
         "soon_after": (after <= 2).astype(np.float32),
         "ahead": (queries.d - history.d.max()) / 15.0,
-        "off": ctx.calendar.is_off(queries.d).astype(np.float32),
+        "off": off_days(queries.d, ctx.calendar).astype(np.float32),
     }

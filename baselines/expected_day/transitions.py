@@ -12,7 +12,7 @@ import numpy as np
 
 from baselines.expected_day.choices import HALF_HOURS, Choices
 from baselines.expected_day.weights import REACHES, TRANSITIONS
-from baselines.statistics._kernel import GAPS, gap_class, gaps
+from baselines.statistics._kernel import GAPS, gap_class, gaps, off_days
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
@@ -72,7 +72,7 @@ def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context)
         int(np.bincount(row).argmax()),
         row[pairs],
         row[second],
-        ctx.calendar.is_off(history.d[second]),
+        off_days(history.d[second], ctx.calendar),
         np.exp(-(last_day - history.d[second]) / _FADE),
         np.searchsorted(history.t[second], np.arange(slots + 1)),
         np.exp(-(steps[steps <= 4 * _WIDTH] ** 2) / (2 * _WIDTH**2)),
@@ -95,7 +95,7 @@ def asked(queries: Queries, ctx: Context) -> Asked:
     slots = ctx.grid.slots
     gap = gaps(queries, slots)[0] * (HALF_HOURS / slots)
     first = np.diff(queries.d, prepend=queries.d[:1] - 1) != 0
-    off = ctx.calendar.is_off(queries.d)
+    off = off_days(queries.d, ctx.calendar)
     return Asked(queries.t.astype(np.int64), gap, gap_class(queries, slots)[:, 0], first, off)
 
 

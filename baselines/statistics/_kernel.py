@@ -83,12 +83,9 @@ def smoothed(votes: np.ndarray, near: np.ndarray) -> np.ndarray:
 
 
 def smoothed_at(chosen: np.ndarray, votes: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Return the entries of :func:`smoothed` at the chosen places of each query.
-
-    chosen: (queries, k); votes: (queries, places, kernels). Returns (queries, k, kernels).
-    """
-    out = np.zeros((*chosen.shape, votes.shape[2]))
-    _smooth_at(votes.shape[2])(chosen, votes, near, out)
+    """Return the entries of :func:`smoothed` at the chosen places of each query, shape (queries, k)."""
+    out = np.empty(chosen.shape)
+    compiled(_smooth_at)(chosen, votes, near, out)
     return out
 
 
@@ -118,28 +115,20 @@ def _vote(kernels: int) -> Any:
     return vote
 
 
-@cache
-def _smooth_at(kernels: int) -> Any:
-    """Compile the smoothing at chosen places for so many kernels."""
-    from numba import njit
-
-    @njit(cache=True, nogil=True)
-    def smooth_at(chosen, votes, near, out):  # type: ignore[no-untyped-def]
-        for q in range(chosen.shape[0]):
-            for i in range(chosen.shape[1]):
-                at = np.uint64(chosen[q, i])
-                for p in range(votes.shape[1]):
-                    for k in range(kernels):
-                        out[q, i, k] += votes[q, np.uint64(p), k] * near[at, np.uint64(p)]
-
-    return smooth_at
-
-
 def _smooth(votes: np.ndarray, near: np.ndarray, out: np.ndarray) -> None:
     for q in range(votes.shape[0]):
         for p in range(votes.shape[1]):
             for other in range(votes.shape[1]):
                 out[q, other] += votes[q, p] * near[p, other]
+
+
+def _smooth_at(chosen: np.ndarray, votes: np.ndarray, near: np.ndarray, out: np.ndarray) -> None:
+    for q in range(chosen.shape[0]):
+        for i in range(chosen.shape[1]):
+            total = 0.0
+            for p in range(votes.shape[1]):
+                total += votes[q, p] * near[chosen[q, i], p]
+            out[q, i] = total
 
 
 def winners(votes: np.ndarray) -> np.ndarray:
@@ -154,7 +143,17 @@ def most_voted(votes: np.ndarray, near: np.ndarray, most: int) -> np.ndarray:
 
 def day_kind(d: np.ndarray, calendar: Calendar) -> np.ndarray:
     """Return weekday + 7 for off-days, weekday for others."""
-    return d.astype(np.int64) % WEEK + WEEK * calendar.is_off(d)
+    return d.astype(np.int64) % WEEK + WEEK * off_days(d, calendar)
+
+
+def off_days(d: np.ndarray, calendar: Calendar) -> np.ndarray:
+    """Return what ``calendar.is_off`` says of each day, looked up in a table: it is asked many times a user."""
+    return _off_table(calendar, 1 << int(d.max(initial=0)).bit_length())[d]
+
+
+@cache
+def _off_table(calendar: Calendar, days: int) -> np.ndarray:
+    return calendar.is_off(np.arange(days))
 
 
 def proximity(places: Places) -> np.ndarray:

@@ -61,7 +61,7 @@ class Candidates:
         raw /= raw.sum(axis=1, keepdims=True)
         chosen = most_voted(raw[:, :, 0], near, most)
         by_query = [*np.take_along_axis(raw, chosen[:, :, None], axis=1).transpose(2, 0, 1)]
-        by_query += [*smoothed_at(chosen, raw, near).transpose(2, 0, 1)]
+        by_query += [smoothed_at(chosen, raw[:, :, i], near) for i in range(len(KERNELS))]
         main = by_query[len(KERNELS)]
         by_query += [main / main[:, :1], np.broadcast_to(np.arange(chosen.shape[1]), chosen.shape)]
         by_place = [column[chosen] for column in _of_places(history, places, near)]
