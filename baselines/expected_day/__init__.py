@@ -31,7 +31,7 @@ from pydantic import Field
 
 from baselines._decoding import DecodeSettings
 from baselines.expected_day.choices import Choices
-from baselines.expected_day.weights import Weights
+from baselines.expected_day.weights import Part, Weights
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from bench.adapters.adapter import Context, LearnsFrom, Needs
 from bench.data.trajectories import Queries, Trajectories
@@ -57,6 +57,7 @@ class ExpectedDaySettings(DecodeSettings, OffDaySettings):
     fit_candidates: int = Field(20, ge=2, description="places beside the true one in the fit")
     ridge: float = Field(3.0, ge=0, description="penalty on squared weights; more keeps them smaller")
     steps: int = Field(80, ge=1, description="steps of L-BFGS at most")
+    without: tuple[Part, ...] = Field((), description="parts of the model to fit without, to see what they are worth")
     candidates: int = Field(30, ge=1, description="places considered for each query, those with the most kernel votes")
     kept: int = Field(14, ge=1, description="of these, how many may be drawn: the likeliest")
     transitions: float = Field(
@@ -69,13 +70,14 @@ class ExpectedDay(KnowsOffDays):
     """Draw days from a conditional logit over the user's own places; answer with the day of highest expected score."""
 
     name: ClassVar[str] = "expected_day"
+    learns_from: ClassVar[LearnsFrom] = "train users"
     needs: ClassVar[Needs] = Needs(packages=("scipy", "threadpoolctl"))
     Settings = ExpectedDaySettings
     settings: ExpectedDaySettings
 
     def __init__(self, settings: ExpectedDaySettings | None = None) -> None:
         super().__init__(settings)
-        if self.settings.learn != "nothing":
+        if self.settings.learn != "nothing" or self.settings.off_days == "calendar":
             self.learns_from = self.settings.learn  # type: ignore[misc]
         self._weights: Weights | None = None
         self._points = 0
@@ -93,7 +95,7 @@ class ExpectedDay(KnowsOffDays):
             found = examples(train, setting.windows, setting.fit_candidates, setting.points, ctx)
         if found is not None:
             self._points = len(found.truth)
-            self._weights = fit(found, setting.ridge, setting.steps)
+            self._weights = fit(found, setting.ridge, setting.steps, setting.without)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Draw days and choose."""

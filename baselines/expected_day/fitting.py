@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from baselines._windows import windows
 from baselines.expected_day.choices import UNARY, Choices
-from baselines.expected_day.weights import TRANSITIONS, Weights
+from baselines.expected_day.weights import TRANSITIONS, Weights, rows_of
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 
@@ -26,18 +27,19 @@ class Examples:
     real: np.ndarray
 
 
-def fit(examples: Examples, ridge: float, steps: int) -> Weights:
+def fit(examples: Examples, ridge: float, steps: int, without: Sequence[str] = ()) -> Weights:
     """Fit the unary logit alone, and the one with transitions.
 
-    ridge: penalty on the squared weights of columns scaled to a standard deviation of one; steps: of L-BFGS. Returns
-    the weights of the columns as they are. The examples' columns are scaled in place: it is the largest array there
-    is.
+    ridge: penalty on the squared weights of columns scaled to a standard deviation of one; steps: of L-BFGS; without:
+    PARTS whose weights stay 0. Returns the weights of the columns as they are. The examples' columns are scaled in
+    place: it is the largest array there is.
     """
     from threadpoolctl import threadpool_limits
 
     columns = examples.columns
     scale = np.array([column[examples.real].std(dtype=np.float64) for column in columns])
     scale[scale < 1e-6] = np.inf  # a column that never varies gets no weight
+    scale[rows_of(without)] = np.inf
     columns /= scale[:, None, None].astype(np.float32)
     n = len(UNARY)
     with threadpool_limits(1):  # sums stay in one order

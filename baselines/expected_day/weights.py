@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from baselines.expected_day.choices import UNARY
+from baselines.expected_day.choices import KINDS, LEVELS, SHARES, UNARY, VOTES
 from baselines.statistics._kernel import GAPS
 from bench.errors import UserError
 from bench.files import write_text
 
+_VOTES_OF_DAYS = {f"{kind}_{i}" for kind in ("votes", "near") for i in range(len(VOTES), KINDS)}
 REACHES = (2, 8, 40)  # half-hours within which points count as consecutive
 _BY_GAP = (*(f"gap to {gap}" for gap in GAPS), "gap over 16")
 TRANSITIONS = (
@@ -23,6 +26,21 @@ TRANSITIONS = (
     *(f"information, gap to {gap}" for gap in REACHES),
     *("information, first of day", "pairs of the hour, gap to 2", "pairs of the hour, gap to 8"),
 )
+
+Part = Literal["smoothed votes", "occupancy votes", "places", "products", "pairs of the hour"]
+PARTS: dict[str, tuple[str, ...]] = {  # columns that can be left out of a fit together, to see what they are worth
+    "smoothed votes": tuple(name for name in UNARY if name.startswith("near_")),
+    "occupancy votes": tuple(name for name in UNARY if name in _VOTES_OF_DAYS),
+    "places": (*SHARES, *LEVELS),
+    "products": tuple(name for name in UNARY if " x " in name),
+    "pairs of the hour": tuple(name for name in TRANSITIONS if name.startswith("pairs of the hour")),
+}
+
+
+def rows_of(parts: Sequence[str]) -> np.ndarray:
+    """Return the columns of these parts as indices into UNARY followed by TRANSITIONS."""
+    names = {name for part in parts for name in PARTS[part]}
+    return np.flatnonzero([name in names for name in (*UNARY, *TRANSITIONS)])
 
 
 @dataclass(frozen=True)
