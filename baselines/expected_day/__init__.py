@@ -23,6 +23,7 @@ GEO-BLEU among them and what lies between them (:mod:`bench.evaluation.decoding`
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,7 +35,7 @@ from baselines.expected_day.choices import Choices
 from baselines.expected_day.weights import Part, Weights
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from bench.adapters.adapter import Context, LearnsFrom, Needs
-from bench.data.trajectories import Queries, Trajectories
+from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.evaluation.decoding import Way, from_samples
 from bench.files import write_text
 
@@ -96,6 +97,14 @@ class ExpectedDay(KnowsOffDays):
         if found is not None:
             self._points = len(found.truth)
             self._weights = fit(found, setting.ridge, setting.steps, setting.without)
+
+    def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+        """Answer users side by side on the context's threads: the compiled loops let others run."""
+        users, predict = queries.users, super().predict
+        if ctx.threads == 1 or len(users) < 2:
+            return predict(history, queries, ctx)
+        with ThreadPoolExecutor(ctx.threads) as pool:
+            return Answers.concat(list(pool.map(lambda user: predict(history.of(user), queries.of(user), ctx), users)))
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Draw days and choose."""

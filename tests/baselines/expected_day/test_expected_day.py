@@ -114,6 +114,15 @@ def test_a_user_who_never_moves_is_answered_with_the_one_cell(decode: str) -> No
     assert set(given.y.tolist()) == {9}
 
 
+def test_threads_change_no_answer() -> None:
+    world = SmallWorld.make()
+    model = registry.make("expected_day", {"learn": "nothing"})
+    history, queries = world.split.history, world.split.queries
+    one, three = (model.predict(history, queries, world.context(threads=threads)) for threads in (1, 3))
+    assert np.array_equal(one.x, three.x)
+    assert np.array_equal(one.status, three.status)
+
+
 def test_the_seed_alone_changes_the_days_that_are_drawn() -> None:
     world = SmallWorld.make()
     model = registry.make("expected_day", {"learn": "nothing", "decode": "sample"})
