@@ -16,7 +16,17 @@ from bench.protocol import protocol
 from bench.protocol.schema import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("zero_shot", "single_city", "mixed_cities", "paper_table", "few_shot", "humob2024", "giscup2025")
+SHIPPED = (
+    "zero_shot",
+    "single_city",
+    "mixed_cities",
+    "paper_table",
+    "few_shot",
+    "humob2024",
+    "giscup2025",
+    "decoding",
+    "expected_day_parts",
+)
 
 TEXT = """\
 schema: 1
