@@ -6,6 +6,7 @@ linear in the history and in the queries. extra_info has ms per trajectory.
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Grid
 from bench.evaluation.decoding import best_days
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.benchmark(timer=time.process_time)]  # one core's time, whoever else runs
 CTX = Context()
 Users = list[tuple[Trajectories, Queries]]
 
