@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines.statistics._kernel import Kernel, Votes, proximity, smoothed, winners
+from baselines.statistics._kernel import TUNED, Kernel, Votes, proximity, smoothed, winners
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
+from bench.adapters.origin import Tuned
 from bench.data.trajectories import Queries, Trajectories
 
 
@@ -29,6 +30,10 @@ class KernelVote(KnowsOffDays):
         smooth: bool = Field(True, description="let a vote count for cells nearby, by exp(-0.5 * distance in cells)")
 
     settings: Settings
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose the kernel."""
+        return (TUNED,)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the winner of the votes for every query."""
