@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.adapters.origin import Learning, Tuned
 from bench.records import record as records
 from bench.records.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score, Spent
 
@@ -24,6 +25,10 @@ UNITS = {
     "accuracy@v1": ("share", "higher"),
     "median_error@v1": ("km", "lower"),
 }
+
+
+FIRST_UID = 17600
+WEIGHTLESS = Learning()
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,17 @@ class Model:
     gpu: bool = False
     groups: bool = False
     passes: float | None = None  # forward passes a trajectory: a language model's
+    tuned: tuple[Tuned, ...] = ()
+    learning: Learning = WEIGHTLESS  # what a fit learned ...
+    kept: tuple[str, ...] = ()  # ... but of these trainings the start was kept
+    adapter: str | None = None  # none: the first word of the name
 
 
 def scores_of(model: Model, city: str, training: str, seed: int, users: int) -> dict[str, np.ndarray]:
     """Invent per-user scores: users differ much, models differ less, and they share the users' difficulty."""
     easy = np.random.default_rng(zlib.crc32(city.encode())).normal(0, 1, users)
-    own = np.random.default_rng(zlib.crc32(f"{model.name}{city}{training}{seed}".encode()))
+    who = f"{model.adapter}{city}start" if _is_start(model, training) else f"{model.name}{city}{training}{seed}"
+    own = np.random.default_rng(zlib.crc32(who.encode()))
     bleu = np.clip(model.bleu + 0.12 * easy + own.normal(0, model.noise, users), 0.001, 1)
     dtw = np.maximum(model.dtw * np.exp(-0.6 * easy + own.normal(0, 4 * model.noise, users) - 0.18), 0.3)
     ratio = (model.dtw_humob24 or model.dtw * 0.55) / model.dtw
@@ -69,6 +79,11 @@ def scores_of(model: Model, city: str, training: str, seed: int, users: int) -> 
     return found
 
 
+def _is_start(model: Model, training: str) -> bool:
+    untuned = model.learns_from == "nothing" and model.learning.start != "none"
+    return untuned or training in model.kept
+
+
 def make_record(
     model: Model,
     training: str,
@@ -77,6 +92,7 @@ def make_record(
     *,
     users: int = 60,
     synthetic: bool = True,
+    source: str = "humob:humob2024",
     train_users: int = 400,
 ) -> tuple[Record, dict[str, np.ndarray] | None]:
     """Invent one record and its scores (None unless it is done)."""
@@ -98,11 +114,12 @@ def make_record(
             protocol_version=1,
             scale="laptop",
             model=model.name,
-            adapter=model.name.split()[0],
+            adapter=model.adapter or model.name.split()[0],
             adapter_version=1,
             settings={},
             learns_from=model.learns_from,  # type: ignore[arg-type]
             seen=model.seen,
+            tuned=model.tuned,
             train_cities=tuple(training.split("+")),
             train_days=(0, 74),
             test_city=city,
@@ -111,7 +128,7 @@ def make_record(
             horizon=(60, 74),
         ),
         data=Data(
-            source="synthetic seed 1" if synthetic else "humob",
+            source="synthetic seed 1" if synthetic else source,
             synthetic=synthetic,
             train_users=train_users,
             validate_users=60,
@@ -151,6 +168,7 @@ def make_record(
         )
         if found
         else None,
+        learning=_learning(model, training) if found else None,
         facts=dict(model.facts),
         numerics={"precision": "float32"},
         files={"scores": f"scores/{identity}.parquet"} if found else {},
@@ -168,6 +186,14 @@ def make_record(
         ),
     )
     return record, found
+
+
+def _learning(model: Model, training: str) -> Learning:
+    """What the fit learned: nothing, where its start was kept."""
+    given = model.learning
+    if training in model.kept:
+        return given.begin().after(epochs=2, steps=10, kept_epoch=0)
+    return given
 
 
 def _spent(passes: float, users: int) -> Spent:
@@ -191,7 +217,7 @@ def write_case(run: Path, record: Record, scores: dict[str, np.ndarray] | None) 
     users = len(next(iter(scores.values())))
     columns: dict[str, Any] = {
         "city": [record.case.test_city] * users,
-        "uid": np.arange(users, dtype=np.int32) + 17000,
+        "uid": np.arange(users, dtype=np.int32) + FIRST_UID,
         "days": np.full(users, 15, np.int16),
         "points": np.full(users, 300, np.int32),
     }

@@ -33,13 +33,23 @@ from pydantic import Field
 from baselines._decoding import DecodeSettings
 from baselines.expected_day.choices import Choices
 from baselines.expected_day.weights import Part, Weights
+from baselines.statistics._kernel import TUNED
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from bench.adapters.adapter import Context, LearnsFrom, Needs
+from bench.adapters.origin import GENERATOR, LOOKED_AT, Learning, Tuned, choices_made
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.evaluation.decoding import Way, from_samples
 from bench.files import write_text
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "weights.json"
+SETTINGS = Tuned(
+    what="settings chosen on",
+    challenge="humob2024",
+    people=LOOKED_AT,
+    days=(45, 59),
+    about="weights of the decoding, ridge, share of transitions, numbers of samples and candidates",
+)
+RECIPE = choices_made("which votes, columns and ways of decoding there are")
 WEIGHTS, FACTS = "weights.json", "facts.json"
 
 
@@ -82,6 +92,14 @@ class ExpectedDay(KnowsOffDays):
             self.learns_from = self.settings.learn  # type: ignore[misc]
         self._weights: Weights | None = None
         self._points = 0
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose what: the settings and the recipe, and the people behind the shipped weights."""
+        return (TUNED, SETTINGS, RECIPE, GENERATOR) if self.settings.learn == "nothing" else (TUNED, SETTINGS, RECIPE)
+
+    def learning(self) -> Learning:
+        """Return the start: the fit is convex and has none; the shipped weights are of synthetic people."""
+        return Learning() if self._points else Learning(start="pretrained", pretrained_on="synthetic people")
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
         """Fit the weights; where no window fits into the known days, the shipped ones stay."""

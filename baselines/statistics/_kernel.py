@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from baselines.statistics._votes import Places
+from bench.adapters.origin import constants_tuned
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar
 
 WEEK = 7
 GAPS = (1, 2, 4, 8, 16)  # borders between classes of gaps, in half-hours
+TUNED = constants_tuned("the kernel's widths and factors")
 FAR = 1e-9  # least slot weight: points of other hours decide where the hour has none
 
 

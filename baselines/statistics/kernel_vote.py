@@ -8,10 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
-from baselines.statistics._kernel import Kernel, Votes, most_voted, proximity, smoothed, winners
+from baselines.statistics._kernel import TUNED, Kernel, Votes, most_voted, proximity, smoothed, winners
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
+from bench.adapters.origin import Tuned
 from bench.data.trajectories import Queries, Trajectories
 
 
@@ -33,6 +34,10 @@ class KernelVote(KnowsOffDays):
         choices: int = Field(30, ge=1, description="cells that may be drawn, those with the most smoothed votes")
 
     settings: Settings
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose the kernel."""
+        return (TUNED,)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the winner of the votes for every query."""

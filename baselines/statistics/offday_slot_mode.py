@@ -10,6 +10,7 @@ from pydantic import Field
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import ModeSettings, Places, Ties, most_frequent, slots_around
 from bench.adapters.adapter import Context
+from bench.adapters.origin import Tuned, choices_made
 from bench.data.trajectories import Queries, Trajectories
 
 
@@ -27,6 +28,10 @@ class OffdaySlotMode(KnowsOffDays):
         ties: Ties = Field("recent", description="which of equals: the first seen, the most recent, the more frequent")
 
     settings: Settings
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose scores were in sight when the ways back and the ties were chosen."""
+        return (choices_made("the way back where an hour has no history, and which of equal cells is taken"),)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the mode of (day type, slot) for every query."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bench.adapters import adapter
 from bench.adapters.adapter import Context, Needs, PerUser
+from bench.adapters.origin import Tuned, constants_tuned
 from bench.data.trajectories import Queries, Trajectories
 
 
@@ -27,6 +28,10 @@ class Svr(PerUser):
         points: int = Field(1500, ge=1, description="the most recent points of the history that are learned from")
 
     settings: Settings
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose the defaults."""
+        return (constants_tuned("C, epsilon, gamma and the number of points"),)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Fit both regressions and return their rounded values within the grid."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from baselines.statistics._votes import Places
 from bench.adapters import adapter
 from bench.adapters.adapter import Context, PerUser
+from bench.adapters.origin import Tuned, constants_tuned
 from bench.data.trajectories import Queries, Trajectories
 
 
@@ -29,6 +30,10 @@ class TimeKnn(PerUser):
         least_visits: int = Field(5, ge=1, description="cells with fewer visits are left out, if any has as many")
 
     settings: Settings
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose the defaults."""
+        return (constants_tuned("k"),)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the profile's cell at the slot of every query."""

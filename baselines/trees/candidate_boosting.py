@@ -10,9 +10,11 @@ from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
 from baselines._windows import windows
+from baselines.statistics._kernel import TUNED
 from baselines.trees._candidates import Candidates
 from baselines.trees._trees import Trees
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
+from bench.adapters.origin import Tuned, choices_made
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 
 
@@ -40,6 +42,10 @@ class CandidateBoosting(Adapter):
 
     settings: Settings
     _trees: Trees
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose the first kernel, and whose scores were in sight when the trees were set up."""
+        return (TUNED, choices_made("the number of trees, and how places are told apart where votes are equal"))
 
     def skip(self, split: Split) -> str | None:
         """Skip where the training days hold no history with a horizon after it."""

@@ -12,6 +12,7 @@ from baselines.statistics._kernel import proximity, smoothed, winners
 from baselines.statistics._votes import Places
 from bench.adapters import adapter
 from bench.adapters.adapter import Context, Needs, PerUser
+from bench.adapters.origin import Tuned, constants_tuned
 from bench.data.trajectories import Queries, Trajectories
 
 
@@ -33,6 +34,10 @@ class Forest(PerUser):
         tau: float = Field(60.0, gt=0, description="days after which a point's weight falls to 1/e")
 
     settings: Settings
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whose days chose the defaults."""
+        return (constants_tuned("the trees' number and leaves, and how fast points age"),)
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Fit the user's forest and return the place with the highest smoothed share."""

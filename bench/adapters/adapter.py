@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from bench.adapters.origin import Learning, Tuned
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid, Window
 
@@ -134,6 +135,14 @@ class Adapter(ABC):
     def seen(self) -> tuple[str, ...]:
         """Cities in the model's pretraining, before fit: the leak flag. May depend on the settings."""
         return ()
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """What of the model was chosen on whose data before any fit; nothing if its constants saw nobody."""
+        return ()
+
+    def learning(self) -> Learning:
+        """Where the weights began and which were kept, after fit or load; by default there are no weights."""
+        return Learning()
 
     def precision(self, device: str) -> str:
         """Return the number format that fit and predict compute in on this device; part of the fit's identity."""

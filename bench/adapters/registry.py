@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.adapters.adapter import Adapter
 
 PACKAGES = ("baselines", "baselines.statistics", "baselines.trees", "models")
+FLOOR = ("user_mode", "slot_mode", "kernel_vote")  # what every leaderboard shows beside its models
 ENTRY_POINTS = "mobility_bench.adapters"
 _extra: dict[str, str] = {}
 

@@ -74,15 +74,18 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str) -> N
     raise UserError(*faults)
 
 
-def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str]]:
-    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction."""
+def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str | None]]:
+    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction.
+
+    A single user has no interval: low and high are None.
+    """
     values = frame[list(metrics.MAIN)].to_numpy(float)
     low, high = bootstrap.interval(bootstrap.over_users(values, str(frame["city"].iloc[0])))
     return {
         name: {
             "mean": float(values[:, i].mean()),
-            "low": float(low[i]),
-            "high": float(high[i]),
+            "low": float(low[i]) if len(frame) > 1 else None,
+            "high": float(high[i]) if len(frame) > 1 else None,
             "median": float(np.median(values[:, i])),
             "unit": metrics.get(name).unit,
             "better": metrics.get(name).better,

@@ -21,6 +21,7 @@ def score_command(
 ) -> None:
     """Score a file against the truth and print the four main figures; raises UserError if the rows differ."""
     from bench.challenge.score import score_files, summary
+    from bench.evaluation import metrics
 
     frame = score_files(predictions, truth, days, users)
     if per_user is not None:
@@ -35,8 +36,12 @@ def score_command(
     table = Table("metric", "mean", "95 % interval", "median", "", title=f"{len(frame):,} users, days {days}")
     for name, score in scores.items():
         digits = 2 if score["unit"] == "km" else 4
-        mean, low, high, median = (f"{score[key]:.{digits}f}" for key in ("mean", "low", "high", "median"))
-        table.add_row(name, mean, f"{low} to {high}", median, f"{score['unit']} ({score['better']} is better)".strip())
+        mean, low, high, median = (
+            "" if score[key] is None else f"{score[key]:.{digits}f}" for key in ("mean", "low", "high", "median")
+        )
+        interval = f"{low} to {high}" if low else "none: one user"
+        direction = f"{score['unit']} ({score['better']} is better)".strip()
+        table.add_row(metrics.get(name).title, mean, interval, median, direction)
     Console().print(table)
 
 
@@ -65,6 +70,7 @@ def reproduce_command(name: str, folder: Path, url: str | None) -> int:
     """Score a published submission again and compare with the official figures; return 0 if they agree, else 1."""
     from bench.challenge.reproduce import reproduce
     from bench.cli.data_files import Bar
+    from bench.evaluation import metrics
 
     console = Console(highlight=False)
     with Bar(Console(stderr=True)) as bar:
@@ -73,9 +79,11 @@ def reproduce_command(name: str, folder: Path, url: str | None) -> int:
     for row in rows:
         digits = row.digits
         agrees = "yes" if row.agrees else "NO"
-        table.add_row(
-            row.city, f"{row.users:,}", row.metric, f"{row.measured:.{digits}f}", f"{row.published:.{digits}f}", agrees
+        name, figures = (
+            metrics.get(row.metric).title,
+            (f"{value:.{digits}f}" for value in (row.measured, row.published)),
         )
+        table.add_row(row.city, f"{row.users:,}", name, *figures, agrees)
     console.print(table)
     return 0 if all(row.agrees for row in rows) else 1
 

@@ -58,7 +58,7 @@ def _metrics() -> list[tuple[str, str]]:
     from bench.evaluation import metrics
 
     found = [metrics.get(name) for name in metrics.names()]
-    return [(m.name, f"{m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]
+    return [(m.name, f"{m.title}: {m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]
 
 
 def _sources() -> list[tuple[str, str]]:

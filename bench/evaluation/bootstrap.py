@@ -1,4 +1,4 @@
-"""Bootstrap over users and seeds: intervals, paired verdicts, and the difference that so many users can show.
+"""Bootstrap over users and seeds: intervals, win shares, and the difference that so many users can show.
 
 Everything is paired: all models of a city share one resampling of its users, so a difference of two columns of samples
 is a bootstrap of the difference. The random numbers hang on a name (a city, a model), never on who else is there.
@@ -16,7 +16,7 @@ import numpy as np
 RESAMPLES = 10_000
 LEVEL = 0.95
 _POWER_FACTOR = 1.96 + 0.84  # two-sided test at 5 %, seen in four repeats of five
-_SAME = 1e-12  # differences below this share of the scores' size are rounding, not evidence
+SAME = 1e-12  # differences below this share of the scores' size are rounding, not evidence
 _BLOCK = 4_000_000  # counts held at once, so that 3,000 users need no gigabytes
 
 
@@ -24,9 +24,12 @@ def over_users(scores: np.ndarray, name: str, resamples: int = RESAMPLES) -> np.
     """Return the mean of each column in each resampling of the rows.
 
     scores: (users, columns), NaN where a user has no score: it is left out of that column's mean. All columns share
-    one resampling, and so do calls with the same name and number of users. Returns (resamples, columns).
+    one resampling, and so do calls with the same name and number of users. Returns (resamples, columns); all NaN for
+    a single user, who says nothing of how users differ.
     """
     users, columns = scores.shape
+    if users < 2:
+        return np.full((resamples, columns), np.nan)
     rng = _rng("users", name, users)
     known = np.isfinite(scores)
     gaps = not known.all()
@@ -58,27 +61,10 @@ def over_seeds(samples: np.ndarray, name: str) -> np.ndarray:
 
 
 def interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % percentile interval of each column: (resamples, ...) -> low (...), high (...)."""
+    """Return the 95 % percentile interval of each column: (resamples, ...) -> low (...), high (...), NaN from NaN."""
     tail = 50 * (1 - LEVEL)
     low, high = np.percentile(samples, [tail, 100 - tail], axis=0)
     return low, high
-
-
-def beats(samples: np.ndarray) -> np.ndarray:
-    """Return a boolean matrix: [i, j] says that i is better than j beyond what the users' choice explains.
-
-    samples: (resamples, models), larger is better, resampled together. Better means that the 95 % interval of the
-    paired difference lies above zero; equal columns never beat one another.
-    """
-    rows = np.ascontiguousarray(samples.T)
-    noise = _SAME * float(np.abs(rows).max(initial=1.0))
-    wins = [np.count_nonzero(row - rows > noise, axis=1) for row in rows]
-    return np.array(wins).reshape(len(rows), len(rows)) >= (0.5 + LEVEL / 2) * rows.shape[1]
-
-
-def ranks(won: np.ndarray) -> np.ndarray:
-    """Return each model's rank: one more than the number of models that beat it; models may share a rank."""
-    return 1 + won.sum(axis=0)
 
 
 def detectable(samples: np.ndarray) -> np.ndarray:
@@ -104,11 +90,18 @@ def _widening(users: int) -> float:
     The "expanded percentile" of Hesterberg, What Teachers Should Know About the Bootstrap (2015), as a stretch of the
     samples; the quantile by its expansion in 1 / (n - 1). 1.10 for 20 users, 1.02 for 100.
     """
-    if users < 2:
-        return 1.0
     z, v = 1.959964, users - 1
-    student = z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-    return float(np.sqrt(users / v) * student / z)
+    return float(np.sqrt(users / v) * student(z, v) / z)
+
+
+def student(z: float, v: int) -> float:
+    """Return the quantile of Student's t with ``v`` degrees of freedom at a normal quantile ``z``.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5, to the third order.
+    """
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / v + second / v**2 + third / v**3
 
 
 def _rng(*name: str | int) -> np.random.Generator:

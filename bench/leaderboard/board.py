@@ -1,7 +1,7 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
-A rank is one more than the number of models that beat the row: the 95 % interval of the paired difference lies above
-zero (bench/bootstrap.py). Comparisons are not corrected for their number.
+A rank is one more than the number of models that are significantly better (bench/evaluation/significance.py: paired
+over users, Holm-corrected over all pairs of the table's ranked rows). Rows that are the same model are one row.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bench.evaluation import bootstrap
+from bench.evaluation import bootstrap, significance
+from bench.leaderboard.lineage import Lineage
+from bench.leaderboard.same import merged
 
 VERSION_PAIRS = (("geobleu@humob24", "dtw@humob24"), ("geobleu@giscup25", "dtw@fixed"))
+
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,16 @@ class Metric:
 class Figure:
     """One metric of one row: mean with its 95 % interval, median over users, share of users won from the reference.
 
-    rank: None where the row is not ranked; tied: some ranked row cannot be told from this one. misses_as_zero: the mean
-    with unanswered points counted as worst.
+    low, high: None where there is no interval (a single user). ranks: the first and last rank that the row may have,
+    None where it is not ranked. misses_as_zero: the mean with unanswered points counted as worst.
     """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     median: float
     wins: float | None = None
-    rank: int | None = None
-    tied: bool = False
+    ranks: significance.Ranks | None = None
     misses_as_zero: float | None = None
 
 
@@ -53,38 +56,49 @@ class Figure:
 class Row:
     """One model in one test city, or over cities.
 
-    training: its training cities, empty for a model that learns from nothing here; seen: cities of its pretraining.
-    groups: the main metric's mean by group of users. shape_without_places: the DTW versions by which it is among the
-    best while its GEO-BLEU is among the worst. samples: resampled means, paired with those of the board's other rows.
+    training: its training parts, empty for a model that learns from nothing here; lineage: what came of them.
+    asked_with: its adapter and the settings that only prediction looks at. floor: one of the models that every table
+    shows. groups: the main metric's mean by group of users. shape_without_places: the DTW versions by which it is among
+    the best while its GEO-BLEU is among the worst. beyond: metrics in which it is too good to be true. samples:
+    resampled means, paired with those of the board's other rows. towns: the row's part in each city, where it is a mean
+    over several.
     """
 
     model: str
     training: str
-    learns_from: str
-    seen: tuple[str, ...]
+    lineage: Lineage
+    asked_with: str
     users: int
     seeds: int
     figures: Mapping[str, Figure]
     unranked: str | None
     leaks: tuple[str, ...]
     coverage: float | None
+    floor: bool = False
     groups: Mapping[str, float] = field(default_factory=dict)
     shape_without_places: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
     samples: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    towns: Mapping[str, Row] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def key(self) -> Key:
+        """What no other row of a board has."""
+        return self.model, self.training
 
     @property
     def label(self) -> str:
-        """The model, and what it was trained on."""
-        return f"{self.model} ({self.training})" if self.training else self.model
+        """The model, and what it learned from or that it kept its start."""
+        return f"{self.model} ({self.lineage.short})" if self.lineage.short else self.model
 
-    def rank(self, metric: str) -> int | None:
-        """The row's rank by a metric, or None."""
-        return self.figures[metric].rank if metric in self.figures else None
+    def ranks(self, metric: str) -> significance.Ranks | None:
+        """The row's first and last rank by a metric, or None."""
+        return self.figures[metric].ranks if metric in self.figures else None
 
 
 @dataclass(frozen=True)
 class Detectable:
-    """The difference that the users of a board show in four repeats of five, over its pairs of ranked rows."""
+    """The smallest difference that a board's users show at 5 % with power 0.8, uncorrected, over its ranked pairs."""
 
     median: float
     smallest: float
@@ -95,19 +109,37 @@ class Detectable:
 class Board:
     """A table: one test city, or the mean over several.
 
-    rows: ranked ones first, best first. left_out: rows that lack cases, and which.
+    fewest: users of the city that has fewest; a single one allows no interval and no rank. rows: ranked ones first,
+    best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and which.
     """
 
     cities: tuple[str, ...]
     users: int
+    fewest: int
     rows: tuple[Row, ...]
+    won: Mapping[str, frozenset[tuple[Key, Key]]]
     detectable: Mapping[str, Detectable]
     left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def ranked(self) -> tuple[Row, ...]:
-        """The rows that take part in the ranking."""
-        return tuple(row for row in self.rows if row.unranked is None)
+        """The rows that take part in the ranking; none where there is a single user."""
+        return tuple(row for row in self.rows if row.unranked is None) if self.fewest > 1 else ()
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of rows are compared by a metric."""
+        return len(self.ranked) * (len(self.ranked) - 1) // 2
+
+    def standing(self, row: Row, other: Row, metric: str) -> int:
+        """+1 if row is significantly better than other, -1 if worse, 0 if they cannot be told apart."""
+        won = self.won.get(metric, frozenset())
+        return int((row.key, other.key) in won) - int((other.key, row.key) in won)
+
+    def best_floor(self, metric: Metric) -> Row | None:
+        """Return the best of the ranked rows that every table shows."""
+        floor = [row for row in self.ranked if row.floor and metric.name in row.figures]
+        return max(floor, key=lambda row: metric.sign * row.figures[metric.name].mean) if floor else None
 
 
 def make(
@@ -115,49 +147,53 @@ def make(
     rows: Sequence[Row],
     metrics: Mapping[str, Metric],
     main: str,
+    fewest: int,
     left_out: tuple[tuple[str, str], ...] = (),
 ) -> Board:
-    """Rank rows that rest on the same users by every metric, flag and order them."""
-    spread = {}
+    """Merge rows that are one model, rank those that rest on the same users by every metric, flag and order them."""
+    rows, spread, won = merged(rows), {}, {}
     for name, metric in metrics.items():
         able = [i for i, row in enumerate(rows) if _comparable(row, name)]
         if able:
             samples = metric.sign * np.stack([rows[i].samples[name] for i in able], axis=1)
-            rows = _with_ranks(rows, name, able, bootstrap.beats(samples))
+            better = significance.better(samples, fewest)
+            rows = _with_ranks(rows, name, able, better)
+            won[name] = frozenset((rows[able[i]].key, rows[able[j]].key) for i, j in np.argwhere(better))
             pairs = bootstrap.detectable(samples)
             if len(pairs := pairs[pairs > 0]):
                 spread[name] = Detectable(float(np.median(pairs)), float(pairs.min()), float(pairs.max()))
     flagged = shapes_without_places(rows, metrics)
-    rows = [replace(row, shape_without_places=flagged.get((row.model, row.training), ())) for row in rows]
+    rows = [replace(row, shape_without_places=flagged.get(row.key, ())) for row in rows]
 
-    def order(row: Row) -> tuple[bool, int, float, str, str]:
+    def order(row: Row) -> tuple[bool, float, str, str]:
         mean = metrics[main].sign * row.figures[main].mean if main in row.figures else -np.inf
-        return row.unranked is not None, row.rank(main) or 0, -mean, row.model, row.training
+        return row.unranked is not None, -mean, row.model, row.training
 
     users = max((row.users for row in rows), default=0)
-    return Board(cities, users, tuple(sorted(rows, key=order)), spread, left_out)
+    return Board(cities, users, fewest, tuple(sorted(rows, key=order)), won, spread, left_out)
 
 
 def difference(row: Row, other: Row, metric: str) -> tuple[float, float, float]:
-    """Return row minus other: the difference of the means and its paired 95 % interval."""
+    """Return row minus other: the difference of the means and its paired 95 % interval, not corrected."""
     low, high = bootstrap.interval(row.samples[metric] - other.samples[metric])
     return row.figures[metric].mean - other.figures[metric].mean, float(low), float(high)
 
 
-def shapes_without_places(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[tuple[str, str], tuple[str, ...]]:
+def shapes_without_places(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[Key, tuple[str, ...]]:
     """Find rows in the best third by DTW and the worst third by GEO-BLEU, where others beat them: shape, not places.
 
-    Returns (model, training) -> the DTW versions.
+    Returns row key -> the DTW versions.
     """
-    found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
+    found: dict[Key, tuple[str, ...]] = defaultdict(tuple)
     for bleu, dtw in VERSION_PAIRS:
-        able = [row for row in rows if row.rank(bleu) and row.rank(dtw)]
+        able = [row for row in rows if row.ranks(bleu) and row.ranks(dtw)]
         third = len(able) // 3
         by_dtw = sorted(able, key=lambda row: -metrics[dtw].sign * row.figures[dtw].mean)[:third]
         by_bleu = sorted(able, key=lambda row: metrics[bleu].sign * row.figures[bleu].mean)[:third]
         for row in by_dtw:
-            if row in by_bleu and row.rank(bleu) != 1:
-                found[row.model, row.training] += (dtw,)
+            ranks = row.ranks(bleu)
+            if row in by_bleu and ranks and ranks[0] != 1:
+                found[row.key] += (dtw,)
     return dict(found)
 
 
@@ -165,12 +201,11 @@ def _comparable(row: Row, metric: str) -> bool:
     return row.unranked is None and metric in row.samples and bool(np.isfinite(row.samples[metric]).all())
 
 
-def _with_ranks(rows: Sequence[Row], metric: str, able: Sequence[int], won: np.ndarray) -> list[Row]:
+def _with_ranks(rows: Sequence[Row], metric: str, able: Sequence[int], better: np.ndarray) -> list[Row]:
     """Return the rows with the ranks of those that are able written into their figures."""
     changed = list(rows)
-    level = ~won & ~won.T
-    for i, rank, others in zip(able, bootstrap.ranks(won), level.sum(axis=0) - 1, strict=True):
+    for i, ranks in zip(able, significance.rank_ranges(better), strict=True):
         figures = dict(rows[i].figures)
-        figures[metric] = replace(figures[metric], rank=int(rank), tied=bool(others))
+        figures[metric] = replace(figures[metric], ranks=ranks)
         changed[i] = replace(rows[i], figures=figures)
     return changed

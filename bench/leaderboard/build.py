@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.adapters.registry import FLOOR
 from bench.errors import UserError
 from bench.evaluation import bootstrap
+from bench.evaluation.metrics import limit_of
 from bench.leaderboard import board, panel
 from bench.leaderboard.board import Board, Figure, Metric, Row
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
+from bench.leaderboard.lineage import touched, training_of
 from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
 from bench.leaderboard.seeds import SeedRow, seed_rows
@@ -75,6 +79,7 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
     lines = panel.read_lines(records, folder)
     against = _reference(lines, metrics, main, reference)
     gaps = _gaps(records, named)
+    touching = {record.identity.cost: touched(record, line.uids) for line in lines for record in line.records}
     by_city: dict[str, list[Row]] = defaultdict(list)
     for line in lines:
         by_city[line.city].append(_row(line, metrics, against, lines))
@@ -83,11 +88,11 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         metrics=metrics,
         reference=against,
         overall=headline(by_city, gaps, metrics, main) if len(by_city) > 1 else None,
-        cities=tuple(board.make((city,), rows, metrics, main) for city, rows in by_city.items()),
+        cities=tuple(board.make((city,), rows, metrics, main, _fewest(rows)) for city, rows in by_city.items()),
         seeds=seed_rows(lines),
-        costs=cost_rows(records, named),
-        spent=spent_rows(records, named),
-        trainings=training_rows(records, named),
+        costs=cost_rows(records, named, touching),
+        spent=spent_rows(records, named, touching),
+        trainings=training_rows(records, named, touching),
         gaps=gaps,
         facts=gather(records),
     )
@@ -109,7 +114,7 @@ def _gaps(records: Iterable[Record], named: Mapping[str, str]) -> tuple[Gap, ...
 
     def key(record: Record) -> tuple[str, str, str, int]:
         case = record.case
-        return named[record.identity.cost], panel.training_of(record), case.test_city, case.seed
+        return named[record.identity.cost], training_of(record), case.test_city, case.seed
 
     done = {key(record) for record in records if record.status == "done"}
     missing = [record for record in records if record.status != "done" and key(record) not in done]
@@ -131,25 +136,49 @@ def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, 
     return max(sorted(full), key=lambda model: full[model]) if full else None
 
 
+def _fewest(rows: Sequence[Row]) -> int:
+    """Return how many users the ranked rows of a city rest on."""
+    return max((row.users for row in rows if row.unranked is None), default=0)
+
+
 def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines: Sequence[Line]) -> Row:
     """Turn a line into a row without ranks."""
     rivals = [] if line.model == reference else [other for other in lines if other.model == reference]
     rival = next((o for o in rivals if o.city == line.city and np.array_equal(o.uids, line.uids)), None)
     counts = [record.answers for record in line.records if record.answers]
+    figures = {name: _figure(line, metric, rival) for name, metric in metrics.items() if name in line.scores}
     return Row(
         model=line.model,
         training=line.training,
-        learns_from=line.learns_from,
-        seen=tuple(sorted({city for record in line.records for city in record.case.seen})),
+        lineage=line.lineage,
+        asked_with=_asked_with(line.records[0]),
         users=len(line.uids),
         seeds=len(line.records),
-        figures={name: _figure(line, metric, rival) for name, metric in metrics.items() if name in line.scores},
+        figures=figures,
         unranked=line.unranked(),
         leaks=line.leaks(),
         coverage=float(np.mean([count.coverage for count in counts])) if counts else None,
+        floor=line.records[0].case.adapter in FLOOR,
+        beyond=tuple(name for name, figure in figures.items() if _too_good(figure, metrics[name])),
         groups=mean_by_key([r.scores[r.main].groups for r in line.records if r.main in r.scores]),
         samples=line.samples,
     )
+
+
+def _asked_with(record: Record) -> str:
+    """Name the adapter and the settings that only prediction looks at: two starts asked alike may be one model."""
+    case = record.case
+    asked = {name: value for name, value in case.settings.items() if name in case.predicts_with}
+    return json.dumps([case.adapter, asked], sort_keys=True)
+
+
+def _too_good(figure: Figure, metric: Metric) -> bool:
+    """Whether the interval, or the mean of a single user, lies beyond what any logged or published model reaches."""
+    limit = limit_of(metric.name)
+    if limit is None:
+        return False
+    worst = figure.low if metric.better == "higher" else figure.high
+    return metric.sign * ((figure.mean if worst is None else worst) - limit) > 0
 
 
 def _figure(line: Line, metric: Metric, rival: Line | None) -> Figure:
@@ -159,4 +188,12 @@ def _figure(line: Line, metric: Metric, rival: Line | None) -> Figure:
     if rival is not None and name in rival.scores:
         wins = bootstrap.win_share(line.per_user[name], rival.per_user[name], metric.better)
     zero = line.mean(name + MISSES) if name + MISSES in line.scores else None
-    return Figure(line.mean(name), float(low), float(high), line.median(name), wins=wins, misses_as_zero=zero)
+    known = bool(np.isfinite(low))
+    return Figure(
+        mean=line.mean(name),
+        low=float(low) if known else None,
+        high=float(high) if known else None,
+        median=line.median(name),
+        wins=wins,
+        misses_as_zero=zero,
+    )

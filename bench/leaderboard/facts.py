@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.leaderboard.panel import training_of
+from bench.adapters.origin import Tuned
+from bench.leaderboard.lineage import Lineage, lineage_of, part_of, training_of
 from bench.records.record import Data, Record
 
 
@@ -16,14 +17,14 @@ from bench.records.record import Data, Record
 class CostRow:
     """The cost of one model and training on one piece of hardware, over its test cities and seeds.
 
-    fit_seconds: the mean over fits; latency: of one trajectory, the median over cases of the median, and the largest
+    part: what its fits learned from (lineage.part_of), so that fits that kept their start are one row. fit_seconds: the
+    mean over fits; latency: of one trajectory, the median over cases of the median, and the largest
     95th percentile; throughput: the median over cases; memory: the largest. alone: nothing else was running.
     """
 
     model: str
-    training: str
-    learns_from: str
-    seen: tuple[str, ...]
+    part: str
+    lineage: Lineage
     hardware: str
     fit_seconds: float | None
     latency_median_s: float | None
@@ -37,16 +38,15 @@ class CostRow:
 
 @dataclass(frozen=True)
 class TrainingRow:
-    """What one model learned from, how long, and how it answered."""
+    """What one model learned from, how long, which epoch and step were kept, and how it answered."""
 
     model: str
-    training: str
-    learns_from: str
+    part: str
+    lineage: Lineage
     train_users: str
     train_days: str
     epochs: str
-    start: str
-    seen: tuple[str, ...]
+    kept: str
     asked: int
     invalid: int
     missing: int
@@ -68,23 +68,24 @@ class Facts:
     code: tuple[str, ...]
 
 
-def cost_rows(records: Iterable[Record], named: Mapping[str, str]) -> tuple[CostRow, ...]:
-    """Gather the costs of done records by model, training and hardware."""
+def cost_rows(
+    records: Iterable[Record], named: Mapping[str, str], touching: Mapping[str, Sequence[Tuned]]
+) -> tuple[CostRow, ...]:
+    """Gather the costs of done records by model, what they learned from, and hardware."""
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.status == "done" and record.cost:
-            groups[named[record.identity.cost], training_of(record), hardware_of(record)].append(record)
-    return tuple(_cost_row(key, group) for key, group in sorted(groups.items()))
+            groups[named[record.identity.cost], part_of(record), hardware_of(record)].append(record)
+    return tuple(_cost_row(key, group, lineage_of(group, touching)) for key, group in sorted(groups.items()))
 
 
-def _cost_row(key: tuple[str, str, str], group: Sequence[Record]) -> CostRow:
+def _cost_row(key: tuple[str, str, str], group: Sequence[Record], lineage: Lineage) -> CostRow:
     costs = [record.cost for record in group if record.cost]
     fits = {record.identity.fit: record.cost.fit_seconds for record in group if record.cost}
     return CostRow(
         model=key[0],
-        training=key[1],
-        learns_from=group[0].case.learns_from,
-        seen=seen_by(group),
+        part=key[1],
+        lineage=lineage,
         hardware=key[2],
         fit_seconds=_over(fits.values(), np.mean),
         latency_median_s=_over((cost.latency_median_s for cost in costs), np.median),
@@ -97,27 +98,29 @@ def _cost_row(key: tuple[str, str, str], group: Sequence[Record]) -> CostRow:
     )
 
 
-def training_rows(records: Iterable[Record], named: Mapping[str, str]) -> tuple[TrainingRow, ...]:
-    """Gather what the done records say of learning and answering, by model and training."""
+def training_rows(
+    records: Iterable[Record], named: Mapping[str, str], touching: Mapping[str, Sequence[Tuned]]
+) -> tuple[TrainingRow, ...]:
+    """Gather what the done records say of learning and answering, by model and what they learned from."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.status == "done":
-            groups[named[record.identity.cost], training_of(record)].append(record)
-    return tuple(_training_row(key, group) for key, group in sorted(groups.items()))
+            groups[named[record.identity.cost], part_of(record)].append(record)
+    return tuple(_training_row(key, group, lineage_of(group, touching)) for key, group in sorted(groups.items()))
 
 
-def _training_row(key: tuple[str, str], group: Sequence[Record]) -> TrainingRow:
+def _training_row(key: tuple[str, str], group: Sequence[Record], lineage: Lineage) -> TrainingRow:
     learned = [record for record in group if training_of(record)]
     answers = [record.answers for record in group if record.answers]
     days = [record.case.train_days for record in learned if record.case.train_days]
+    fits = [record.learning for record in group if record.learning and record.learning.epochs is not None]
     return TrainingRow(
         *key,
-        learns_from=group[0].case.learns_from,
+        lineage=lineage,
         train_users=_several(record.data.train_users for record in learned if record.data),
         train_days=_several("{}-{}".format(*span) for span in days),
-        epochs=_several(record.facts["epochs"] for record in learned if "epochs" in record.facts),
-        start=_several(record.facts["init"] for record in group if "init" in record.facts),
-        seen=seen_by(group),
+        epochs=_several(fit.epochs for fit in fits),
+        kept=_several(f"{fit.kept_epoch} ({fit.kept_step:,})" for fit in fits),
         asked=sum(count.asked for count in answers),
         invalid=sum(count.invalid for count in answers),
         missing=sum(count.missing for count in answers),
@@ -142,11 +145,6 @@ def gather(records: Sequence[Record]) -> Facts:
         notes=_unique(note for _, part in data for note in part.notes),
         code=_unique(_code(record) for record in records),
     )
-
-
-def seen_by(group: Iterable[Record]) -> tuple[str, ...]:
-    """Name the cities in the pretraining of any of the records' models."""
-    return tuple(sorted({city for record in group for city in record.case.seen}))
 
 
 def hardware_of(record: Record) -> str:

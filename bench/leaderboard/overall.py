@@ -17,6 +17,7 @@ import numpy as np
 from bench.evaluation import bootstrap
 from bench.leaderboard import board
 from bench.leaderboard.board import Board, Figure, Metric, Row
+from bench.leaderboard.lineage import join
 
 Split = tuple[str, str]  # training, test city
 
@@ -40,6 +41,7 @@ def headline(
     have = {(row.model, row.training, city): row for city, rows in by_city.items() for row in rows}
     cities = tuple(by_city)
     rows, left_out = [], []
+    fewest = min(max((row.users for row in rows if row.unranked is None), default=0) for rows in by_city.values())
     for model, splits in _candidates(have, gaps, cities):
         training = " | ".join(sorted({training for training, _ in splits if training}))
         lacking = [_lack(model, split, gaps) for split in splits if (model, *split) not in have]
@@ -48,9 +50,10 @@ def headline(
             left_out.append((f"{model} ({training})" if training else model, "; ".join(lacking)))
             continue
         towns = [[have[model, t, city] for t, tested in splits if tested == city] for city in cities]
-        whole = mean_row([mean_row(parts, training) for parts in towns], training)
-        rows.append(replace(whole, users=sum(parts[0].users for parts in towns)))
-    return board.make(cities, rows, metrics, main, tuple(left_out))
+        alone = [mean_row(parts, training) for parts in towns]
+        users = sum(row.users for row in alone)
+        rows.append(replace(mean_row(alone, training), users=users, towns=dict(zip(cities, alone, strict=True))))
+    return board.make(cities, rows, metrics, main, fewest, tuple(left_out))
 
 
 def _candidates(
@@ -83,7 +86,7 @@ def mean_row(parts: Sequence[Row], training: str) -> Row:
     return replace(
         parts[0],
         training=training,
-        seen=tuple(sorted({city for row in parts for city in row.seen})),
+        lineage=join(row.lineage for row in parts),
         seeds=min(row.seeds for row in parts),
         figures={
             metric: _mean_figure([row.figures[metric] for row in parts], samples[metric])
@@ -93,6 +96,7 @@ def mean_row(parts: Sequence[Row], training: str) -> Row:
         unranked=next((row.unranked for row in parts if row.unranked), None),
         leaks=tuple(dict.fromkeys(leak for row in parts for leak in row.leaks)),
         coverage=float(np.mean(covered)) if covered else None,
+        beyond=tuple(dict.fromkeys(metric for row in parts for metric in row.beyond)),
         groups=mean_by_key([row.groups for row in parts]),
         samples=samples,
     )
@@ -106,10 +110,11 @@ def mean_by_key(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def _mean_figure(parts: Sequence[Figure], samples: np.ndarray) -> Figure:
     low, high = bootstrap.interval(samples)
+    known = bool(np.isfinite(low))
     return Figure(
         mean=float(np.mean([figure.mean for figure in parts])),
-        low=float(low),
-        high=float(high),
+        low=float(low) if known else None,
+        high=float(high) if known else None,
         median=float(np.mean([figure.median for figure in parts])),
         wins=_mean_or_none([figure.wins for figure in parts]),
         misses_as_zero=_mean_or_none([figure.misses_as_zero for figure in parts]),

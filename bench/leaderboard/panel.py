@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.evaluation import bootstrap
+from bench.leaderboard.lineage import Lineage, lineage_of, touched, training_of
 from bench.records.record import Record
 
 MISSES = "|misses_as_zero"
@@ -44,8 +45,13 @@ class Line:
 
     @property
     def learns_from(self) -> str:
-        """What the model learned from."""
+        """What the model learns from."""
         return self.records[0].case.learns_from
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What its fits learned from, and what of it was chosen on people who are test users here."""
+        return lineage_of(self.records, {record.identity.cost: touched(record, self.uids) for record in self.records})
 
     @cached_property
     def per_user(self) -> dict[str, np.ndarray]:
@@ -79,17 +85,11 @@ class Line:
     def leaks(self) -> tuple[str, ...]:
         """Say where the model may have met the test city before."""
         case = self.records[0].case
-        found = (
-            [f"{self.city} is among its training cities"] if self.training and self.city in case.train_cities else []
-        )
+        learned = self.training and not all(record.kept_start for record in self.records)
+        found = [f"{self.city} is among its training cities"] if learned and self.city in case.train_cities else []
         if self.city in case.seen:
             found.append(f"{self.city} is in its pretraining")
         return tuple(found)
-
-
-def training_of(record: Record) -> str:
-    """Name the training cities: ``B``, ``A+B``; empty for a model that learns from nothing."""
-    return "" if record.case.learns_from == "nothing" else "+".join(record.case.train_cities)
 
 
 def names(records: Sequence[Record]) -> dict[str, str]:

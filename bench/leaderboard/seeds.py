@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.leaderboard.facts import seen_by
+from bench.leaderboard.lineage import Lineage
 from bench.leaderboard.panel import Line
 
 
@@ -28,9 +28,7 @@ class SeedRow:
     """The spread of one model and training in one test city; metrics: by name."""
 
     model: str
-    training: str
-    learns_from: str
-    seen: tuple[str, ...]
+    lineage: Lineage
     city: str
     seeds: int
     metrics: Mapping[str, Spread]
@@ -41,9 +39,7 @@ def seed_rows(lines: Iterable[Line]) -> tuple[SeedRow, ...]:
     return tuple(
         SeedRow(
             model=line.model,
-            training=line.training,
-            learns_from=line.learns_from,
-            seen=seen_by(line.records),
+            lineage=line.lineage,
             city=line.city,
             seeds=len(line.records),
             metrics={metric: _spread(scores) for metric, scores in line.scores.items()},

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.adapters import usage
-from bench.leaderboard.facts import hardware_of, seen_by
-from bench.leaderboard.panel import training_of
+from bench.adapters.origin import Tuned
+from bench.leaderboard.facts import hardware_of
+from bench.leaderboard.lineage import Lineage, lineage_of, part_of
 from bench.records.record import Record, Spent
 
 
@@ -21,33 +22,35 @@ class SpentRow:
     """
 
     model: str
-    training: str
-    learns_from: str
-    seen: tuple[str, ...]
+    part: str
+    lineage: Lineage
     hardware: str
     alone: Mapping[str, float]
     batch: Mapping[str, float]
     answering: Mapping[str, float]
 
 
-def spent_rows(records: Iterable[Record], named: Mapping[str, str]) -> tuple[SpentRow, ...]:
+def spent_rows(
+    records: Iterable[Record], named: Mapping[str, str], touching: Mapping[str, Sequence[Tuned]]
+) -> tuple[SpentRow, ...]:
     """Gather what done records spent; models that say nothing of it have no row."""
     groups: dict[tuple[str, str, str], list[tuple[Record, Spent]]] = defaultdict(list)
     for record in records:
         if record.status == "done" and record.cost and record.cost.spent:
-            key = named[record.identity.cost], training_of(record), hardware_of(record)
+            key = named[record.identity.cost], part_of(record), hardware_of(record)
             groups[key].append((record, record.cost.spent))
-    return tuple(_row(key, group) for key, group in sorted(groups.items()))
+    return tuple(
+        _row(key, group, lineage_of((record for record, _ in group), touching)) for key, group in sorted(groups.items())
+    )
 
 
-def _row(key: tuple[str, str, str], group: Sequence[tuple[Record, Spent]]) -> SpentRow:
+def _row(key: tuple[str, str, str], group: Sequence[tuple[Record, Spent]], lineage: Lineage) -> SpentRow:
     """Answers that several records share (the same model measured twice) count once."""
     answered = {record.identity.answers: spent.answering for record, spent in group}
     return SpentRow(
         model=key[0],
-        training=key[1],
-        learns_from=group[0][0].case.learns_from,
-        seen=seen_by(record for record, _ in group),
+        part=key[1],
+        lineage=lineage,
         hardware=key[2],
         alone=usage.mean(spent.alone for _, spent in group),
         batch=usage.mean(spent.batch for _, spent in group),

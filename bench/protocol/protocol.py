@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import UserError, nearest
 from bench.protocol import sweep, yamlfile
 from bench.protocol.reader import Reader
-from bench.protocol.schema import DataSpec, Protocol
+from bench.protocol.schema import DataSpec, Protocol, with_floor
 from bench.protocol.yamlfile import Node, describe
 
 BASE = "default"  # the scale of a protocol as it stands
@@ -30,7 +30,9 @@ def load(
 
     scale: a name under ``scales`` whose parts replace those of the file; overrides: ``dotted.path=YAML value``, after
     the scale; data: a source instead of the file's (another kind of source drops ``data.options``); only: names of the
-    models to keep; add: adapters to run beside those of the file. Raises UserError with all faults, each with its line.
+    models to keep; add: adapters to run beside those of the file. The per-user statistics of the floor join the models,
+    unless the file says ``floor: false`` or ``only`` names what to run. Raises UserError with all faults, each with its
+    line.
     """
     chosen, faults = document(path, scale=scale, overrides=overrides, data=data, add=add)
     reader = Reader(chosen)
@@ -38,6 +40,8 @@ def load(
     faults = [*(f"{place}: {text}" for place, text in reader.faults), *faults]
     if protocol is None or faults:
         raise UserError(*dict.fromkeys(faults))
+    if protocol.floor and not only:
+        protocol = protocol.model_copy(update={"models": with_floor(protocol.models)})
     return protocol
 
 

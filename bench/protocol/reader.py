@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt, TypeAdapter, ValidationError
+from pydantic import Field, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from bench.adapters import registry
 from bench.errors import UserError, nearest
@@ -33,7 +33,7 @@ from bench.protocol.schema import (
 from bench.protocol.yamlfile import Node, describe
 
 REQUIRED = ("schema", "name", "version", "about", "data", "window", "splits", "users", "models", "metrics")
-OPTIONAL = ("sweep", "answers", "seeds", "limits", "scales", "study")  # bench/study/ reads the last
+OPTIONAL = ("floor", "sweep", "answers", "seeds", "limits", "scales", "study")  # bench/study/ reads the last
 
 
 class Reader:
@@ -89,6 +89,7 @@ class Reader:
             "about": self.section(Text, "about"),
             "metrics": self.section(MetricsSpec, "metrics"),
             "answers": self.section(AnswersSpec, "answers") if self.root.get("answers") else AnswersSpec(),
+            "floor": self.section(StrictBool, "floor") if self.root.get("floor") else True,
             "seeds": self.section(Seeds, "seeds") if self.root.get("seeds") else (0,),
             "limits": self.section(LimitsSpec, "limits") if self.root.get("limits") else LimitsSpec(),
         }

@@ -221,12 +221,19 @@ class Protocol(Part):
     splits: tuple[SplitSpec, ...]
     users: UsersSpec
     models: tuple[ModelSpec, ...]
+    floor: bool = True
     metrics: MetricsSpec
     answers: AnswersSpec
     seeds: tuple[int, ...]
     limits: LimitsSpec
     scale: str
     notes: tuple[str, ...] = Field((), description="what a reader should know before running it")
+
+
+def with_floor(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    """Return the models with the per-user statistics that every leaderboard shows, unless they use them already."""
+    lacking = [name for name in registry.FLOOR if name not in {word for m in models for word in (m.use, m.name)}]
+    return models + tuple(ModelSpec(use=name, name=name) for name in lacking)
 
 
 def field_names(model: Any, path: Iterable[str | int]) -> list[str]:

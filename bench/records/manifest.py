@@ -46,17 +46,18 @@ def read_run(folder: Path) -> RunContent:
         raise UserError(f"{folder}: there is no {MANIFEST} here; {hint}") from None
     except (OSError, ValidationError) as error:
         raise UserError(f"{path}: cannot be read ({_first_line(error)}); run the protocol again") from None
-    found, absent, faults = [], [], []
+    found, absent = [], []
+    unread: dict[str, list[Path]] = {}
     for case in dict.fromkeys(manifest.cases):
         file = folder / "records" / f"{case}.json"
         try:
             found.append(records.read(file))
         except FileNotFoundError:
             absent.append(case)
-        except (OSError, ValidationError) as error:
-            faults.append(f"{file}: no record can be read ({_first_line(error)}); delete it and run the protocol again")
-    if faults:
-        raise UserError(*faults)
+        except (OSError, ValueError) as error:
+            unread.setdefault(_first_line(error), []).append(file)
+    if unread:
+        raise UserError(*(_unreadable(files, why) for why, files in unread.items()))
     return RunContent(folder, manifest, tuple(found), tuple(absent))
 
 
@@ -72,6 +73,11 @@ def copy_run(content: RunContent, to: Path) -> bool:
     for name in dict.fromkeys(files):
         write_with(to / name, partial(_copy, content.folder / name))
     return True
+
+
+def _unreadable(files: list[Path], why: str) -> str:
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0]}{more}: no record can be read ({why}); run the protocol again, which makes such records anew"
 
 
 def _copy(source: Path, target: Path) -> None:

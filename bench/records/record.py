@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
+from bench.adapters.origin import Learning, Tuned
+
+SCHEMA = 2  # raise it, and schema_version below, when a field is added or means something else
 
 
 class Part(BaseModel):
@@ -37,6 +40,7 @@ class Case(Part):
     predicts_with: tuple[str, ...] = Field((), description="settings that no fit depends on")
     learns_from: Literal["nothing", "train users", "test histories"]
     seen: tuple[str, ...] = Field((), description="cities in the model's pretraining")
+    tuned: tuple[Tuned, ...] = Field((), description="what was chosen on whose data before any fit")
     train_cities: tuple[str, ...]
     train_days: tuple[int, int] | None
     test_city: str
@@ -63,8 +67,8 @@ class Score(Part):
     """One metric over the case's test users."""
 
     mean: float
-    low: float = Field(description="95 % bootstrap interval over users")
-    high: float
+    low: float | None = Field(description="95 % bootstrap interval over users; none of a single user")
+    high: float | None
     median: float
     misses_as_zero: float | None = Field(None, description="mean with users' unanswered points counted as worst")
     unit: str
@@ -136,7 +140,7 @@ class Provenance(Part):
 class Record(Part):
     """One case, done, failed or skipped."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     status: Literal["done", "failed", "skipped"]
     reason: str | None = Field(None, description="why it failed or was skipped; one line")
     identity: Identity
@@ -146,11 +150,17 @@ class Record(Part):
     scores: dict[str, Score] = {}
     answers: AnswerCounts | None = None
     cost: Cost | None = None
+    learning: Learning | None = Field(None, description="where the weights began, and which were kept")
     facts: dict[str, int | float | str] = {}
     numerics: dict[str, str] = Field({}, description="precision, determinism")
     files: dict[str, str] = Field({}, description="scores: path in the run's folder; answers: path in the store")
     machine: Machine
     provenance: Provenance
+
+    @property
+    def kept_start(self) -> bool:
+        """Whether a fit was asked for and its weights are those it began with."""
+        return self.learning is not None and self.learning.kept_start
 
     def unranked(self) -> str | None:
         """Return why a done case may not be ranked, or None."""
@@ -169,5 +179,8 @@ def write(record: Record, path: Path) -> None:
 
 
 def read(path: Path) -> Record:
-    """Read a record. Raises pydantic.ValidationError or OSError."""
-    return Record.model_validate_json(path.read_text(encoding="utf-8"))
+    """Read a record. Raises OSError, and ValueError where it is broken or of another schema."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(content, dict) and content.get("schema_version") != SCHEMA:
+        raise ValueError(f"it has schema {content.get('schema_version')}, this version reads {SCHEMA}")
+    return Record.model_validate(content)

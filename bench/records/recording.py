@@ -73,6 +73,7 @@ def _describe(
         predicts_with=tuple(sorted(adapter.settings.predicts_with)),
         learns_from=adapter.learns_from,
         seen=adapter.seen(),
+        tuned=adapter.tuned(),
         train_cities=tuple(train_cities) if learns else (),
         train_days=train_days if learns else None,
         test_city=test_city,

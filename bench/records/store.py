@@ -47,6 +47,11 @@ class Store:
         """JSON file of the cost."""
         return self.folder / "costs" / f"{cost_id}.json"
 
+    def measured(self, cost_id: str) -> bool:
+        """Whether a case's cost is there, with all that a record needs (an older version wrote less)."""
+        path = self.cost(cost_id)
+        return path.exists() and "learning" in read_json(path)
+
     def commit_fit(self, part: Path, fit_id: str) -> None:
         """Move a finished fit into place and drop its checkpoints."""
         target = self.fit(fit_id)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict
 
-from bench.leaderboard import Board, Leaderboard, Row
-from bench.report.tables import learned_from, plain
+from bench.leaderboard import Board, Leaderboard, Row, difference
+from bench.leaderboard.lineage import KEPT
+from bench.report.origins import learned_from
+from bench.report.tables import plain
 
 ALL = "all"
 WORK = "work"  # a trajectory, one at a time
-_FIGURE = ("mean", "low", "high", "median", "wins", "rank", "misses_as_zero")
+_FIGURE = ("mean", "low", "high", "median", "wins", "misses_as_zero")
+_OVER = ("over_floor", "over_floor_low", "over_floor_high", "over_floor_verdict")
+_RANKS = ("rank", "rank_last")
 _COST = (
     "fit_seconds",
     "latency_median_s",
@@ -26,8 +29,9 @@ _COST = (
 
 def render(found: Leaderboard) -> str:
     """Return the table as text; empty fields are unknown. Cost is over all test cities of a model and training."""
-    columns = ["test_city", "rank", "model", "learned_from", "users", "seeds", "coverage", "unranked", "leak", "shape"]
-    columns += [f"{metric}|{name}" for metric in found.metrics for name in _FIGURE] + list(_COST)
+    columns = ["test_city", "rank", "rank_last", "model", "learned_from", "users", "seeds", "coverage", "unranked"]
+    columns += ["leak", "shape", "too_good", "floor", *_OVER]
+    columns += [f"{metric}|{name}" for metric in found.metrics for name in (*_FIGURE, *_RANKS)] + list(_COST)
     columns += sorted({f"{WORK}|{name}" for row in found.spent for name in row.alone})
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -41,25 +45,39 @@ def render(found: Leaderboard) -> str:
 def _fields(found: Leaderboard, board: Board, row: Row) -> dict[str, object]:
     fields: dict[str, object] = {
         "test_city": board.cities[0] if len(board.cities) == 1 else ALL,
-        "rank": row.rank(found.main),
+        **dict(zip(_RANKS, row.ranks(found.main) or (None, None), strict=True)),
         "model": row.model,
-        "learned_from": learned_from(row),
+        "learned_from": learned_from(row.lineage),
         "users": row.users,
         "seeds": row.seeds,
         "coverage": row.coverage,
         "unranked": row.unranked,
         "leak": "; ".join(row.leaks),
         "shape": "; ".join(row.shape_without_places),
+        "too_good": "; ".join(row.beyond),
+        **_over_floor(found, board, row),
     }
     for metric, figure in row.figures.items():
         fields |= {f"{metric}|{name}": getattr(figure, name) for name in _FIGURE}
-    costs = [asdict(cost) for cost in found.costs if (cost.model, cost.training) == (row.model, row.training)]
+        fields |= {f"{metric}|{name}": rank for name, rank in zip(_RANKS, figure.ranks or (None, None), strict=True)}
+    part = KEPT if row.lineage.kept and not row.lineage.learned else row.training
+    costs = [cost for cost in found.costs if (cost.model, cost.part) == (row.model, part)]
     if len(costs) == 1:
-        fields |= {name: costs[0][name] for name in _COST}
-    works = [spent.alone for spent in found.spent if (spent.model, spent.training) == (row.model, row.training)]
+        fields |= {name: getattr(costs[0], name) for name in _COST}
+    works = [spent.alone for spent in found.spent if (spent.model, spent.part) == (row.model, part)]
     if len(works) == 1:
         fields |= {f"{WORK}|{name}": value for name, value in works[0].items()}
     return fields
+
+
+def _over_floor(found: Leaderboard, board: Board, row: Row) -> dict[str, object]:
+    """Return the paired difference to the best floor row in the main metric, as far as there is one."""
+    floor = board.best_floor(found.metrics[found.main])
+    if floor is None or row.key == floor.key or row.unranked or found.main not in row.samples:
+        return {}
+    verdict = {1: "better", 0: "level", -1: "worse"}[board.standing(row, floor, found.main)]
+    found_values = (*difference(row, floor, found.main), verdict)
+    return {"floor": floor.model, **dict(zip(_OVER, found_values, strict=True))}
 
 
 def _plain(value: object) -> object:

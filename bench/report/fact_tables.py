@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.leaderboard import CostRow, Leaderboard
 from bench.report import numbers
 from bench.report.numbers import NONE
+from bench.report.origins import start
 from bench.report.tables import NAMES, Table, make_table, name
 
 
@@ -40,18 +41,22 @@ def costs(found: Leaderboard) -> Table:
 
 def trainings(found: Leaderboard) -> Table:
     """What each model learned from, how long, and how it answered."""
-    columns = [*NAMES, ("train\nusers", True), ("days", True), ("epochs", True)]
-    columns += [("start", True), ("answered", True), ("invalid", True), ("missing", True)]
+    columns = [*NAMES, ("train\nusers", True), ("days", True), ("epochs", True), ("kept epoch\n(step)", True)]
+    columns += [("start", False), ("answered", True), ("invalid", True), ("missing", True)]
     rows = []
     for row in found.trainings:
         answered = (row.asked - row.filled) / row.asked if row.asked else None
-        learned = [row.train_users, row.train_days, row.epochs, row.start]
+        starts = "; or ".join(start(begun) for begun in row.lineage.starts)
+        learned = [row.train_users, row.train_days, row.epochs, row.kept, starts]
         rows.append(
             name(row)
             + [text or NONE for text in learned]
             + [numbers.share(answered), f"{row.invalid:,}", f"{row.missing:,}"]
         )
-    notes = ["Answered: share of queries that the model itself gave a cell for; the rest were filled and counted."]
+    notes = [
+        "Kept epoch: the one whose weights scored best on the validation users; 0 is the start.",
+        "Answered: share of queries that the model itself gave a cell for; the rest were filled and counted.",
+    ]
     return make_table("Learning and answering", columns, rows, notes)
 
 

@@ -1,108 +1,162 @@
-"""What the comparisons say in words: sentences computed from a board's paired samples, none written by hand."""
+"""What the comparisons say in words: sentences computed from a board's paired samples, none written by hand.
+
+What is said of several cities together is followed by what each city shows alone; a leak stays beside the model's name.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from bench.leaderboard import Board, Leaderboard, Metric, Row, difference
-from bench.report.numbers import amount, signed_span
+from bench.report import numbers
+from bench.report.score_table import over
+from bench.report.tables import Table, make_table
+
+MOST = 6  # names that a sentence lists
+WORDS = {1: "significantly better", 0: "no significant difference", -1: "significantly worse"}
 
 
-def findings(found: Leaderboard) -> tuple[str, ...]:
-    """Return the sentences for the headline, or for every city where there is no headline."""
-    boards = [found.overall] if found.overall and len(found.overall.ranked) > 1 else found.cities
-    return tuple(sentence for board in boards for sentence in _of_board(board, found))
+def findings(found: Leaderboard) -> list[tuple[Board, list[str]]]:
+    """Return the sentences for every board on which two models can be compared, the headline first."""
+    boards = [board for board in found.boards if len(board.ranked) > 1 and found.main in board.ranked[0].figures]
+    return [(board, list(_of_board(board, found.metrics[found.main]))) for board in boards]
 
 
-def _of_board(board: Board, found: Leaderboard) -> Iterable[str]:
-    if len(board.ranked) < 2 or found.main not in board.ranked[0].figures:
-        return
-    *others, last = board.cities
-    where = f"In {' and '.join([', '.join(others), last] if others else [last])} ({board.users} users)"
-    yield f"{where}: {_best(board, found.metrics[found.main])}"
-    for sentence in (
-        _does_learning_pay(board, found.metrics[found.main]),
-        *_version_changes(board, found),
-        *_shapes(board),
-        _kinds(board),
-    ):
-        if sentence:
-            yield f"{where}: {sentence}"
+def _of_board(board: Board, main: Metric) -> Iterator[str]:
+    yield _leader(board, main)
+    yield from _floor(board, main)
+    yield from _does_learning_pay(board, main)
+    for row in board.rows:
+        if row.shape_without_places:
+            names = " and ".join(map(numbers.title, row.shape_without_places))
+            yield f"{named(row)}: right shape, wrong places; among the best by {names}, among the worst by GEO-BLEU."
+        if row.beyond:
+            yield f"{named(row)}: too good to be true in {' and '.join(map(numbers.title, row.beyond))}."
+    given_up = [row.model for row in board.rows if row.lineage.rejected and not row.lineage.learned]
+    if given_up:
+        yield f"{', '.join(given_up)}: every fit was given up for its start, so nothing here says that it learned."
+    readers = [row.label for row in board.rows if row.lineage.histories]
+    if readers and len(readers) < len(board.rows):
+        yield f"{', '.join(readers)} learned from the test users' histories too; the others did not."
 
 
-def _best(board: Board, main: Metric) -> str:
-    """Say who leads, and who cannot be told from the leader."""
+def named(row: Row) -> str:
+    """Name a row, and where it may have met the test people before."""
+    return f"{row.label} (leak: {'; '.join(row.leaks)})" if row.leaks else row.label
+
+
+def _leader(board: Board, main: Metric) -> str:
+    """Say who leads, who cannot be told from the leader, and what of that a city alone does not show."""
     best, *rest = board.ranked
-    level = [row.label for row in rest if not _apart(best, row, main)]
-    mean = amount(best.figures[main.name].mean, main.unit)
-    tail = f"level with it by a paired comparison: {_listed(level)}" if level else "it beats every other ranked model"
-    return f"{best.label} has the best {main.name} ({mean}); {tail}."
+    beaten = [row for row in rest if board.standing(best, row, main.name)]
+    level = [row.label for row in rest if row not in beaten]
+    mean = numbers.amount(best.figures[main.name].mean, main.unit)
+    head = f"{named(best)} has the best {numbers.title(main.name)}: {mean}."
+    if not level:
+        whom = "the other model" if len(rest) == 1 else f"all {len(rest)} others"
+        tail = f"It is significantly better than {whom}."
+    else:
+        whom = beaten[0].label if len(beaten) == 1 else f"the other {len(beaten)}"
+        over_whom = f"; it is significantly better than {whom}" if beaten else ""
+        tail = f"It cannot be told apart from {_some(level)}{over_whom}."
+    return " ".join([head, tail, *_alone(best, beaten, main)])
 
 
-def _does_learning_pay(board: Board, main: Metric) -> str | None:
-    """Compare the best model that learned from others (pretraining counts) with the best that did not."""
-    learned = [row for row in board.ranked if row.training or row.seen]
-    plain = [row for row in board.ranked if not (row.training or row.seen)]
+def _some(names: Sequence[str]) -> str:
+    """List names; of many the first few."""
+    if len(names) <= MOST:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST - 1])} and {len(names) - MOST + 1} more"
+
+
+def _alone(best: Row, beaten: Sequence[Row], main: Metric) -> Iterator[str]:
+    """Say in which cities alone a lead over several cities is not clear."""
+    for city, mine in best.towns.items():
+        open_ = [row.label for row in beaten if not _clear(mine, row.towns[city], main)]
+        if open_:
+            yield f"In {city} alone the interval of the difference includes zero for {_some(open_)}."
+
+
+def _floor(board: Board, main: Metric) -> Iterator[str]:
+    """Say which models are better than the best floor row, and how many are not."""
+    floor = board.best_floor(main)
+    if floor is None:
+        return
+    others = [row for row in board.ranked if row.key != floor.key]
+    better = [row for row in others if board.standing(row, floor, main.name) > 0]
+    worse = sum(board.standing(row, floor, main.name) < 0 for row in others)
+    if better:
+        told = "; ".join(f"{named(row)} {_difference(row, floor, main)}" for row in better)
+        yield f"Significantly better than the best floor row, {floor.model}: {told}."
+    level = len(others) - len(better) - worse
+    yield (
+        f"{'Of the others' if better else f'No model is significantly better than the best floor row, {floor.model}'}: "
+        f"{level} cannot be told apart from it, {worse} {'is' if worse == 1 else 'are'} significantly worse."
+    )
+
+
+def _does_learning_pay(board: Board, main: Metric) -> Iterator[str]:
+    """Compare the best model that learned from other people (pretraining counts) with the best that did not."""
+    learned = [row for row in board.ranked if row.lineage.learned or row.lineage.seen]
+    plain = [row for row in board.ranked if not (row.lineage.fits or row.lineage.seen)]
     if not learned or not plain:
-        return None
+        return
     first, second = (max(rows, key=lambda row: main.sign * row.figures[main.name].mean) for rows in (learned, plain))
-    return f"the best that learned from others against the best that did not: {_verdict(first, second, main)}."
+    verdict = WORDS[board.standing(first, second, main.name)]
+    yield (
+        f"The best that learned from other people against the best that did not: {named(first)} minus {second.label} "
+        f"{_difference(first, second, main)}, {verdict}."
+    )
 
 
-def _version_changes(board: Board, found: Leaderboard) -> Iterable[str]:
-    """Say where two versions of one metric disagree about the leader and another model, one sentence a verdict."""
+def _difference(row: Row, other: Row, metric: Metric) -> str:
+    """Return a difference with its interval, then that of each city alone where there are several."""
+    whole = numbers.signed_span(*difference(row, other, metric.name), metric.unit)
+    towns = [
+        f"{city} {numbers.signed_span(*difference(mine, other.towns[city], metric.name), metric.unit)}"
+        for city, mine in row.towns.items()
+        if city in other.towns
+    ]
+    return f"{whole} ({', '.join(towns)})" if towns else whole
+
+
+def _clear(row: Row, other: Row, metric: Metric) -> bool:
+    """Does the interval of the difference leave zero out?"""
+    _, low, high = difference(row, other, metric.name)
+    return low > 0 or high < 0
+
+
+def disagreements(found: Leaderboard) -> list[tuple[Board, Table]]:
+    """Return a table where two versions of one metric disagree about the leader and another model, by board.
+
+    Of the headline alone, where there is one.
+    """
+    boards = [found.overall] if found.overall and len(found.overall.ranked) > 1 else list(found.cities)
+    tables = []
+    for board in boards:
+        if rows := list(_version_changes(board, found)):
+            title = f"Where two versions of a metric disagree about {board.ranked[0].label}"
+            columns = [("model", False), ("under", False), ("difference", True)]
+            columns += [("but under", False), ("difference", True)]
+            notes = ["▲ significantly better, ▼ significantly worse than it; no mark: they cannot be told apart."]
+            tables.append((board, make_table(title, columns, rows, notes)))
+    return tables
+
+
+def _version_changes(board: Board, found: Leaderboard) -> Iterable[list[str]]:
+    """Lay out each model whose standing against the leader differs between two versions of a metric."""
+    if len(board.ranked) < 2:
+        return
     best = board.ranked[0]
     families = defaultdict(list)
     for name in found.versions:
         if name in best.samples:
             families[name.partition("@")[0]].append(found.metrics[name])
-    for versions in families.values():
-        for old, new in pairwise(versions):
-            for row in board.ranked[1:]:
-                if old.name not in row.samples or new.name not in row.samples:
-                    continue
-                if _standing(row, best, old) != _standing(row, best, new):
-                    yield f"under {old.name}, {_verdict(row, best, old)}; under {new.name}, {_verdict(row, best, new)}."
-
-
-def _shapes(board: Board) -> Iterable[str]:
-    for row in board.rows:
-        if row.shape_without_places:
-            names = " and ".join(row.shape_without_places)
-            yield f"{row.label} is among the best by {names} and among the worst by GEO-BLEU: shape without places."
-
-
-def _kinds(board: Board) -> str | None:
-    """Say that models which saw the test users' histories while learning stand beside models that did not."""
-    groups: Mapping[str, list[str]] = defaultdict(list)
-    for row in board.rows:
-        groups[row.learns_from].append(row.label)
-    if "test histories" not in groups or len(groups) == 1:
-        return None
-    return f"{_listed(groups['test histories'])} learned from the test users' histories too; the others did not."
-
-
-def _standing(row: Row, other: Row, metric: Metric) -> int:
-    """+1 if row is better than other beyond chance, -1 if worse, 0 if level."""
-    _, low, high = difference(row, other, metric.name)
-    above = 1 if low > 0 else -1 if high < 0 else 0
-    return int(above * metric.sign)
-
-
-def _apart(row: Row, other: Row, metric: Metric) -> bool:
-    return _standing(row, other, metric) != 0
-
-
-def _verdict(row: Row, other: Row, metric: Metric) -> str:
-    """Put a paired comparison in words, with the difference and its interval."""
-    mean, low, high = difference(row, other, metric.name)
-    span = signed_span(mean, low, high, metric.unit)
-    standing = _standing(row, other, metric)
-    words = {1: "beats", -1: "is behind", 0: "is level with"}[standing]
-    return f"{row.label} {words} {other.label} ({span})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    for old, new in (pair for versions in families.values() for pair in pairwise(versions)):
+        for row in board.ranked[1:]:
+            if old.name not in row.samples or new.name not in row.samples:
+                continue
+            if board.standing(row, best, old.name) != board.standing(row, best, new.name):
+                yield [row.label, *(t for m in (old, new) for t in (numbers.title(m.name), over(board, row, best, m)))]

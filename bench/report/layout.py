@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bench.leaderboard import Board, Leaderboard
 from bench.records.manifest import RunContent
-from bench.report import fact_tables, spent_tables, tables
-from bench.report.findings import findings
+from bench.report import fact_tables, score_table, spent_tables, tables
+from bench.report.findings import disagreements, findings
 from bench.report.published import TITLE as OTHERS
 from bench.report.published import Published, reported
 from bench.report.tables import Table
@@ -30,7 +30,7 @@ class Report:
     title: str
     lines: tuple[str, ...]
     boards: tuple[Section, ...]
-    findings: Section
+    findings: tuple[Section, ...]
     facts: tuple[Section, ...]
 
 
@@ -53,18 +53,35 @@ def lay_out(content: RunContent, found: Leaderboard, published: Published) -> Re
         facts.append(Section(OTHERS, (), tuple(others)))
     elif found.facts.synthetic:
         facts.append(Section(OTHERS, ("Left out: they are of real cities, these are synthetic.",), ()))
-    said = findings(found) or ("No comparison can be made: fewer than two models are ranked.",)
     return Report(
         title=f"Leaderboard: {manifest.protocol}, version {manifest.version}{scale}",
         lines=tuple(lines),
         boards=tuple(_board(found, board) for board in found.boards),
-        findings=Section("What the comparisons say", said, ()),
+        findings=_findings(found),
         facts=tuple(facts),
     )
 
 
+def _findings(found: Leaderboard) -> tuple[Section, ...]:
+    """One section a board, with a table where versions of a metric disagree."""
+    apart = [(board.cities, table) for board, table in disagreements(found)]
+    said = [
+        Section(
+            f"Findings, {_lower(tables.where(board))}", tuple(lines), tuple(t for c, t in apart if c == board.cities)
+        )
+        for board, lines in findings(found)
+    ]
+    alone = any(board.fewest == 1 for board in found.boards)
+    why = "a city has one test user" if alone else "fewer than two models are ranked"
+    return tuple(said) or (Section("Findings", (f"No comparison can be made: {why}.",), ()),)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _board(found: Leaderboard, board: Board) -> Section:
-    parts = [tables.scores(found, board), tables.typical(found, board)]
+    parts = [score_table.scores(found, board), tables.typical(found, board)]
     if missed := tables.misses(found, board):
         parts.append(missed)
     more = (*tables.further(found, board), *tables.groups(found, board))

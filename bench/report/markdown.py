@@ -11,13 +11,13 @@ from bench.report.layout import Report, Section
 from bench.report.tables import Table, figure_parts, plain
 
 _SPECIAL = re.compile(r"[\\`*\[\]<|~&$]|(?<!\w)_|_(?!\w)|^[#>+-]")
-_INTERVAL = re.compile(r"\[[-+\d.–]+\]")
+_INTERVAL = re.compile(r"\[[-+\d., –]+\]")
 
 
 def render(report: Report) -> str:
     """Return the whole report; the same records give the same bytes."""
     parts = [f"# {escape(report.title)}", _list(report.lines)]
-    for section in (*report.boards[:1], report.findings, *report.facts, *report.boards[1:]):
+    for section in (*report.boards[:1], *report.findings, *report.facts, *report.boards[1:]):
         parts += _section(section)
     return "\n\n".join(part for part in parts if part) + "\n"
 

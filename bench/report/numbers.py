@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from bench.evaluation.metrics import title_of
+
 NONE = "–"
 
 
-_FAMILIES = {"geobleu": "GEO-BLEU", "dtw": "DTW"}
-
-
 def title(metric: str) -> str:
-    """Name a metric and its version for readers: ``GEO-BLEU humob24``; plain ``rhythm`` where there is one version."""
-    family, _, version = metric.partition("@")
-    name = _FAMILIES.get(family, family.replace("_", " "))
-    return f"{name} {version}" if family in _FAMILIES else name
+    """Name a metric for readers: ``GEO-BLEU (HuMob 2024)``."""
+    return title_of(metric)
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -32,13 +29,22 @@ def decimals(unit: str) -> int:
     return 1 if unit == "km" else 3
 
 
-def span(low: float, high: float, unit: str) -> str:
-    """Format an interval."""
-    return f"[{amount(low, unit)}–{amount(high, unit)}]"
+def span(low: float | None, high: float | None, unit: str) -> str:
+    """Format an interval; nothing where there is none."""
+    known = low is not None and high is not None and low == low
+    return f"[{amount(low, unit)}–{amount(high, unit)}]" if known else ""
+
+
+def ranks(found: tuple[int, int] | None) -> str:
+    """Format the ranks that a row may have: ``1``, ``2–3``; a dash where it is not ranked."""
+    if found is None:
+        return NONE
+    first, last = found
+    return f"{first}" if first == last else f"{first}–{last}"
 
 
 def signed_span(value: float, low: float, high: float, unit: str) -> str:
-    """Format a difference with its interval and unit: ``+2.1 [-4.3, 11.8] km``."""
+    """Format a difference with its interval and unit: ``+2.1 [-4.3, +11.8] km``."""
     places = decimals(unit)
     tail = f" {unit}" if unit == "km" else ""
     return f"{value:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]{tail}"

@@ -20,12 +20,15 @@ def tables(record: Record) -> Iterator[Table]:
             mean = f"{numbers.amount(score.mean, score.unit)} {numbers.span(score.low, score.high, score.unit)}"
             middle, zero = numbers.amount(score.median, score.unit), numbers.amount(score.misses_as_zero, score.unit)
             unit = f" ({score.unit})" if score.unit else ""
-            rows.append([f"{metric}{unit}{' *' if metric == record.main else ''}", mean, middle, zero, score.better])
+            title = f"{numbers.title(metric)}{unit}{' *' if metric == record.main else ''}"
+            rows.append([title, mean.strip(), middle, zero, score.better])
         yield make_table("Scores", columns, rows, ["*: the metric that ranks. In brackets the mean's 95 % interval."])
     if record.answers:
         yield _pairs("Answers", {k: v for k, v in record.answers.model_dump().items() if k != "coverage"})
     if record.cost:
         yield _pairs("Cost", _cost(record))
+    if record.learning:
+        yield _pairs("Learning", {key: value for key, value in record.learning if value is not None})
     if record.facts:
         yield _pairs("Facts", record.facts)
     machine = record.machine
@@ -46,6 +49,7 @@ def _case(record: Record) -> dict[str, object]:
         "training cities": ", ".join(case.train_cities),
         "training days": "{}-{}".format(*case.train_days) if case.train_days else None,
         "pretrained on": ", ".join(case.seen),
+        "tuned before": "; ".join(f"{t.what} {'+'.join(t.people)} (days {t.days[0]}-{t.days[1]})" for t in case.tuned),
         "test city": case.test_city,
         "seed": case.seed,
         "windows": "history {}-{}, horizon {}-{}".format(*case.history, *case.horizon),

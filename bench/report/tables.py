@@ -6,22 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.leaderboard import Board, Detectable, Figure, Leaderboard, Metric, Row
+from bench.leaderboard import Board, Figure, Leaderboard, Metric
+from bench.leaderboard.lineage import Lineage
 from bench.report import numbers
 from bench.report.numbers import NONE
+from bench.report.origins import learned_from
 
 
-class Learner(Protocol):
+class Named(Protocol):
     """What rows of all tables say of a model."""
 
     @property
     def model(self) -> str: ...  # noqa: D102
     @property
-    def training(self) -> str: ...  # noqa: D102
-    @property
-    def learns_from(self) -> str: ...  # noqa: D102
-    @property
-    def seen(self) -> tuple[str, ...]: ...  # noqa: D102
+    def lineage(self) -> Lineage: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,6 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-UNRANKED = "unranked"
 NAMES = (("model", False), ("learned from", False))
 
 
@@ -51,19 +48,9 @@ def make_table(
     return Table(title, heads, figures, tuple(tuple(row) for row in rows), tuple(notes))
 
 
-def name(row: Learner) -> list[str]:
+def name(row: Named) -> list[str]:
     """Return the two cells that name a row: the model, and what it learned from, so that kinds never mix in silence."""
-    return [row.model, learned_from(row)]
-
-
-def learned_from(row: Learner) -> str:
-    """Name training cities, test users' histories and pretraining; ``nothing`` if there is none of them."""
-    parts = [row.training] if row.training else []
-    if row.learns_from == "test histories":
-        parts.append("test histories")
-    if row.seen:
-        parts.append(f"pretraining on {'+'.join(row.seen)}")
-    return ", ".join(parts) or "nothing"
+    return [row.model, learned_from(row.lineage)]
 
 
 def figure_parts(cell: str) -> list[str]:
@@ -81,73 +68,14 @@ def where(board: Board) -> str:
     """Name the cities of a board, and how many users they are."""
     one = len(board.cities) == 1
     cities = f"City {board.cities[0]}" if one else f"Mean over cities {', '.join(board.cities)}"
-    return f"{cities}: {board.users} users"
+    return f"{cities}: {board.users} user{'s' if board.users != 1 else ''}"
 
 
 def heading(metric: Metric) -> str:
-    """Name a metric's version, direction and unit in a column head."""
+    """Name a metric, its direction and unit in a column head of two lines."""
     unit, arrow = " km" if metric.unit == "km" else "", "↑" if metric.better == "higher" else "↓"
-    first, _, rest = numbers.title(metric.name).partition(" ")
-    return f"{first}{unit}\n{rest} {arrow}" if rest else f"{first}{unit}\n{arrow}"
-
-
-def scores(found: Leaderboard, board: Board) -> Table:
-    """Ranks and the main figures with intervals."""
-    versions = [found.metrics[name] for name in found.versions]
-    columns = [("#", True), *NAMES]
-    columns += [(heading(metric), True) for metric in versions] + [("flags", False)]
-    rows = [
-        (
-            _rank(row.figures.get(found.main)),
-            *name(row),
-            *(_with_interval(row.figures.get(metric.name), metric) for metric in versions),
-            ", ".join(tag for tag, _ in flags(row) if tag != UNRANKED),
-        )
-        for row in board.rows
-    ]
-    return make_table(where(board), columns, rows, _score_notes(found, board))
-
-
-def flags(row: Row) -> list[tuple[str, str]]:
-    """Return what a reader must know of a row: (tag, sentence)."""
-    marks = []
-    if row.unranked:
-        marks.append((UNRANKED, row.unranked))
-    if row.leaks:
-        marks.append(("leak", "; ".join(row.leaks)))
-    if row.learns_from == "test histories":
-        marks.append(("hist", "learned from the test users' histories too"))
-    if row.shape_without_places:
-        names = " and ".join(numbers.title(metric) for metric in row.shape_without_places)
-        marks.append(("shape", f"among the best by {names} and the worst by GEO-BLEU: shape without places"))
-    return marks
-
-
-def _score_notes(found: Leaderboard, board: Board) -> list[str]:
-    main = found.metrics[found.main]
-    notes = [
-        f"Ranked by {numbers.title(main.name)}: one more than the number of rows that are better beyond chance (paired "
-        "bootstrap over users, 95 %); =: some row cannot be told from this one. In brackets the mean's 95 % interval."
-    ]
-    if board.detectable:
-        seen = [_detectable(found.metrics[m], board.detectable[m]) for m in found.versions if m in board.detectable]
-        notes.append(
-            f"What difference between two rows {board.users} users show in 4 repeats of 5, median over pairs (range): "
-            f"{', '.join(seen)}."
-        )
-    notes += [f"{tag}: {row.label}: {sentence}." for row in board.rows for tag, sentence in flags(row) if tag != "hist"]
-    if any(row.learns_from == "test histories" for row in board.rows):
-        notes.append("hist: learned from the test users' histories too; the other rows did not.")
-    if any(row.seeds > 1 for row in board.rows):
-        several = [f"{row.label} {row.seeds}" for row in board.rows if row.seeds > 1]
-        notes.append(f"Seeds, where several (intervals over users and seeds): {', '.join(several)}.")
-    notes += [f"Left out: {label}: {reason}." for label, reason in board.left_out]
-    return notes
-
-
-def _detectable(metric: Metric, spread: Detectable) -> str:
-    middle, low, high = (numbers.amount(v, metric.unit) for v in (spread.median, spread.smallest, spread.largest))
-    return f"{numbers.title(metric.name)} {middle}" + (f" ({low} to {high})" if low != high else "")
+    first, bracket, rest = numbers.title(metric.name).partition(" (")
+    return f"{first}{unit} {arrow}\n{bracket.strip()}{rest}" if rest else f"{first}{unit}\n{arrow}"
 
 
 def typical(found: Leaderboard, board: Board) -> Table:
@@ -241,18 +169,6 @@ def misses(found: Leaderboard, board: Board) -> Table | None:
         f"Filled by the fallback ({fallback}), then in brackets with every miss counted as the worst answer there is."
     )
     return make_table("Rows with unanswered queries", columns, cells, [note])
-
-
-def _rank(figure: Figure | None) -> str:
-    if figure is None or figure.rank is None:
-        return NONE
-    return f"{figure.rank}{'=' if figure.tied else ''}"
-
-
-def _with_interval(figure: Figure | None, metric: Metric) -> str:
-    if figure is None:
-        return NONE
-    return f"{numbers.amount(figure.mean, metric.unit)} {numbers.span(figure.low, figure.high, metric.unit)}"
 
 
 def _mean(figure: Figure | None, metric: Metric) -> str:

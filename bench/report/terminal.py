@@ -30,7 +30,8 @@ def show(report: Report, console: Console) -> None:
         _section(section, console)
     for headline in report.boards[:1]:
         _headline(headline, console)
-    _section(report.findings, console)
+    for said in report.findings:
+        _section(said, console)
     console.print(Rule(Text(report.title, style="bold"), align="left", style="dim"))
     _lines(report.lines, console)
 
@@ -66,14 +67,14 @@ def print_table(table: Table, console: Console, *, titled: bool = True) -> None:
 
 
 def one_name(table: Table) -> Table:
-    """Write what a model learned from in brackets behind its name; none for a model that learned from nothing."""
+    """Write what a model learned from behind its name; nothing for a model that learned from nothing."""
     if "learned from" not in table.heads:
         return table
     at = table.heads.index("learned from")
 
     def merge(cells: tuple[str, ...], head: bool = False) -> tuple[str, ...]:
-        text = cells[at - 1] if cells[at] == "nothing" else f"{cells[at - 1]} ({cells[at]})"
-        return (*cells[: at - 1], "model\n(learned from)" if head else text, *cells[at + 1 :])
+        text = cells[at - 1] if cells[at] == "nothing" else f"{cells[at - 1]}: {cells[at]}"
+        return (*cells[: at - 1], "model: learned from" if head else text, *cells[at + 1 :])
 
     rows = tuple(merge(row) for row in table.rows)
     figures = table.figures[:at] + table.figures[at + 1 :]
@@ -127,7 +128,7 @@ def _grid(table: Table, *, stacked: bool) -> RichTable:
         )
     for row in table.rows:
         ranked = table.heads[0] == "#"
-        style = "dim" if ranked and row[0] == NONE else "bold" if ranked and row[0] in ("1", "1=") else ""
+        style = "dim" if ranked and row[0] == NONE else "bold" if ranked and row[0].partition("–")[0] == "1" else ""
         cells = [
             _cell(text, stacked) if figure else Text(plain(text))
             for text, figure in zip(row, table.figures, strict=True)

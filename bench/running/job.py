@@ -72,7 +72,7 @@ def _part(case: Planned, folder: Path, store: Store, *, measure: bool) -> dict[s
         "history": str(paths["history"]),
         "queries": str(paths["queries"]),
         "answer": not store.answers(ids.answers).exists(),
-        "measure": measure and not store.cost(ids.cost).exists(),
+        "measure": measure and not store.measured(ids.cost),
     }
 
 

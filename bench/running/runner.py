@@ -120,7 +120,7 @@ class Runner:
         if record is not None and record.status == "done" and self._asks_the_same(record):
             self._warn_of_changed_source(record, case.adapter)
             return True
-        if self.store.answers(case.identity.answers).exists() and self.store.cost(case.identity.cost).exists():
+        if self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost):
             self._finish(case)
             return True
         return False

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.adapters.origin import Learning
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
 from bench.data.world import World
@@ -58,7 +59,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
     path = context.run.scores_path(ids.answers)
     write_with(path, lambda part: frame.to_parquet(part, index=False))
     cost = read_json(store.cost(ids.cost))
-    facts = cost.pop("facts")
+    facts, learning = cost.pop("facts"), Learning.model_validate(cost.pop("learning"))
     return Record(
         status="done",
         identity=ids,
@@ -68,6 +69,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         scores={name: summarise(frame, quarters, name) for name in wanted},
         answers=_counts(filled, protocol),
         cost=_cost(case, cost, context),
+        learning=learning,
         facts=facts,
         numerics={"precision": case.adapter.precision(context.where.device)},
         files={
@@ -93,10 +95,11 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
     metric = metrics.get(name)
     values = frame[name].to_numpy(dtype=float)
     low, high = bootstrap.interval(bootstrap.over_users(values[:, None], str(frame["city"].iloc[0])))
+    known = bool(np.isfinite(low[0]))
     return Score(
         mean=float(np.nanmean(values)),
-        low=float(low[0]),
-        high=float(high[0]),
+        low=float(low[0]) if known else None,
+        high=float(high[0]) if known else None,
         median=float(np.nanmedian(values)),
         misses_as_zero=float(frame[f"{name}{MISSES}"].mean()),
         unit=metric.unit,

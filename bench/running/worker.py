@@ -92,6 +92,7 @@ def _work(job: dict[str, Any], voice: Voice) -> None:
             measured = timing.measure(adapter, history, queries, context) if adapter.timed else {}
             facts = dict(adapter.facts())
             content = {**measured, **_peaks(adapter), "alone": job["alone"], "facts": facts}
+            content["learning"] = adapter.learning().model_dump(mode="json")
             write_json(store.cost(part["cost_id"]), content)
         voice.say("part", cost_id=part["cost_id"])
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, Needs, Split
+from bench.adapters.origin import GENERATOR, Learning, Tuned, constants_tuned
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_text
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from models.llama_mob.tuning.fit import Learned
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors")
+TINY_START = Learning(
+    start="pretrained",
+    hand_set="the first two layers, so that they copy cells of records at a near hour",
+    pretrained_on="synthetic people",
+)
 NOTES, ALL_WEIGHTS = "llama_mob.json", "weights.safetensors"
 
 
@@ -54,6 +60,12 @@ class LlamaMob(Adapter):
     def seen(self) -> tuple[str, ...]:
         """Return the cities that a published LoRA was tuned on; the bases have seen none of the harness's people."""
         return self.settings.trained_on
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Return whom the tiny base comes from; of other bases nothing is known but ``trained_on``."""
+        if self.settings.base != "tiny" or self.settings.weights == "random":
+            return ()
+        return (GENERATOR, constants_tuned("kernel_vote's constants, to which the start's layers were set by hand"))
 
     def precision(self, device: str) -> str:
         """Return bfloat16 on CUDA and float32 on CPU unless the settings say otherwise."""
@@ -125,6 +137,23 @@ class LlamaMob(Adapter):
     def facts(self) -> Mapping[str, int | float | str]:
         """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.loop``."""
         return self._facts
+
+    def learning(self) -> Learning:
+        """Return the base as the start, and the epoch that was kept."""
+        start, facts = self._start(), self._facts
+        if self.settings.tuning == "none" or "steps" not in facts:
+            return start
+        epochs = int(facts["epochs"])
+        return start.after(epochs=epochs, steps=int(facts["steps"]), kept_epoch=int(facts.get("best_epoch", epochs)))
+
+    def _start(self) -> Learning:
+        settings = self.settings
+        if settings.weights == "random":
+            return Learning(start="random")
+        if settings.base == "tiny":
+            return TINY_START
+        known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
+        return Learning(start="pretrained", pretrained_on=f"what the makers of {Path(settings.base).name} say{known}")
 
     def spent(self) -> Mapping[str, float]:
         """Return tokens, passes and seconds of the last call; where text was free, its faults."""

@@ -10,7 +10,9 @@ import pytest
 from mock_run import TYPICAL, Model, make_record, make_run, write_case
 
 from bench.errors import UserError
-from bench.leaderboard import Board, Leaderboard, Row, build
+from bench.leaderboard import Board, Leaderboard, Row, build, difference
+from bench.report import score_table
+from bench.report.findings import findings
 
 ONE_SPLIT = [("B", ("C", "D"))]
 THREE_SPLITS = [("B", ("C", "D")), ("C", ("B", "D")), ("D", ("B", "C"))]
@@ -49,26 +51,28 @@ def test_equal_models_share_a_rank_and_a_better_one_stands_above(tmp_path: Path)
             records.append(record)
     found = build(records, tmp_path)
     for board in found.boards:
-        assert [(r.model, r.rank(MAIN), r.figures[MAIN].tied) for r in board.rows] == [
-            ("twin a", 1, True),
-            ("twin b", 1, True),
-            ("worse", 3, False),
+        assert [(r.model, r.ranks(MAIN)) for r in board.rows] == [
+            ("twin a", (1, 2)),
+            ("twin b", (1, 2)),
+            ("worse", (3, 3)),
         ]
 
 
-def test_rank_is_one_more_than_those_that_beat_a_row_even_where_ties_are_not_transitive(tmp_path: Path) -> None:
+def test_rows_stand_by_their_mean_and_a_rank_counts_the_better_and_leaves_room_for_the_worse(tmp_path: Path) -> None:
     found = build(make_run(tmp_path, TYPICAL, ONE_SPLIT), tmp_path)
     for board in found.boards:
-        ranks = [r.rank(MAIN) for r in board.ranked]
-        assert ranks == sorted(ranks)
-        assert ranks[0] == 1
+        means = [r.figures[MAIN].mean for r in board.ranked]
+        assert means == sorted(means, reverse=True)
+        for r in board.ranked:
+            standings = [board.standing(r, other, MAIN) for other in board.ranked]
+            assert r.ranks(MAIN) == (1 + standings.count(-1), len(board.ranked) - standings.count(1))
 
 
 def test_dtw_ranks_the_other_way(tmp_path: Path) -> None:
     near, far = Model("near", 0.2, 20, noise=0.001), Model("far", 0.2, 60, noise=0.001)
     found = build(make_run(tmp_path, [near, far], ONE_SPLIT), tmp_path)
-    assert row(found.overall, "near").rank("dtw@fixed") == 1
-    assert row(found.overall, "far").rank("dtw@fixed") == 2
+    assert row(found.overall, "near").ranks("dtw@fixed") == (1, 1)
+    assert row(found.overall, "far").ranks("dtw@fixed") == (2, 2)
 
 
 def test_seeds_make_one_row_and_a_wider_interval(tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ def test_failed_and_skipped_cases_are_listed_and_keep_a_model_out_of_the_headlin
         "absent": "no score for C (skipped: needs CUDA); no score for D (skipped: needs CUDA)",
         "broken (B)": "no score for B -> D (failed: it broke)",
     }
-    assert row(city(found, "C"), "broken (B)").rank(MAIN) == 1
+    assert row(city(found, "C"), "broken (B)").ranks(MAIN) == (1, 1)
     assert {(gap.model, gap.city, gap.status) for gap in found.gaps} == {
         ("broken", "D", "failed"),
         ("absent", "C", "skipped"),
@@ -176,7 +180,7 @@ def test_rows_on_other_users_are_shown_and_not_ranked(tmp_path: Path) -> None:
     few = row(city(found, "C"), "few")
     assert few.unranked == "scored on other users than most models here"
     assert few.figures[MAIN].wins is None
-    assert row(found.overall, "few").rank(MAIN) is None
+    assert row(found.overall, "few").ranks(MAIN) is None
 
 
 @pytest.mark.parametrize(
@@ -192,8 +196,8 @@ def test_unranked_rows_are_shown_with_their_reason_and_move_nobodys_rank(
     best = Model("best", 0.6, 10, **change)  # type: ignore[arg-type]
     found = build(make_run(tmp_path, [SLOT, best], ONE_SPLIT), tmp_path)
     for board in found.boards:
-        assert [(r.model, r.rank(MAIN), r.unranked) for r in board.rows] == [
-            ("slot_mode", 1, None),
+        assert [(r.model, r.ranks(MAIN), r.unranked) for r in board.rows] == [
+            ("slot_mode", (1, 1), None),
             ("best", None, reason),
         ]
 
@@ -252,3 +256,58 @@ def test_costs_keep_hardware_apart_and_mark_what_was_not_alone(tmp_path: Path) -
     assert by_model["replay llama-3-8b"].parameters == 8_030_261_248
     assert not by_model["broken"].alone
     assert by_model["slot_mode"].fit_seconds is None
+
+
+def test_a_single_test_user_gets_no_interval_and_no_rank_and_one_line_says_why(tmp_path: Path) -> None:
+    found = build(make_run(tmp_path, TYPICAL[:4], ONE_SPLIT, users=1), tmp_path)
+    for board in found.boards:
+        assert {(r.figures[MAIN].low, r.figures[MAIN].high, r.ranks(MAIN)) for r in board.rows} == {(None, None, None)}
+        table = score_table.scores(found, board)
+        assert {r[0] for r in table.rows} == {"–"}
+        assert "[" not in "".join(cell for r in table.rows for cell in r)
+        assert len([note for note in table.notes if "One test user" in note]) == 1
+    assert findings(found) == []
+
+
+def test_one_city_with_a_single_user_takes_intervals_from_the_mean_over_cities_too(tmp_path: Path) -> None:
+    records = make_run(tmp_path, TYPICAL[:4], [("B", ("C",))], users=1)
+    records += make_run(tmp_path, TYPICAL[:4], [("B", ("D",))], users=40)
+    found = build(records, tmp_path)
+    assert found.overall is not None
+    assert {r.ranks(MAIN) for r in found.overall.rows} == {None}
+    assert {r.ranks(MAIN) is None for r in city(found, "D").rows} == {False}
+
+
+def test_every_row_stands_beside_the_best_of_the_floor(tmp_path: Path) -> None:
+    models = [SLOT, Model("user_mode", 0.2, 60), Model("kernel_vote", 0.29, 44), Model("mine", 0.27, 47)]
+    found = build(make_run(tmp_path, models, ONE_SPLIT), tmp_path)
+    for board in found.boards:
+        floor = board.best_floor(found.metrics[MAIN])
+        assert floor is not None
+        assert floor.model == "kernel_vote"
+        table = score_table.scores(found, board)
+        at = table.heads.index("vs kernel_vote\nGEO-BLEU (HuMob 2024)")
+        cells = {r[1]: r[at] for r in table.rows}
+        mean, low, high = difference(row(board, "mine"), floor, MAIN)
+        assert cells["mine"] == f"{mean:+.3f} ▼ [{low:+.3f}, {high:+.3f}]"
+        assert cells["kernel_vote"] == "–"
+
+
+def test_a_table_without_the_floor_says_so(tmp_path: Path) -> None:
+    found = build(make_run(tmp_path, [Model("mine", 0.27, 47), Model("other", 0.2, 50)], ONE_SPLIT), tmp_path)
+    notes = score_table.scores(found, found.boards[0]).notes
+    assert "No floor row is here: user_mode, slot_mode, kernel_vote did not run." in notes
+
+
+def test_scores_that_are_too_good_to_be_true_are_flagged_and_others_are_not(tmp_path: Path) -> None:
+    models = [SLOT, Model("best known", 0.362, 40), Model("copied", 0.9, 1)]
+    found = build(make_run(tmp_path, models, ONE_SPLIT), tmp_path)
+    for board in found.boards:
+        flagged = {r.model: [tag for tag, _ in score_table.flags(r)] for r in board.rows}
+        assert flagged == {"slot_mode": [], "best known": [], "copied": ["too good"]}
+
+
+def test_fifteen_equal_models_have_one_rank_between_them(tmp_path: Path) -> None:
+    models = [Model(f"twin {i}", 0.3, 40, noise=0.05) for i in range(15)]
+    found = build(make_run(tmp_path, models, [("B", ("C",))]), tmp_path)
+    assert {r.ranks(MAIN) for r in found.cities[0].rows} == {(1, 15)}

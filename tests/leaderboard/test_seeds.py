@@ -23,7 +23,7 @@ def test_the_spread_is_that_of_the_score_files(tmp_path: Path) -> None:
     (row,) = found.seeds
     files = [tmp_path / r.files["scores"] for r in records if r.case.model == "forest"]
     scores = np.array([pq.read_table(file)[MAIN].to_numpy() for file in files])
-    assert (row.model, row.training, row.city, row.seeds) == ("forest", "B", "C", 3)
+    assert (row.model, row.lineage.learned, row.city, row.seeds) == ("forest", ("B",), "C", 3)
     assert row.metrics[MAIN].between == pytest.approx(np.std(scores.mean(axis=1), ddof=1))
     within = np.mean([np.std(one, ddof=1) / np.sqrt(len(one)) for one in scores])
     assert row.metrics[MAIN].within == pytest.approx(within)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from bench.adapters import registry
 from bench.cli.app import app
 from bench.cli.check import counts
 from bench.data.world import Window
@@ -49,6 +50,7 @@ scales:
   full:
     users: {train: all, test: 30}
     seeds: [0, 1]
+floor: false
 """
 
 
@@ -74,6 +76,25 @@ def faults(file: Path, **given: object) -> list[str]:
     with pytest.raises(UserError) as caught:
         protocol.load(file, **given)  # type: ignore[arg-type]
     return [message.replace(f"{file.parent}/", "") for message in caught.value.messages]
+
+
+def test_the_floor_joins_every_protocol_that_does_not_name_it(file: Path) -> None:
+    def names(**given: object) -> list[str]:
+        return [model.name for model in protocol.load(file, **given).models]  # type: ignore[arg-type]
+
+    assert names() == ["user_mode", "The mode"]
+    changed(file, ("floor: false\n", ""))
+    assert names() == ["user_mode", "The mode", "kernel_vote"]
+    assert names(only=["The mode"]) == ["The mode"]
+    assert names(overrides=["floor=false"]) == ["user_mode", "The mode"]
+    changed(file, ("  - {use: slot_mode, name: The mode}", "  - {use: svr, name: slot_mode}"))
+    assert names() == ["user_mode", "slot_mode", "kernel_vote"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "protocols").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_protocol_shows_the_floor(path: Path) -> None:
+    used = {model.use for model in protocol.load(path, data="synthetic").models}
+    assert set(registry.FLOOR) <= used
 
 
 def test_reads_every_part(file: Path) -> None:

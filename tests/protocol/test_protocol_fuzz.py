@@ -32,6 +32,7 @@ WHOLE: dict[str, Any] = {
     "answers": {"fallback": "last_cell", "most_filled": 0.1},
     "seeds": [0],
     "limits": {"fit_seconds": 5},
+    "floor": False,
     "scales": {"full": {"users": {"train": "all"}, "data.seed": 4}},
 }
 words = st.sampled_from(

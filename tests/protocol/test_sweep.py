@@ -45,7 +45,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "  - {train: {cities: [B], days: [0, 9]}, test: [A], users: {test: 3}}\n"
         "users: {train: 50, test: 9}\n"
         "models: [user_mode, dial, {use: dial, name: Dial v2.5, settings: {rate: 0.5}}]\n"
-        "metrics: {main: dtw@fixed}\n"
+        "metrics: {main: dtw@fixed}\nfloor: false\n"
     )
     return path
 
@@ -117,20 +117,20 @@ def test_only_keeps_variants_by_any_of_their_names(file: Path) -> None:
 @pytest.mark.parametrize(
     ("sweep", "words"),
     [
-        ("{models.dail.rank: [1]}", "p.yaml:13: sweep.models.dail.rank: no such model; did you mean 'dial'?"),
-        ("{models.dial.rnak: [1]}", "p.yaml:13: models.dial.rnak: unknown key; did you mean 'rank'?"),
+        ("{models.dail.rank: [1]}", "p.yaml:14: sweep.models.dail.rank: no such model; did you mean 'dial'?"),
+        ("{models.dial.rnak: [1]}", "p.yaml:14: models.dial.rnak: unknown key; did you mean 'rank'?"),
         ("{models.dial: [1]}", "name the setting too, e.g. models.dial.SETTING"),
-        ("{models.dial.rank: [1, one]}", "p.yaml:13: models.dial.rank: should be a valid integer"),
+        ("{models.dial.rank: [1, one]}", "p.yaml:14: models.dial.rank: should be a valid integer"),
         ("{models.dial.rank: 4}", "sweep.models.dial.rank: a list of values is needed, not a number (4)"),
         ("{models.dial.rank: []}", "a list of values is needed, not a list"),
         ("{models.dial.rank: [4, 4]}", "sweep.models.dial.rank: a value stands twice; keep one"),
         ("{user.train: [4]}", "sweep.user.train: cannot be swept; did you mean 'users.train'?"),
-        ("{users.trian: [4]}", "p.yaml:13: users.trian: unknown key; did you mean 'train'?"),
+        ("{users.trian: [4]}", "p.yaml:14: users.trian: unknown key; did you mean 'train'?"),
         (
             "{window.history: [[0, 9], [0, 10]]}",
-            "p.yaml:13: window: the horizon [10, 12] must follow the history [0, 10]",
+            "p.yaml:14: window: the horizon [10, 12] must follow the history [0, 10]",
         ),
-        ("[models.dial.rank]", "p.yaml:13: sweep: a mapping of lists is needed, not a list"),
+        ("[models.dial.rank]", "p.yaml:14: sweep: a mapping of lists is needed, not a list"),
     ],
 )
 def test_faults_of_sweeps(file: Path, sweep: str, words: str) -> None:

@@ -39,6 +39,7 @@ metrics: {{main: geobleu@humob24, also: [dtw@humob24, geobleu@giscup25, dtw@fixe
 answers: {{fallback: last_cell, most_filled: 0.05}}
 seeds: [0]
 limits: {{fit_seconds: 60, predict_seconds: {limit}}}
+floor: false
 """
 HERE = Path(__file__).resolve().parents[1]
 PYTHONPATH = os.pathsep.join([str(HERE.parents[0]), str(HERE)])  # the packages before the rooms of the tests

@@ -16,6 +16,7 @@ from bench.data.world import Calendar, Grid, World
 from bench.errors import UserError
 from bench.evaluation import metrics
 from bench.evaluation.metrics import score_users
+from bench.report import published
 
 PERFECT = {name: 0.0 if metrics.get(name).better == "lower" else 1.0 for name in metrics.names()}
 VACUOUS = {"plausible_jumps@v1"}  # holds nothing against staying at one place, and says so
@@ -169,7 +170,22 @@ def test_every_metric_has_a_version_and_a_docstring_in_its_module() -> None:
         metric = metrics.get(name)
         assert name.count("@") == 1
         assert metric.better in ("higher", "lower")
-        assert metric.label
+        assert metric.title
         assert metric.about
     with pytest.raises(UserError, match="did you mean 'dtw@fixed'"):
         metrics.get("dtw@fix")
+
+
+def test_titles_differ_and_a_reader_never_sees_a_file_name() -> None:
+    titles = [metrics.get(name).title for name in metrics.names()]
+    assert len(set(titles)) == len(titles)
+    assert not any("@" in title for title in titles)
+    assert metrics.title_of("geobleu@humob24") == "GEO-BLEU (HuMob 2024)"
+    assert metrics.title_of("gone@v0") == "gone@v0"
+
+
+def test_no_published_score_is_too_good_to_be_true() -> None:
+    for table in published.read().tables:
+        for name, values in zip(table.metrics, zip(*table.scores.values(), strict=True), strict=True):
+            limit = metrics.limit_of(name)
+            assert limit is None or max(values) < 0.8 * limit

@@ -1,0 +1,62 @@
+"""Which of several models are better beyond chance, corrected for the number of pairs; and the ranks that follow.
+
+A pair is judged by how many half-widths of its 95 % interval (bench/evaluation/bootstrap.py) the difference lies above
+zero: above one without correction. With several pairs the bar is Holm's, "A simple sequentially rejective multiple test
+procedure" (Scandinavian Journal of Statistics 6, 1979): the clearest of k pairs must hold at 5 % / k, the next at
+5 % / (k - 1), and so on; then in at most one table of twenty any two models that are equal are told apart.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+
+from bench.evaluation.bootstrap import LEVEL, SAME, student
+
+Ranks = tuple[int, int]
+
+
+def better(samples: np.ndarray, users: int) -> np.ndarray:
+    """Return a boolean matrix: [i, j] says that model i is better than j, Holm-corrected over all pairs.
+
+    samples: resampled means (resamples, models), larger is better, resampled together; users: how many were resampled.
+    Equal columns are never better than one another.
+    """
+    strength = _strength(samples)
+    models = len(strength)
+    pairs = models * (models - 1) // 2
+    won = np.zeros((models, models), dtype=bool)
+    for made, at in enumerate(np.argsort(-strength, axis=None, kind="stable")[:pairs]):
+        i, j = divmod(int(at), models)
+        if strength[i, j] < bar(pairs - made, users):
+            break
+        won[i, j] = True
+    return won
+
+
+def bar(pairs: int, users: int) -> float:
+    """Return how many half-widths of its 95 % interval a difference needs at 5 % / pairs: 1 for one pair."""
+    quantile = NormalDist().inv_cdf
+    return student(quantile(1 - (1 - LEVEL) / (2 * pairs)), users - 1) / student(quantile(0.5 + LEVEL / 2), users - 1)
+
+
+def rank_ranges(won: np.ndarray) -> list[Ranks]:
+    """Return the ranks that each model may have: (1 + models better than it, models not worse than it)."""
+    above, below = won.sum(axis=0).tolist(), won.sum(axis=1).tolist()
+    return [(1 + by, len(won) - over) for by, over in zip(above, below, strict=True)]
+
+
+def _strength(samples: np.ndarray) -> np.ndarray:
+    """Return [i, j]: by how many half-widths of its interval the mean of i lies above that of j; 0 where below one."""
+    rows = np.ascontiguousarray(samples.T)
+    resamples = rows.shape[1]
+    noise = SAME * float(np.abs(rows).max(initial=1.0))
+    found = np.zeros((len(rows), len(rows)))
+    for i, row in enumerate(rows):
+        ahead = row - rows
+        clear = np.count_nonzero(ahead > noise, axis=1) >= (0.5 + LEVEL / 2) * resamples
+        for j in np.flatnonzero(clear):
+            mean, low = float(ahead[j].mean()), float(np.percentile(ahead[j], 50 * (1 - LEVEL)))
+            found[i, j] = max(1.0, mean / (mean - low)) if mean - low > noise else np.inf
+    return found
