@@ -152,9 +152,8 @@ def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Con
     same = soon & (row[1:] == row[:-1])
     stays = (np.bincount(row[:-1][same], minlength=n) + 1) / (np.bincount(row[:-1][soon], minlength=n) + 4)
     home = count.argmax()
-    first, last = np.full(n, last_day + 1), np.zeros(n, np.int64)
-    np.minimum.at(first, row, d)
-    np.maximum.at(last, row, d)
+    first, last = np.empty(n, np.int64), np.empty(n, np.int64)
+    first[row[::-1]], last[row] = d[::-1], d  # rows are in time order, and the last written stays
     off = np.bincount(row, weights=off_days(d, ctx.calendar), minlength=n) / count
     levels = [stays, np.hypot(places.x - places.x[home], places.y - places.y[home]), last_day - last, last - first]
     levels += [off, count / days, *(np.bincount(row, weights=gap, minlength=n) / count for gap in (before, after))]

@@ -30,7 +30,7 @@ _FLOOR = 0.1
 class Past(NamedTuple):
     """One user's places and transitions. Pairs: points that followed one another within four hours, by their slot."""
 
-    apart: np.ndarray  # distance in cells, (places, places) as the next two
+    apart: np.ndarray  # distance in cells, float32 (places, places) as the next two
     near: np.ndarray  # exp(-0.5 apart)
     far: np.ndarray  # log(1 + apart)
     information: np.ndarray  # (reaches, places, places): log of how much likelier c is after p, by pairs within reach
@@ -62,11 +62,12 @@ def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context)
     pairs = pairs[np.argsort(history.t[pairs + 1], kind="stable")]
     second, last_day = pairs + 1, int(history.d.max())
     steps = np.arange(slots) * HALF_HOURS / slots
-    apart = np.hypot(places.x[:, None] - places.x, places.y[:, None] - places.y)
+    x, y = places.x.astype(np.float32), places.y.astype(np.float32)
+    apart = np.hypot(x[:, None] - x, y[:, None] - y)
     return Past(
         apart,
-        np.exp(-0.5 * apart),
-        np.log1p(apart),
+        np.exp(np.float32(-0.5) * apart),
+        np.log(1 + apart),
         _information(row, gap, n),
         np.append(stays, np.zeros(n - len(stays))),
         int(np.bincount(row).argmax()),
@@ -81,12 +82,12 @@ def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context)
 
 def _information(row: np.ndarray, gap: np.ndarray, n: int) -> np.ndarray:
     """Return log P(c after p) - log P(c) from pairs within each reach, shrunk towards 0."""
-    share = np.maximum(np.bincount(row, minlength=n) / len(row), 1e-12)
-    out = np.empty((len(REACHES), n, n))
+    share = np.maximum(np.bincount(row, minlength=n) / len(row), 1e-12).astype(np.float32)
+    out = np.empty((len(REACHES), n, n), np.float32)
     for i, (reach, prior) in enumerate(zip(REACHES, _PRIORS, strict=True)):
         near = gap <= reach
-        counts = np.bincount(row[:-1][near] * n + row[1:][near], minlength=n * n).reshape(n, n)
-        out[i] = np.log((counts / share + prior) / (counts.sum(axis=1, keepdims=True) + prior))
+        counts = np.bincount(row[:-1][near] * n + row[1:][near], minlength=n * n).reshape(n, n).astype(np.float32)
+        out[i] = np.log((counts / share + np.float32(prior)) / (counts.sum(axis=1, keepdims=True) + np.float32(prior)))
     return out
 
 

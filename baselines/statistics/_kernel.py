@@ -50,26 +50,32 @@ class Votes:
 
     def all(self, queries: Queries, kernels: Sequence[Kernel], room: int = 0) -> np.ndarray:
         """Return the votes of several kernels, shape (queries, places, kernels + room): room is left at zero."""
-        slot, kind, apart = np.arange(self._slots), np.arange(2 * WEEK), np.arange(2 * len(GAPS) + 1)
-        near, alike = np.zeros((self._slots, len(kernels))), np.zeros((2 * WEEK, 2 * WEEK, len(kernels)))
-        weight, gap = np.zeros((len(self._age), len(kernels))), np.zeros((len(apart), len(kernels)))
-        for i, kernel in enumerate(kernels):
-            near[:, i] = np.maximum(np.exp(-(slot**2) / (2 * kernel.slot_width**2)), FAR)
-            alike[:, :, i] = np.where(kind[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0)
-            alike[:, :, i] *= np.where(kind[:, None] // WEEK == kind // WEEK, kernel.day_type, 1.0)
-            weight[:, i] = np.exp(-self._age / kernel.tau)
-            gap[:, i] = np.exp(-kernel.gap * apart)
+        near, alike, gap = _tables(tuple(kernels), self._slots)
+        weight = np.stack([np.exp(-self._age / kernel.tau) for kernel in kernels], axis=1)
         asked = (queries.t.astype(np.int64), day_kind(queries.d, self._calendar), gap_class(queries, self._slots))
         votes = np.zeros((len(queries), self._count, len(kernels) + room))
         _vote(len(kernels))(*asked, *self._rows, near, alike, weight, gap, votes)
         return votes
 
 
+@cache
+def _tables(kernels: tuple[Kernel, ...], slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return weights by slot distance, by both kinds of day and by how far gaps are apart; kernels come last."""
+    slot, kind, apart = np.arange(slots), np.arange(2 * WEEK), np.arange(2 * len(GAPS) + 1)
+    near = [np.maximum(np.exp(-(slot**2) / (2 * kernel.slot_width**2)), FAR) for kernel in kernels]
+    alike = [np.where(kind[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0) for kernel in kernels]
+    for table, kernel in zip(alike, kernels, strict=True):
+        table *= np.where(kind[:, None] // WEEK == kind // WEEK, kernel.day_type, 1.0)
+    gap = [np.exp(-kernel.gap * apart) for kernel in kernels]
+    return np.stack(near, axis=-1), np.stack(alike, axis=-1), np.stack(gap, axis=-1)
+
+
 def gaps(rows: Queries, slots: int) -> np.ndarray:
     """Return the slots since the row before and to the row after, a day at most and at both ends: int64 (2, rows)."""
     time = rows.d.astype(np.int64) * slots + rows.t
-    step = np.minimum(np.diff(time), slots)
-    return np.stack([np.concatenate([[slots], step]), np.concatenate([step, [slots]])])
+    out = np.full((2, len(time)), slots, np.int64)
+    out[0, 1:] = out[1, :-1] = np.minimum(time[1:] - time[:-1], slots)
+    return out
 
 
 def gap_class(rows: Queries, slots: int) -> np.ndarray:
