@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from baselines.lp_bert.data import batches, hide_days, pack, people, questions
-from baselines.lp_bert.decode import predict
+from baselines.lp_bert.data import Example, batches, hide_days, pack, people, questions
+from baselines.lp_bert.decode import best_cells, logits, predict
 from baselines.lp_bert.model import LPBert
 from baselines.lp_bert.store import load_state, peek, save_state
 from baselines.lp_bert.train import Trainer, cosine
@@ -46,6 +46,8 @@ class Task:
         settings, ctx = self.settings, self.ctx
         examples = questions(history, queries, self.cities)
         parts = []
+        if settings.decode != "axis":
+            return self._decoded(model.to(ctx.device), examples, queries)
         chosen = predict(
             model.to(ctx.device),
             examples,
@@ -60,6 +62,13 @@ class Task:
             ctx.progress("users", i + 1, len(examples))
             parts.append(cells)
         return np.concatenate(parts)
+
+    def _decoded(self, model: LPBert, examples: list[Example], queries: Queries) -> np.ndarray:
+        """Return what :meth:`answer` does, user by user decoded as the settings say."""
+        settings, ctx = self.settings, self.ctx
+        found = logits(model, examples, settings.predict_batch, self.precision, ctx.grid)
+        users = zip(queries.users, found, strict=True)
+        return np.concatenate([best_cells(x, y, queries.of(user), settings.decoding(), ctx) for user, (x, y) in users])
 
 
 class Fit:
