@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from baselines._decoding import DecodeSettings
 from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.adapters.origin import GENERATOR, Learning, Tuned
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories
 from bench.errors import UserError
+from bench.evaluation.decoding import Version
 from bench.files import write_text
 
 if TYPE_CHECKING:
@@ -126,6 +128,12 @@ class LpBertSettings(adapter.Settings):
     penalty_on: Literal["logit", "probability"] = Field(
         "logit", description="what the factor multiplies; logit is the public code's rule, and raises negative scores"
     )
+    decode: Literal["axis", "slot", "proximity", "expected_geobleu", "sample"] = Field(
+        "axis",
+        description="axis: x and y apart with the penalty, as published; the others take both as independent and "
+        "decode cells or days, without a penalty",
+    )
+    score: Version = Field("humob24", description="the GEO-BLEU that expected_geobleu aims at")
     predict_batch: int = Field(16, ge=1, description="users predicted at a time; more needs more memory")
     max_seconds: float | None = Field(
         None, gt=0, description="training stops after this long; the answers then depend on the machine; none: no limit"
@@ -135,6 +143,10 @@ class LpBertSettings(adapter.Settings):
     @classmethod
     def _fill_preset(cls, given: Any) -> Any:
         return {**PUBLISHED, **given} if isinstance(given, dict) and given.get("preset") == "published" else given
+
+    def decoding(self) -> DecodeSettings:
+        """Return how cells and days are decoded where ``decode`` is not ``axis``."""
+        return DecodeSettings.model_validate({"decode": self.decode, "score": self.score})
 
     def passes(self) -> int:
         """Return the epochs, with the default of the chosen start."""

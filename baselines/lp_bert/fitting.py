@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.lp_bert.data import Example, hide_days, hide_once, pack, people, questions
-from baselines.lp_bert.decode import predict
+from baselines.lp_bert.decode import best_cells, logits, predict
 from baselines.lp_bert.loss import loss_of
 from baselines.lp_bert.model import LPBert
 from bench.adapters.adapter import Context
@@ -50,6 +50,8 @@ class Setup:
         settings, ctx = self.settings, self.ctx
         examples = questions(history, queries, self.cities)
         parts = []
+        if settings.decode != "axis":
+            return self._decoded(model.to(ctx.device), examples, queries)
         chosen = predict(
             model.to(ctx.device),
             examples,
@@ -64,6 +66,13 @@ class Setup:
             ctx.progress("users", i + 1, len(examples))
             parts.append(cells)
         return np.concatenate(parts)
+
+    def _decoded(self, model: LPBert, examples: list[Example], queries: Queries) -> np.ndarray:
+        """Return what :meth:`answer` does, user by user decoded as the settings say."""
+        settings, ctx = self.settings, self.ctx
+        found = logits(model, examples, settings.predict_batch, self.precision, ctx.grid)
+        users = zip(queries.users, found, strict=True)
+        return np.concatenate([best_cells(x, y, queries.of(user), settings.decoding(), ctx) for user, (x, y) in users])
 
 
 class Fitting(Task[list[Example]]):

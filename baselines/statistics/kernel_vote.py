@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from baselines.statistics._kernel import TUNED, Kernel, Votes, proximity, smoothed, winners
+from baselines._decoding import DecodeSettings, choose
+from baselines.statistics._kernel import TUNED, Kernel, Votes, most_voted, proximity, smoothed, winners
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
@@ -16,18 +17,21 @@ from bench.data.trajectories import Queries, Trajectories
 
 
 class KernelVote(KnowsOffDays):
-    """Answer with the cell whose neighbourhood has the most votes: the one of highest expected GEO-BLEU proximity."""
+    """Answer with the cell whose neighbourhood has the most votes: the one of highest expected GEO-BLEU proximity.
+
+    Other ways to decode take each cell's share of a query's votes for its probability.
+    """
 
     name: ClassVar[str] = "kernel_vote"
 
-    class Settings(OffDaySettings):
+    class Settings(DecodeSettings, OffDaySettings):
         """The kernel. The defaults were tuned on days 45-59 of city B (HuMob 2024)."""
 
         slot_width: float = Field(0.7, gt=0, description="standard deviation of the slot kernel, in slots")
         weekday: float = Field(2.0, gt=0, description="factor for points on the same day of the week")
         day_type: float = Field(10.0, gt=0, description="factor for off-days among off-days, working days among those")
         tau: float = Field(30.0, gt=0, description="days after which a point's weight falls to 1/e")
-        smooth: bool = Field(True, description="let a vote count for cells nearby, by exp(-0.5 * distance in cells)")
+        choices: int = Field(30, ge=1, description="cells that may be drawn, those with the most smoothed votes")
 
     settings: Settings
 
@@ -41,6 +45,10 @@ class KernelVote(KnowsOffDays):
         setting = self.settings
         kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
         votes = Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
-        if setting.smooth:
-            votes = smoothed(votes, proximity(places))
-        return places.at(winners(votes))
+        if setting.decode == "slot":
+            return places.at(winners(votes))
+        near = proximity(places)
+        if setting.decode == "proximity":
+            return places.at(winners(smoothed(votes, near)))
+        chosen = most_voted(votes, near, setting.choices)
+        return choose(np.take_along_axis(votes, chosen, axis=1), *places.at(chosen), queries, setting, ctx)

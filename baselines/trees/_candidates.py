@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.statistics._kernel import Kernel, Votes, proximity, smoothed, smoothed_at
+from baselines.statistics._kernel import Kernel, Votes, most_voted, proximity, smoothed, smoothed_at
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
@@ -42,6 +42,11 @@ class Candidates:
         return self.features[:, :, NAMES.index("smooth_0")]
 
     @property
+    def shares(self) -> np.ndarray:
+        """Shares of the votes themselves: how likely each candidate is as far as votes know it."""
+        return self.features[:, :, NAMES.index("votes_0")]
+
+    @property
     def rows(self) -> np.ndarray:
         """Features of all candidates, shape (queries * k, len(NAMES))."""
         return self.features.reshape(-1, self.features.shape[2])
@@ -52,10 +57,11 @@ class Candidates:
         places = Places.of(history)
         near = proximity(places)
         votes = Votes(history, places, ctx.calendar, ctx.grid.slots)
-        raw = [_shares(votes(queries, kernel)) for kernel in KERNELS]
-        chosen = np.argsort(-np.round(smoothed(raw[0], near), 9), axis=1, kind="stable")[:, :most]
-        by_query = [np.take_along_axis(shares, chosen, axis=1) for shares in raw]
-        by_query += [smoothed_at(chosen, shares, near) for shares in raw]
+        raw = votes.all(queries, KERNELS)
+        raw /= raw.sum(axis=1, keepdims=True)
+        chosen = most_voted(raw[:, :, 0], near, most)
+        by_query = [*np.take_along_axis(raw, chosen[:, :, None], axis=1).transpose(2, 0, 1)]
+        by_query += [smoothed_at(chosen, raw[:, :, i], near) for i in range(len(KERNELS))]
         main = by_query[len(KERNELS)]
         by_query += [main / main[:, :1], np.broadcast_to(np.arange(chosen.shape[1]), chosen.shape)]
         by_place = [column[chosen] for column in _of_places(history, places, near)]
@@ -64,11 +70,6 @@ class Candidates:
         ]
         features = np.stack([*by_query, *by_place, *alone], axis=2).astype(np.float32)
         return cls(places.x[chosen], places.y[chosen], features)
-
-
-def _shares(votes: np.ndarray) -> np.ndarray:
-    """Make each query's votes sum to one."""
-    return votes / votes.sum(axis=1, keepdims=True)
 
 
 def _of_places(history: Trajectories, places: Places, near: np.ndarray) -> list[np.ndarray]:

@@ -8,16 +8,14 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from baselines._decoding import DecodeSettings, choose
+from baselines._windows import windows
 from baselines.statistics._kernel import TUNED
 from baselines.trees._candidates import Candidates
 from baselines.trees._trees import Trees
-from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
 from bench.adapters.origin import Tuned, choices_made
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
-from bench.data.world import Window
-
-Span = tuple[int, int]
 
 
 class CandidateBoosting(Adapter):
@@ -31,7 +29,7 @@ class CandidateBoosting(Adapter):
     learns_from: ClassVar[LearnsFrom] = "train users"
     needs: ClassVar[Needs] = Needs(packages=("sklearn", "threadpoolctl"))
 
-    class Settings(adapter.Settings):
+    class Settings(DecodeSettings):
         """What is ranked, what is learned from, and the trees."""
 
         candidates: int = Field(20, ge=2, description="cells ranked for each query, those with the most kernel votes")
@@ -51,7 +49,7 @@ class CandidateBoosting(Adapter):
 
     def skip(self, split: Split) -> str | None:
         """Skip where the training days hold no history with a horizon after it."""
-        if _windows(split.train, split.window, self.settings.windows):
+        if windows(split.train, split.window, self.settings.windows):
             return None
         return f"the training days are too few for a horizon of {split.window.horizon_days} days after a history"
 
@@ -96,23 +94,29 @@ class CandidateBoosting(Adapter):
         return {"parameters": len(self._trees.value), "trees": len(self._trees.roots)}
 
     def _best(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
-        """Answer one user's queries with the candidates that rank first."""
+        """Answer one user's queries with the candidates that rank first.
+
+        Where shares are wanted, a candidate's share of the votes is scaled as the trees scale its expected proximity.
+        """
         found = Candidates.of(history, queries, self.settings.candidates, ctx)
         rank = found.votes + self._trees.predict(found.rows).reshape(found.x.shape)
+        if self.settings.decode != "proximity":
+            shares = found.shares * np.maximum(rank, 1e-6) / found.votes
+            return Answers.of(*choose(shares, found.x, found.y, queries, self.settings, ctx))
         best = rank.argmax(axis=1)[:, None]
         return Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
 
     def _examples(self, train: Trajectories, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return features and targets of drawn queries, all candidates of each."""
-        windows = _windows(train, ctx.window, self.settings.windows)
-        asked = sum(int(((train.d >= first) & (train.d <= last)).sum()) for _past, (first, last) in windows)
+        cut = windows(train, ctx.window, self.settings.windows)
+        asked = sum(int(((train.d >= first) & (train.d <= last)).sum()) for _past, (first, last) in cut)
         share = min(1.0, self.settings.rows / (asked * self.settings.candidates))
         features, targets = [], []
         for i, user in enumerate(train.users):
             ctx.check_time()
             ctx.progress("candidates", i, len(train.users))
             rows = train.of(user)
-            for past, horizon in windows:
+            for past, horizon in cut:
                 history, truth = rows.days(*past), rows.days(*horizon)
                 truth = truth.take(ctx.rng("queries", *user, horizon[0]).random(len(truth)) < share)
                 if len(history) and len(truth):
@@ -121,22 +125,3 @@ class CandidateBoosting(Adapter):
                     features.append(found.rows)
                     targets.append((np.exp(-0.5 * apart) - found.votes).ravel())
         return np.concatenate(features), np.concatenate(targets)
-
-
-def _windows(train: Trajectories, window: Window, most: int) -> list[tuple[Span, Span]]:
-    """Cut (history, horizon) pairs as long as the window's, from the last training day backwards.
-
-    Histories begin on the first training day at the earliest; they have at least half of the window's days.
-    """
-    found: list[tuple[Span, Span]] = []
-    if not len(train):
-        return found
-    first, last = int(train.d.min()), int(train.d.max())
-    while len(found) < most:
-        begin = last - window.horizon_days + 1
-        start = max(first, begin - window.history_days)
-        if begin - start < max(1, window.history_days // 2):
-            break
-        found.append(((start, begin - 1), (begin, last)))
-        last = begin - 1
-    return found

@@ -32,6 +32,7 @@ def _small_llama(folder: Path) -> dict[str, Any]:
 # Settings that make an adapter small enough for a test, or that it cannot do without; the others run on defaults.
 SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "replay": _replayed,
+    "consensus": lambda folder: {"answers": {"R": [_replayed(folder)["answers"]] * 3}},
     "candidate_boosting": {"trees": 10, "rows": 5000},
     "llama_mob": _small_llama,
     "llama_mob_parallel": _small_llama,
@@ -40,6 +41,11 @@ SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "bigram, drawn": {"use": "bigram", "top_p": 0.7},
     "kernel_vote, off-days found": {"use": "kernel_vote", "off_days": "data"},
+    "kernel_vote, days drawn": {"use": "kernel_vote", "decode": "expected_geobleu", "samples": 8},
+    "candidate_boosting, days drawn": {"use": "candidate_boosting", "decode": "expected_geobleu", "samples": 8},
+    "expected_day, histories": {"use": "expected_day", "learn": "test histories", "score": "giscup25"},
+    "expected_day, as shipped": {"use": "expected_day", "learn": "nothing", "transitions": 0.0, "decode": "proximity"},
+    "expected_day, off-days found": {"use": "expected_day", "learn": "nothing", "off_days": "data"},
     "offday_slot_mode, off-days found": {"use": "offday_slot_mode", "off_days": "data"},
 }
 

@@ -13,7 +13,16 @@ from bench.adapters.small_world import SmallWorld
 from bench.data.trajectories import OK, Queries, Trajectories
 from bench.data.world import Grid, Window
 
-OWN_CELLS = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote", "bigram", "tt_knn")
+OWN_CELLS = (
+    "user_mode",
+    "slot_mode",
+    "weekday_slot_mode",
+    "offday_slot_mode",
+    "kernel_vote",
+    "bigram",
+    "tt_knn",
+    "expected_day",
+)
 GRIDS = st.builds(Grid, width=st.integers(1, 300), height=st.integers(1, 300), slots=st.sampled_from([1, 24, 48, 144]))
 
 

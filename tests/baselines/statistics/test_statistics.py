@@ -95,7 +95,7 @@ def test_kernel_vote_prefers_a_neighbourhood_to_a_lone_cell() -> None:
     rows = [(16, 10, HOME), (23, 10, HOME), (30, 10, SHOP), (37, 10, PARK), (44, 10, SHOP), (51, 10, PARK)]
     everywhere_alike = {"tau": 1e12, "weekday": 1.0, "day_type": 1.0}
     rows.append((58, 10, HOME))
-    assert ask("kernel_vote", rows, (60, 10), smooth=False, **everywhere_alike) == [HOME]
+    assert ask("kernel_vote", rows, (60, 10), decode="slot", **everywhere_alike) == [HOME]
     assert ask("kernel_vote", rows, (60, 10), **everywhere_alike) == [SHOP]
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from baselines._windows import windows
 from baselines.trees._candidates import NAMES, Candidates
 from baselines.trees._trees import Trees
-from baselines.trees.candidate_boosting import _windows
 from bench.adapters import registry
 from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld, people
@@ -46,9 +46,9 @@ def days(first: int, last: int) -> Trajectories:
 
 
 def test_windows_are_cut_from_the_last_day_backwards() -> None:
-    found = _windows(days(0, 74), Window((0, 59), (60, 74)), 3)
+    found = windows(days(0, 74), Window((0, 59), (60, 74)), 3)
     assert found == [((0, 59), (60, 74)), ((0, 44), (45, 59)), ((0, 29), (30, 44))]
-    assert _windows(days(39, 62), Window((39, 59), (60, 62)), 2) == [((39, 59), (60, 62)), ((39, 56), (57, 59))]
+    assert windows(days(39, 62), Window((39, 59), (60, 62)), 2) == [((39, 59), (60, 62)), ((39, 56), (57, 59))]
 
 
 def test_without_room_for_a_horizon_the_case_is_skipped_with_the_reason() -> None:
@@ -68,7 +68,7 @@ def test_every_window_lies_within_the_training_days(first: int, length: int, pas
         d=np.array([first, first + length]),
     )
     window = Window((100 - past, 99), (100, 99 + horizon))
-    for (start, end), (begin, last) in _windows(train, window, 5):
+    for (start, end), (begin, last) in windows(train, window, 5):
         assert first <= start <= end < begin <= last <= first + length
         assert end + 1 == begin
         assert last - begin + 1 == horizon

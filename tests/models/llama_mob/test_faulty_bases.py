@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import weights_folders as made
-from small_world import SmallWorld
 
+from bench.adapters.small_world import SmallWorld
 from bench.cli import app
 from bench.data.world import Window
 from models.llama_mob import LlamaMob

@@ -1,0 +1,171 @@
+"""What the unary logit sees: each query's candidate places, and their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from baselines.statistics._kernel import Kernel, Votes, gaps, most_voted, off_days, proximity, smoothed
+from baselines.statistics._votes import Places
+from baselines.trees._candidates import KERNELS
+from bench.adapters.adapter import Context
+from bench.data.trajectories import Queries, Trajectories
+
+HALF_HOURS = 48  # a day: kernels and gaps are in half-hours, whatever the slots
+VOTES = (
+    *KERNELS,
+    Kernel(1.0, 2.0, 10.0, 30.0, gap=0.5),
+    Kernel(3.0, 1.5, 5.0, 30.0, gap=1.0),
+    Kernel(1.5, 1.0, 5.0, 4.0),
+    Kernel(100.0, 1.0, 2.0, 20.0, gap=0.7),
+)
+OCCUPANCY = 3  # votes of whole days for where the user was just before and after the slot
+KINDS = len(VOTES) + OCCUPANCY
+FLOOR = 0.002  # added to every share before its logarithm
+
+SHARES = ("share", "share_near", "share_of_days", "share_last_7", "share_last_15")
+LEVELS = ("stays", "from_home", "since_last", "span", "off_share", "a_day", "gap_before", "gap_after")
+LOGS = (*(f"votes_{i}" for i in range(KINDS)), *(f"near_{i}" for i in range(KINDS)), *SHARES)
+CROSSED = (  # (column, query's quantity): products
+    ("votes_0", "soon_before"),
+    *((level, soon) for level in ("gap_before", "gap_after") for soon in ("soon_before", "soon_after")),
+    *((share, what) for what in ("ahead", "off") for share in ("votes_0", "votes_1", "votes_3", "votes_8", "share")),
+    *((share, "evidence") for share in ("votes_0", "votes_1", "share")),
+    *((share, "entropy") for share in ("votes_0", "votes_1")),
+)
+UNARY = (*LOGS, *LEVELS, *(f"{column} x {what}" for column, what in CROSSED))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Candidates of each query of one user, best voted first.
+
+    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); near: float64 (places, places), their
+    proximity; stays: float64 (places,), how often a point soon followed by another is followed at the same place.
+    """
+
+    places: Places
+    index: np.ndarray
+    columns: np.ndarray
+    near: np.ndarray
+    stays: np.ndarray
+
+    @classmethod
+    def of(cls, history: Trajectories, queries: Queries, most: int, ctx: Context) -> Choices:
+        """Take for each query of one user the ``most`` places with the most smoothed votes, and describe them."""
+        places = Places.of(history)
+        near = proximity(places)
+        votes = _all_votes(history, queries, places, ctx)
+        chosen = most_voted(votes[:, :, 0], near, most)
+        total = votes.sum(axis=1).astype(np.float32)
+        votes = votes.astype(np.float32)
+        shares = np.concatenate(
+            [votes[np.arange(len(chosen))[:, None], chosen], near.astype(np.float32)[chosen] @ votes], axis=2
+        )
+        shares /= np.maximum(np.tile(total, 2), np.finfo(np.float32).tiny)[:, None]
+        per_place, levels = _of_places(history, places, near, ctx)
+        columns = np.empty((len(UNARY), *chosen.shape), np.float32)
+        columns[: 2 * KINDS] = shares.transpose(2, 0, 1)
+        columns[2 * KINDS : len(LOGS)] = per_place[:, chosen]
+        entropy = _entropy(columns[0])
+        columns[: len(LOGS)] = np.log(columns[: len(LOGS)] + np.float32(FLOOR))
+        columns[len(LOGS) : len(LOGS) + len(LEVELS)] = levels[:, chosen]
+        quantities = _of_queries(history, queries, ctx) | {"evidence": np.log1p(total[:, 0]), "entropy": entropy}
+        for row, (column, what) in enumerate(CROSSED, len(LOGS) + len(LEVELS)):
+            np.multiply(columns[UNARY.index(column)], quantities[what][:, None], out=columns[row], casting="same_kind")
+        return cls(places, chosen, columns, near, levels[LEVELS.index("stays")])
+
+
+def _all_votes(history: Trajectories, queries: Queries, places: Places, ctx: Context) -> np.ndarray:
+    """Return votes of all kinds, float64 (queries, places, KINDS), each up to a factor of its own."""
+    slots = ctx.grid.slots
+    kernels = [replace(kernel, slot_width=kernel.slot_width * slots / HALF_HOURS) for kernel in VOTES]
+    votes = Votes(history, places, ctx.calendar, slots).all(queries, kernels, room=OCCUPANCY)
+    day, start = np.unique(history.d, return_index=True)
+    asked, which = np.unique(queries.d, return_inverse=True)
+    alike = np.where(off_days(asked, ctx.calendar)[:, None] == off_days(day, ctx.calendar), 1.0, 0.1)
+    alike *= np.where(asked[:, None] % 7 == day % 7, 2.0, 1.0) * np.exp(-(day.max() - day) / 30.0)
+    time, row = history.t.astype(np.int64), places.row
+    ends = np.append(start, len(history)).astype(np.int64)
+    fade = np.exp(-0.5 * np.arange(slots) * HALF_HOURS / slots)
+    _occupancy()(queries.t.astype(np.int64), which, alike, ends, time, row, fade, votes, len(VOTES))
+    return votes
+
+
+@cache
+def _occupancy() -> Any:
+    """Compile the votes of whole days."""
+    from numba import njit
+
+    @njit(cache=True, nogil=True)
+    def occupancy(asked, which, alike, ends, time, place, fade, votes, first):  # type: ignore[no-untyped-def]
+        days = len(ends) - 1
+        after = ends[:-1].copy()  # of each day the first record at the slot or later
+        last = -1
+        for q in range(len(asked)):
+            t = asked[q]
+            for e in range(days):
+                if t < last:
+                    after[e] = ends[e]
+                while after[e] < ends[e + 1] and time[after[e]] < t:
+                    after[e] += 1
+                a, w = after[e], alike[which[q], e]
+                later = fade[time[a] - t] if a < ends[e + 1] else 0.0
+                b = a if later == 1.0 else a - 1  # a record at the slot itself is before and after it
+                sooner = fade[t - time[b]] if b >= ends[e] else 0.0
+                if sooner > 0.0:
+                    votes[q, place[b], first] += w * sooner
+                    votes[q, place[b], first + 2] += w * sooner / (sooner + later)
+                if later > 0.0:
+                    votes[q, place[a], first] += w * later
+                    votes[q, place[a], first + 2] += w * later / (sooner + later)
+                if sooner > 0.0 and later > 0.0 and place[a] == place[b]:
+                    votes[q, place[a], first + 1] += w
+            last = t
+
+    return occupancy
+
+
+def _entropy(shares: np.ndarray) -> np.ndarray:
+    """Return the entropy of each query's votes among its candidates, in nats."""
+    return -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
+
+
+def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+    """Describe each place: SHARES and LEVELS (as log1p), float64 (columns, places) each."""
+    row, d, n = places.row, history.d.astype(np.int64), len(places)
+    last_day = d.max()
+    count = np.bincount(row, minlength=n)
+    visits = np.unique(row * (last_day + 1) + d) // (last_day + 1)  # one a place and day
+    days = np.bincount(visits, minlength=n)
+    share = count / len(row)
+    recent = [
+        np.bincount(row[d > last_day - span], minlength=n) / max(1, (d > last_day - span).sum()) for span in (7, 15)
+    ]
+    shares = [share, smoothed(share[None], near)[0], days / len(np.unique(d)), *recent]
+
+    before, after = gaps(history, ctx.grid.slots) * (HALF_HOURS / ctx.grid.slots)
+    soon = after[:-1] <= 4
+    same = soon & (row[1:] == row[:-1])
+    stays = (np.bincount(row[:-1][same], minlength=n) + 1) / (np.bincount(row[:-1][soon], minlength=n) + 4)
+    home = count.argmax()
+    first, last = np.empty(n, np.int64), np.empty(n, np.int64)
+    first[row[::-1]], last[row] = d[::-1], d  # rows are in time order, and the last written stays
+    off = np.bincount(row, weights=off_days(d, ctx.calendar), minlength=n) / count
+    levels = [stays, np.hypot(places.x - places.x[home], places.y - places.y[home]), last_day - last, last - first]
+    levels += [off, count / days, *(np.bincount(row, weights=gap, minlength=n) / count for gap in (before, after))]
+    return np.array(shares), np.log1p(levels)
+
+
+def _of_queries(history: Trajectories, queries: Queries, ctx: Context) -> dict[str, np.ndarray]:
+    """Describe each query: whether points are near before and after it, days ahead / 15, off-day."""
+    before, after = gaps(queries, ctx.grid.slots) * (HALF_HOURS / ctx.grid.slots)
+    return {
+        "soon_before": (before <= 2).astype(np.float32),
+        "soon_after": (after <= 2).astype(np.float32),
+        "ahead": (queries.d - history.d.max()) / 15.0,
+        "off": off_days(queries.d, ctx.calendar).astype(np.float32),
+    }
