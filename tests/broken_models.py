@@ -149,7 +149,7 @@ class Hoards(Good):
         self.users += len(queries.users)
         return super().predict(history, queries, ctx)
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         return {"users": self.users}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from bench.adapters.adapter import Adapter, Context, Settings, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
 
-Where = Literal["skip", "fit", "predict", "save", "load", "facts", "spent", "nowhere"]
+Where = Literal["skip", "fit", "predict", "save", "load", "facts", "usage", "nowhere"]
 
 
 class Fails(Adapter):
@@ -66,9 +66,9 @@ class Fails(Adapter):
         self._reach("facts")
         return {"parameters": 2}
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """Perhaps fail."""
-        self._reach("spent")
+        self._reach("usage")
         return {}
 
 
@@ -136,5 +136,5 @@ class Liar(Adapter):
         os._exit(0)
 
     def _done(self, part: dict[str, Any]) -> str:
-        answered = {"predict_seconds": 1.0, "spent": {}}
+        answered = {"predict_seconds": 1.0, "usage": {}}
         return json.dumps({"event": "part", "cost_id": part["cost_id"], "answered": answered, "cost": None})

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from bench.adapters.origin import Learning, Tuned
 from bench.records import record as records
-from bench.records.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score, Spent
+from bench.records.record import AnswerCounts, Case, Cost, Data, Identity, Machine, Provenance, Record, Score, Usage
 
 UNITS = {
     "geobleu@humob24": ("", "higher"),
@@ -164,7 +164,7 @@ def make_record(
             throughput_per_s=812.4,
             peak_memory_mb=640.0,
             peak_gpu_memory_mb=5120.0 if model.gpu else None,
-            spent=_spent(model.passes, users) if model.passes else None,
+            usage=_spent(model.passes, users) if model.passes else None,
         )
         if found
         else None,
@@ -196,11 +196,11 @@ def _learning(model: Model, training: str) -> Learning:
     return given
 
 
-def _spent(passes: float, users: int) -> Spent:
+def _spent(passes: float, users: int) -> Usage:
     work = {"tokens_read": 7412.0, "tokens_fed": 1200.0, "drafted": 400.0, "accepted": 300.0, "forward_passes": passes}
     alone = {**work, "prefill_seconds": 0.4, "decode_seconds": passes / 100, "smallest_margin": 0.01}
     faults = {"users": float(users), "malformed": 1.0, "missing": 12.0, "surplus": 3.0, "out_of_range": 0.0}
-    return Spent(alone=alone, batch={**alone, "decode_seconds": passes / 1000}, answering=faults)
+    return Usage(alone=alone, batch={**alone, "decode_seconds": passes / 1000}, answering=faults)
 
 
 def _score(values: np.ndarray, unit: str, better: str, groups: bool) -> Score:

@@ -81,7 +81,7 @@ class Counts(Home):
         self.totals |= {"drafted": 4, "accepted": 1, "smallest_margin": 1 / (1 + max((u for _, u in users), default=0))}
         return super().predict(history, queries, ctx)
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """What was counted in the last call."""
         return self.totals
 

@@ -178,7 +178,7 @@ class Adapter(ABC):
         """
         return {}
 
-    def spent(self) -> Mapping[str, float]:
+    def usage(self) -> Mapping[str, float]:
         """Totals over the last call of predict, beside seconds; nothing where a model has no such work.
 
         Keys that tables know: ``users`` (wherever there is any other; means are over them), ``tokens_read`` (prompts),

@@ -235,21 +235,21 @@ def facts_are_scalars(subject: Subject) -> None:
         hold(isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}")
 
 
-def spent_is_of_the_last_call(subject: Subject) -> None:
-    """spent() holds names and finite numbers, with the users they are of, and forgets the calls before."""
+def usage_is_of_the_last_call(subject: Subject) -> None:
+    """usage() holds names and finite numbers, with the users they are of, and forgets the calls before."""
     subject.ask(subject.fitted)
-    everybody = dict(subject.fitted.spent())
+    everybody = dict(subject.fitted.usage())
     for key, value in everybody.items():
-        hold(isinstance(key, str), f"spent {key!r} is not named by text")
-        hold(np.isfinite(value), f"spent {key} is {value}")
+        hold(isinstance(key, str), f"usage {key!r} is not named by text")
+        hold(np.isfinite(value), f"usage {key} is {value}")
     one = subject.world.split.queries.users[0]
     subject.ask(subject.fitted, one)
-    alone = dict(subject.fitted.spent())
+    alone = dict(subject.fitted.usage())
     if everybody:
-        hold(everybody.get("users", -1) >= alone.get("users", -1) >= 0, "spent() does not say of how many users")
+        hold(everybody.get("users", -1) >= alone.get("users", -1) >= 0, "usage() does not say of how many users")
         counts = ("users", "tokens_read", "tokens_fed", "forward_passes")
         more = [key for key in counts if alone.get(key, 0) > everybody.get(key, 0)]
-        hold(not more, f"one user took more {', '.join(more)} than everybody: spent() is about the last call")
+        hold(not more, f"one user took more {', '.join(more)} than everybody: usage() is about the last call")
 
 
 Check = Callable[[Subject], None]
@@ -267,7 +267,7 @@ CHECKS: tuple[Check, ...] = (
     inputs_stay_as_they_are,
     the_truth_is_out_of_reach,
     facts_are_scalars,
-    spent_is_of_the_last_call,
+    usage_is_of_the_last_call,
 )
 
 

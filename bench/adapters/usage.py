@@ -1,4 +1,4 @@
-"""What models say they spent on predictions (Adapter.spent), put together over calls and over cases."""
+"""What models say they spent on predictions (Adapter.usage), put together over calls and over cases."""
 
 from __future__ import annotations
 

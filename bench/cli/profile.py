@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 DECODINGS: dict[str, dict[str, str]] = {
     "free": {"mode": "free"},
-    "forced": {"mode": "forced"},
-    "jump": {"mode": "jump"},
-    "draft-chain": {"mode": "draft", "draft": "chain"},
-    "draft-tree": {"mode": "draft", "draft": "tree"},
+    "constrained": {"mode": "constrained"},
+    "jump_forward": {"mode": "jump_forward"},
+    "speculative-chain": {"mode": "speculative", "draft": "chain"},
+    "speculative-tree": {"mode": "speculative", "draft": "tree"},
 }
 TRAINERS = 20  # users that a model which learns is fitted on: its answers are not looked at
 SUFFIXES = (".csv", ".md")
@@ -93,10 +93,10 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     from bench.data.sources import open_source
     from bench.profiling import profile, roofline
     from bench.records.provenance import machine
-    from bench.running.hardware import place
+    from bench.running.hardware import detect
     from bench.running.runner import lacking
 
-    where = place(1, order.device)
+    where = detect(1, order.device)
     if where.device == "cuda" and not machine().gpu:
         raise UserError("--device cuda: this machine has no GPU")
     settings = settings_of(order)
@@ -196,8 +196,8 @@ def table_of(model: str, found: Sequence[Line], notes: Sequence[str]) -> Table:
     """Return the table as a reader sees it."""
     from bench.report import numbers
     from bench.report.numbers import NONE
-    from bench.report.spent_tables import accepted, amount
     from bench.report.tables import make_table
+    from bench.report.usage_tables import accepted, amount
 
     columns = [("way", False), ("at a\ntime", True), ("users", True), ("a trajectory", True), ("users/s", True)]
     columns += [("least\ntime", True), ("measured\n/ least", True), ("prefill", True), ("decoding", True)]
@@ -210,8 +210,8 @@ def table_of(model: str, found: Sequence[Line], notes: Sequence[str]) -> Table:
             f"{line.users}",
             numbers.seconds(line.per_trajectory),
             numbers.rate(1 / line.per_trajectory),
-            numbers.seconds(line.floor.total) if line.floor else NONE,
-            f"{line.per_trajectory / line.floor.total:.1f}" if line.floor else NONE,
+            numbers.seconds(line.roofline.total) if line.roofline else NONE,
+            f"{line.per_trajectory / line.roofline.total:.1f}" if line.roofline else NONE,
             *(numbers.seconds(line.work.get(f"{part}_seconds")) for part in ("prefill", "decode")),
             *(amount(line.work, key) for key in ("forward_passes", "tokens_read", "tokens_fed")),
             numbers.share(accepted(line.work)),
@@ -234,7 +234,7 @@ def as_csv(found: Sequence[Line]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heads)
     for line in found:
-        least = (line.floor.prefill, line.floor.decode) if line.floor else ("", "")
+        least = (line.roofline.prefill, line.roofline.decode) if line.roofline else ("", "")
         figures = [line.per_trajectory, float(np.median(line.seconds)), *least, line.peak_memory_mb]
         figures += [line.peak_gpu_memory_mb, *(line.work.get(key) for key in works)]
         shown = ["" if value in (None, "") else f"{value:.6g}" for value in figures]

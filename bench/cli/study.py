@@ -154,11 +154,11 @@ def _source(study: Study) -> Source:
 
 def _evaluator(order: Order, study: Study) -> Evaluator:
     from bench.running import hardware
-    from bench.running.hardware import Place
+    from bench.running.hardware import Hardware
     from bench.study.search.evaluate import Evaluator
 
-    here = hardware.place(1)
-    shared = Place(here.device, max(1, here.threads // order.workers), 1, shared=order.workers > 1)
+    here = hardware.detect(1)
+    shared = Hardware(here.device, max(1, here.threads // order.workers), 1, shared=order.workers > 1)
     return Evaluator(_source(study), order.out, _folder(order, study), shared)
 
 

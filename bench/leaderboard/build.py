@@ -21,7 +21,7 @@ from bench.leaderboard.lineage import touched, training_of
 from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
 from bench.leaderboard.seeds import SeedRow, seed_rows
-from bench.leaderboard.usage import SpentRow, spent_rows
+from bench.leaderboard.usage import UsageRow, usage_rows
 from bench.records.record import Record
 
 FAMILIES = ("geobleu", "dtw")
@@ -43,7 +43,7 @@ class Leaderboard:
     cities: tuple[Board, ...]
     seeds: tuple[SeedRow, ...]
     costs: tuple[CostRow, ...]
-    spent: tuple[SpentRow, ...]
+    usage: tuple[UsageRow, ...]
     trainings: tuple[TrainingRow, ...]
     gaps: tuple[Gap, ...]
     facts: Facts
@@ -91,7 +91,7 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         cities=tuple(board.make((city,), rows, metrics, main, _fewest(rows)) for city, rows in by_city.items()),
         seeds=seed_rows(lines),
         costs=cost_rows(records, named, touching),
-        spent=spent_rows(records, named, touching),
+        usage=usage_rows(records, named, touching),
         trainings=training_rows(records, named, touching),
         gaps=gaps,
         facts=gather(records),

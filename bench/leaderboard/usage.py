@@ -10,15 +10,15 @@ from bench.adapters import usage
 from bench.adapters.origin import Tuned
 from bench.leaderboard.facts import hardware_of
 from bench.leaderboard.lineage import Lineage, lineage_of, part_of
-from bench.records.record import Record, Spent
+from bench.records.record import Record, Usage
 
 
 @dataclass(frozen=True)
-class SpentRow:
+class UsageRow:
     """What one model and training spent on one piece of hardware, over its test cities and seeds.
 
     alone: mean a trajectory, one user a call; batch: the same in one batch; answering: sums over the calls that made
-    the answers. Keys are those of Adapter.spent.
+    the answers. Keys are those of Adapter.usage.
     """
 
     model: str
@@ -30,24 +30,24 @@ class SpentRow:
     answering: Mapping[str, float]
 
 
-def spent_rows(
+def usage_rows(
     records: Iterable[Record], named: Mapping[str, str], touching: Mapping[str, Sequence[Tuned]]
-) -> tuple[SpentRow, ...]:
+) -> tuple[UsageRow, ...]:
     """Gather what done records spent; models that say nothing of it have no row."""
-    groups: dict[tuple[str, str, str], list[tuple[Record, Spent]]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[tuple[Record, Usage]]] = defaultdict(list)
     for record in records:
-        if record.status == "done" and record.cost and record.cost.spent:
+        if record.status == "done" and record.cost and record.cost.usage:
             key = named[record.identity.cost], part_of(record), hardware_of(record)
-            groups[key].append((record, record.cost.spent))
+            groups[key].append((record, record.cost.usage))
     return tuple(
         _row(key, group, lineage_of((record for record, _ in group), touching)) for key, group in sorted(groups.items())
     )
 
 
-def _row(key: tuple[str, str, str], group: Sequence[tuple[Record, Spent]], lineage: Lineage) -> SpentRow:
+def _row(key: tuple[str, str, str], group: Sequence[tuple[Record, Usage]], lineage: Lineage) -> UsageRow:
     """Answers that several records share (the same model measured twice) count once."""
     answered = {record.identity.answers: spent.answering for record, spent in group}
-    return SpentRow(
+    return UsageRow(
         model=key[0],
         part=key[1],
         lineage=lineage,

@@ -14,7 +14,7 @@ from bench.adapters import usage
 from bench.adapters.adapter import Adapter, Context, Settings
 from bench.data.trajectories import Queries, Trajectories
 from bench.profiling import roofline, timing
-from bench.profiling.roofline import Floor, Rates
+from bench.profiling.roofline import Rates, Roofline
 
 WARM_UP_QUERIES, WARM_UP_USERS = 8, 2
 
@@ -41,14 +41,14 @@ class Variant:
 class Line:
     """What one variant took.
 
-    seconds: of each call; work: Adapter.spent a trajectory; floor: the least time a trajectory of that work.
+    seconds: of each call; work: Adapter.usage a trajectory; roofline: the roofline time a trajectory of that work.
     """
 
     variant: Variant
     users: int
     seconds: tuple[float, ...]
     work: Mapping[str, float] = field(default_factory=dict)
-    floor: Floor | None = None
+    roofline: Roofline | None = None
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float | None = None
 
@@ -87,14 +87,14 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
         adapter.predict(history, queries, ctx)
         timing.synchronise(ctx.device)
         seconds.append(time.perf_counter() - started)
-        spent.append(dict(adapter.spent()))
+        spent.append(dict(adapter.usage()))
     work = usage.per_trajectory(spent)
     return Line(
         variant,
         users=sum(map(len, groups)),
         seconds=tuple(seconds),
         work=work,
-        floor=roofline.floor(adapter.facts(), work, variant.batch, rates),
+        roofline=roofline.bound(adapter.facts(), work, variant.batch, rates),
         peak_memory_mb=timing.peak_memory_mb(),
         peak_gpu_memory_mb=timing.peak_gpu_memory_mb(),
     )

@@ -31,7 +31,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Floor:
+class Roofline:
     """Seconds a trajectory at least, for reading the prompt and for decoding."""
 
     prefill: float
@@ -77,11 +77,13 @@ def measured(device: str, precision: str) -> Rates:
     return Rates(2 * _COPIED / best(lambda: target.copy_(long)), operations, "measured: a matrix product and a copy")
 
 
-def floor(facts: Mapping[str, int | float | str], work: Mapping[str, float], batch: int, rates: Rates) -> Floor | None:
-    """Return the least time a trajectory of what was spent on it; None where the model does not say enough.
+def bound(
+    facts: Mapping[str, int | float | str], work: Mapping[str, float], batch: int, rates: Rates
+) -> Roofline | None:
+    """Return the roofline time a trajectory of what was spent on it; None where the model does not say enough.
 
     facts: ``layer_bytes`` and ``layer_parameters`` (of the linear maps every token goes through),
-    ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.spent, a trajectory; batch:
+    ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.usage, a trajectory; batch:
     users whose passes share one reading of the weights. Counted: linear maps and attention; reading weights and the
     prompt's cache. Not counted: embeddings, the head, norms, launches.
     """
@@ -95,4 +97,4 @@ def floor(facts: Mapping[str, int | float | str], work: Mapping[str, float], bat
 
     prefill = least(weights / batch, read * (2 * linear + 2 * width * read))
     decode = least(passes * (weights / batch + read * cached), fed * (2 * linear + 4 * width * read))
-    return Floor(prefill, decode)
+    return Roofline(prefill, decode)

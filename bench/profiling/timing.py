@@ -33,16 +33,16 @@ def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Cont
         ctx.check_time()
         ctx.progress("latency", i, len(singles))
         seconds.append(_timed(adapter, past, asked, ctx))
-        alone.append(dict(adapter.spent()))
+        alone.append(dict(adapter.usage()))
     batch = users[: adapter.batch_users]
     together = _timed(adapter, history.only(batch), queries.only(batch), ctx)
-    spent = {"alone": usage.per_trajectory(alone), "batch": usage.per_trajectory([adapter.spent()])}
+    spent = {"alone": usage.per_trajectory(alone), "batch": usage.per_trajectory([adapter.usage()])}
     return {
         "latency_median_s": float(np.median(seconds)),
         "latency_p95_s": float(np.quantile(seconds, 0.95)),
         "latency_users": len(seconds),
         "throughput_per_s": len(batch) / together,
-        **({"spent": spent} if any(spent.values()) else {}),
+        **({"usage": spent} if any(spent.values()) else {}),
     }
 
 

@@ -89,8 +89,8 @@ class AnswerCounts(Part):
     most_filled: float = Field(description="share above which the case is not ranked")
 
 
-class Spent(Part):
-    """What a language model spent, by the keys of Adapter.spent: tokens, passes, drafts, seconds."""
+class Usage(Part):
+    """What a language model spent, by the keys of Adapter.usage: tokens, passes, drafts, seconds."""
 
     alone: dict[str, float] = Field({}, description="mean a trajectory, one at a time")
     batch: dict[str, float] = Field({}, description="mean a trajectory, in one batch")
@@ -112,7 +112,7 @@ class Cost(Part):
     throughput_per_s: float | None = Field(None, description="trajectories a second, in batches")
     peak_memory_mb: float | None = None
     peak_gpu_memory_mb: float | None = None
-    spent: Spent | None = None
+    usage: Usage | None = None
 
 
 class Machine(Part):

@@ -32,7 +32,7 @@ def render(found: Leaderboard) -> str:
     columns = ["test_city", "rank", "rank_last", "model", "learned_from", "users", "seeds", "coverage", "unranked"]
     columns += ["leak", "shape", "too_good", "floor", *_OVER]
     columns += [f"{metric}|{name}" for metric in found.metrics for name in (*_FIGURE, *_RANKS)] + list(_COST)
-    columns += sorted({f"{WORK}|{name}" for row in found.spent for name in row.alone})
+    columns += sorted({f"{WORK}|{name}" for row in found.usage for name in row.alone})
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -64,7 +64,7 @@ def _fields(found: Leaderboard, board: Board, row: Row) -> dict[str, object]:
     costs = [cost for cost in found.costs if (cost.model, cost.part) == (row.model, part)]
     if len(costs) == 1:
         fields |= {name: getattr(costs[0], name) for name in _COST}
-    works = [spent.alone for spent in found.spent if (spent.model, spent.part) == (row.model, part)]
+    works = [spent.alone for spent in found.usage if (spent.model, spent.part) == (row.model, part)]
     if len(works) == 1:
         fields |= {f"{WORK}|{name}": value for name, value in works[0].items()}
     return fields

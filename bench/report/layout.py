@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.leaderboard import Board, Leaderboard
 from bench.records.manifest import RunContent
-from bench.report import fact_tables, score_table, spent_tables, tables
+from bench.report import fact_tables, score_table, tables, usage_tables
 from bench.report.findings import disagreements, findings
 from bench.report.published import TITLE as OTHERS
 from bench.report.published import Published, reported
@@ -45,7 +45,7 @@ def lay_out(content: RunContent, found: Leaderboard, published: Published) -> Re
     gaps = fact_tables.gaps(found)
     others = reported(published, found)
     facts = [Section(t.title, (), (t,)) for t in (fact_tables.costs(found), fact_tables.trainings(found), gaps) if t]
-    if work := spent_tables.spent(found):
+    if work := usage_tables.usage(found):
         facts.insert(1, Section(work[0].title, (), tuple(work)))
     if apart := tables.seeds(found):
         facts.insert(0, Section(apart.title, (), (apart,)))

@@ -67,7 +67,7 @@ def _case(record: Record) -> dict[str, object]:
 def _cost(record: Record) -> dict[str, object]:
     cost = record.cost
     assert cost is not None
-    spent = cost.spent.model_dump() if cost.spent else {}
+    spent = cost.usage.model_dump() if cost.usage else {}
     return {
         "device": f"{cost.device}, {cost.threads} threads, {cost.batch_users} users a batch",
         "fit": numbers.seconds(cost.fit_seconds),
@@ -78,7 +78,7 @@ def _cost(record: Record) -> dict[str, object]:
         "peak memory": numbers.memory(cost.peak_memory_mb),
         "peak GPU memory": numbers.memory(cost.peak_gpu_memory_mb),
         "alone on the machine": "yes" if cost.alone else "no: other cases ran meanwhile",
-        **{f"spent, {how}": _joined({k: f"{v:.4g}" for k, v in work.items()}) for how, work in spent.items() if work},
+        **{f"usage, {how}": _joined({k: f"{v:.4g}" for k, v in work.items()}) for how, work in spent.items() if work},
     }
 
 

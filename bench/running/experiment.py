@@ -8,7 +8,7 @@ from bench.data.sources import open_source
 from bench.protocol.schema import Protocol
 from bench.records.manifest import RunContent, read_run
 from bench.running import runner
-from bench.running.hardware import place
+from bench.running.hardware import detect
 from bench.running.progress import Progress, make
 
 
@@ -22,5 +22,5 @@ def run(protocol: Protocol, out: Path | str = "runs", *, jobs: int = 1, progress
 
     data = protocol.data
     source = open_source(data.source, seed=data.seed, options=dict(data.options))
-    done = runner.run(protocol, source, Path(out), place(jobs), progress or make(Console(stderr=True)))
+    done = runner.run(protocol, source, Path(out), detect(jobs), progress or make(Console(stderr=True)))
     return read_run(done.folder)

@@ -8,7 +8,7 @@ from bench.records.provenance import machine
 
 
 @dataclass(frozen=True)
-class Place:
+class Hardware:
     """Where cases run: device, threads of one worker, how many workers at once, and whether others run beside it."""
 
     device: str
@@ -22,7 +22,7 @@ class Place:
         return f"{self.device}: {machine().gpu if self.device == 'cuda' else machine().cpu}"
 
 
-def place(jobs: int, device: str = "auto") -> Place:
+def detect(jobs: int, device: str = "auto") -> Hardware:
     """Choose the device (a GPU if there is one) and share the cores among the workers."""
     chosen = ("cuda" if machine().gpu else "cpu") if device == "auto" else device
-    return Place(chosen, machine().cores, max(1, jobs))
+    return Hardware(chosen, machine().cores, max(1, jobs))

@@ -16,7 +16,7 @@ from bench.data.trajectories import Trajectories
 from bench.protocol.schema import Protocol
 from bench.records.store import Store
 from bench.running.grants import grants
-from bench.running.hardware import Place
+from bench.running.hardware import Hardware
 from bench.running.model import Model
 from bench.running.plan import Planned
 from bench.running.tables import write_table
@@ -60,7 +60,7 @@ def workplace(store: Store, model: Model, fit_id: str) -> Iterator[Workplace]:
 
 
 def write_job(
-    cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Place, *,
+    cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Hardware, *,
     measure: bool, hidden: Sequence[Path],
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
     """Write the tables of cases that share one fit and all settings; return the job, and what hidden paths it reaches.

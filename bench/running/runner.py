@@ -23,7 +23,7 @@ from bench.records.provenance import machine
 from bench.records.record import Record
 from bench.records.store import Run, Store
 from bench.running import confinement, executor
-from bench.running.hardware import Place
+from bench.running.hardware import Hardware
 from bench.running.job import Workplace, workplace, write_job
 from bench.running.keeping import KEPT, Keeper
 from bench.running.messages import BadMessage, plain
@@ -35,7 +35,7 @@ from bench.running.scoring import ScoringContext, done_record
 from bench.running.splits import Prepared, Skip, make_split
 
 
-def run(protocol: Protocol, source: Source, out: Path, where: Place, progress: Progress) -> Run:
+def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress: Progress) -> Run:
     """Bring a protocol to its records; return the run's folder. Raises KeyboardInterrupt after tidying up."""
     runner = Runner(protocol, source, out, where, progress)
     runner.plan()
@@ -55,7 +55,7 @@ class Runner:
         protocol: Protocol,
         source: Source,
         out: Path,
-        where: Place,
+        where: Hardware,
         progress: Progress,
         *,
         folder: Path | None = None,

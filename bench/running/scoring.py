@@ -20,9 +20,9 @@ from bench.evaluation.metrics import groups
 from bench.files import write_with
 from bench.protocol.schema import Protocol
 from bench.records.provenance import machine, provenance
-from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Spent
+from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Usage
 from bench.records.store import Run, Store, read_answers, read_json
-from bench.running.hardware import Place
+from bench.running.hardware import Hardware
 from bench.running.plan import Planned
 from bench.running.recording import describe_planned
 from bench.running.splits import Prepared
@@ -38,7 +38,7 @@ class ScoringContext:
     source: Source
     store: Store
     run: Run
-    where: Place
+    where: Hardware
     fingerprints: dict[str, str] = field(default_factory=dict)
 
     def fingerprint(self, city: str) -> str:
@@ -164,13 +164,13 @@ def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> C
     answered = read_json(context.store.answers(case.identity.answers).with_suffix(".json"))
     peaks = ("peak_memory_mb", "peak_gpu_memory_mb")
     highest = {name: max((v for v in (fit[name], measured[name]) if v is not None), default=None) for name in peaks}
-    spent = {**measured.pop("spent", {}), "answering": answered.get("spent", {})}
+    spent = {**measured.pop("usage", {}), "answering": answered.get("usage", {})}
     return Cost(
         device=context.where.hardware,
         threads=context.where.threads,
         batch_users=case.model.batch_users,
         fit_seconds=fit["fit_seconds"],
         predict_seconds=answered["predict_seconds"],
-        spent=Spent(**spent) if any(spent.values()) else None,
+        usage=Usage(**spent) if any(spent.values()) else None,
         **{**measured, **highest},
     )

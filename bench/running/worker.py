@@ -119,7 +119,7 @@ class Worker:
             raw, spent = self._predict(history, queries, part["label"])
             given = checks.check(raw, queries, self.context.grid)
             timing.synchronise(self.context.device)
-            answered = {"predict_seconds": time.perf_counter() - started, "spent": spent}
+            answered = {"predict_seconds": time.perf_counter() - started, "usage": spent}
             write_answers(Path(part["output"]), given)
         if part["measure"]:
             times = timing.measure(self.adapter, history, queries, self.context) if self.adapter.timed else {}
@@ -135,7 +135,7 @@ class Worker:
             self.context.check_time()
             self.context.progress(f"{label}: predict", first, len(users))
             parts.append(self.adapter.predict(history.only(chunk.users), chunk, self.context))
-            spent.append(dict(self.adapter.spent()))
+            spent.append(dict(self.adapter.usage()))
             if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
                 checks.check(parts[-1], chunk, self.context.grid)
         self.context.progress(f"{label}: predict", len(users), len(users))

@@ -168,7 +168,7 @@ class LlamaMob(Adapter):
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
         return Learning(start="pretrained", pretrained_on=f"what the makers of {Path(settings.base).name} say{known}")
 
-    def spent(self) -> Mapping[str, float]:
+    def usage(self) -> Mapping[str, float]:
         """Return tokens, passes and seconds of the last call; where text was free, its faults."""
         return self._spent
 

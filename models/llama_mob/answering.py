@@ -31,7 +31,7 @@ from models.llama_mob.tuning.examples import recent
 FEWER = "take fewer history_days, or another base (this one stretches its own positions)"
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
-Spent = dict[str, float]
+Usage = dict[str, float]
 Engines = dict[tuple[int, Grid, Calendar, Decoding], Engine]
 
 
@@ -46,7 +46,7 @@ class Answering:
     engines: Engines = field(default_factory=dict)
     engine: ClassVar[type[Engine]] = Engine
 
-    def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Spent]:
+    def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Usage]:
         """Return the answers, and what all of them took; a user without a history gets ``missing``."""
         torch.set_num_threads(self.ctx.threads)
         writer = self._writer()
@@ -104,10 +104,10 @@ class Answering:
         self.ctx.progress("users", done, total)
 
 
-def _spent(results: list[Result] | list[FreeResult]) -> Spent:
+def _spent(results: list[Result] | list[FreeResult]) -> Usage:
     """Add up what all users took."""
     counts = [result.counts for result in results]
-    spent: Spent = {"users": len(counts), "forward_passes": sum(count.passes for count in counts)}
+    spent: Usage = {"users": len(counts), "forward_passes": sum(count.passes for count in counts)}
     for name in ("tokens_read", "tokens_fed", "drafted", "accepted"):
         spent[name] = sum(getattr(count, name) for count in counts)
     margin = min((count.margin for count in counts), default=np.inf)

@@ -102,10 +102,10 @@ class Decoding(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Literal["free", "forced", "jump", "draft"] = Field(
-        "draft",
-        description="free: the model writes what it likes, as in the paper; forced: the template, token by token; "
-        "jump: known tokens ride along; draft: guesses are verified, several numbers a pass",
+    mode: Literal["free", "constrained", "jump_forward", "speculative"] = Field(
+        "speculative",
+        description="free: the model writes what it likes, as in the paper; constrained: the template, token by token; "
+        "jump_forward: known tokens ride along; speculative: guesses are verified, several numbers a pass",
     )
     draft: Literal["chain", "tree"] = Field("chain", description="guesses in a row, or a tree of alternatives")
     draft_tokens: int = Field(16, ge=1, description="numbers guessed a pass in a chain; more save passes, cost work")
@@ -115,10 +115,10 @@ class Decoding(BaseModel):
     )
     temperature: float = Field(0.0, ge=0, description="0: the most probable number; higher: sampled, more varied")
     top_p: float = Field(1.0, gt=0, le=1, description="sample from the most probable numbers of this share only")
-    choose: Literal["likeliest", "nearest"] = Field(
-        "likeliest",
+    choose: Literal["greedy", "expected_proximity"] = Field(
+        "greedy",
         description="the most probable number; or, at temperature 0 and not for `free`, the one of highest expected "
-        "GEO-BLEU proximity exp(-0.5 * distance); unset: nearest with the tiny base where it can be, else likeliest",
+        "GEO-BLEU proximity exp(-0.5 * distance); unset: that with the tiny base where it can be, else greedy",
     )
     batch: int | None = Field(None, ge=1, description="users at a time; none: as memory allows")
     attempts: int = Field(
@@ -129,9 +129,9 @@ class Decoding(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _nearest_is_no_sample(self) -> Decoding:
-        if self.choose == "nearest" and (self.mode == "free" or self.temperature):
-            raise ValueError("choose: nearest needs temperature 0 and another mode than free")
+    def _proximity_is_no_sample(self) -> Decoding:
+        if self.choose == "expected_proximity" and (self.mode == "free" or self.temperature):
+            raise ValueError("choose: expected_proximity needs temperature 0 and another mode than free")
         return self
 
 
@@ -252,7 +252,7 @@ class LlamaMobSettings(adapter.Settings):
         if isinstance(given, dict) and given.get("preset") == "paper":
             given = _over(PAPER, given)
         if isinstance(given, dict) and given.get("base", "tiny") == "tiny" and not cls.one_pass:
-            given = {**TINY_DEFAULTS, **given, "decoding": _nearest_where_it_can_be(given.get("decoding", {}))}
+            given = {**TINY_DEFAULTS, **given, "decoding": _proximity_where_it_can_be(given.get("decoding", {}))}
         return given
 
     def scale(self) -> float:
@@ -292,12 +292,12 @@ class LlamaMobSettings(adapter.Settings):
         return plain
 
 
-def _nearest_where_it_can_be(decoding: Any) -> Any:
-    """Let the tiny base choose the nearest number, unless a way of decoding is given that says or needs otherwise."""
+def _proximity_where_it_can_be(decoding: Any) -> Any:
+    """Let the tiny base choose by expected proximity, unless a way of decoding is given that says or needs otherwise."""
     given = decoding.model_dump(exclude_unset=True) if isinstance(decoding, Decoding) else decoding
     if not isinstance(given, dict) or given.get("mode") == "free" or given.get("temperature"):
         return decoding
-    return {"choose": "nearest", **given}
+    return {"choose": "expected_proximity", **given}
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

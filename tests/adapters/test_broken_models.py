@@ -29,7 +29,7 @@ CAUGHT = [
     (models.Silent, conformance.the_class_is_described),
     (models.Sworn, conformance.the_class_is_described),
     (models.Talks, conformance.facts_are_scalars),
-    (models.Hoards, conformance.spent_is_of_the_last_call),
+    (models.Hoards, conformance.usage_is_of_the_last_call),
     (models.Misnames, conformance.the_class_is_described),
     (models.Shrugs, conformance.skip_gives_a_reason_or_none),
 ]

@@ -46,9 +46,9 @@ class Noted(Counts):
         self.asked.append((len(queries.users), len(queries), self.settings.fast))
         return super().predict(history, queries, ctx)
 
-    def spent(self) -> dict[str, float]:
-        """Tokens read are needed for a floor."""
-        return {**super().spent(), "tokens_read": 100.0 * self.totals["users"]}
+    def usage(self) -> dict[str, float]:
+        """Tokens read are needed for a roofline."""
+        return {**super().usage(), "tokens_read": 100.0 * self.totals["users"]}
 
     def facts(self) -> dict[str, int]:
         """What a pass takes."""
@@ -83,18 +83,18 @@ def test_a_variant_is_asked_in_full_batches_after_a_warm_up(
     assert len(line.seconds) == len(calls)
     assert line.per_trajectory == pytest.approx(sum(line.seconds) / sum(calls))
     assert line.work["forward_passes"] == 3
-    assert line.floor.total > 0
+    assert line.roofline.total > 0
     assert line.peak_memory_mb > 20
 
 
 def test_the_table_and_its_csv_hold_the_same(tmp_path: Path) -> None:
     work = {"forward_passes": 96.0, "tokens_read": 7412.0, "tokens_fed": 3000.0, "drafted": 400.0, "accepted": 300.0}
-    variant = Variant("draft-chain", 8, Settings())
-    lines = [Line(variant, 16, (4.0, 6.0), {**work, "decode_seconds": 0.5}, profile.Floor(0.1, 0.15), 900.0, 5000.0)]
+    variant = Variant("speculative-chain", 8, Settings())
+    lines = [Line(variant, 16, (4.0, 6.0), {**work, "decode_seconds": 0.5}, profile.Roofline(0.1, 0.15), 900.0, 5000.0)]
     console = Console(file=io.StringIO(), width=200)
     show(lines, ["Hardware: none."], Order("llama_mob", to=tmp_path / "p.md"), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for figure in ("draft-chain", "625 ms", "250 ms", "2.5", "96", "7,412", "75 %", "5.0 GB"):
+    for figure in ("speculative-chain", "625 ms", "250 ms", "2.5", "96", "7,412", "75 %", "5.0 GB"):
         assert figure in text
         assert figure.replace(" ", "&nbsp;") in (tmp_path / "p.md").read_text()
     assert "Hardware: none." in (tmp_path / "p.md").read_text()
@@ -106,7 +106,7 @@ def test_the_table_and_its_csv_hold_the_same(tmp_path: Path) -> None:
 def test_any_model_of_the_registry_is_measured() -> None:
     lines, notes = measure(Order("slot_mode", batch="1,2", users=2, device="cpu"), Console(quiet=True))
     assert [(line.variant.batch, line.users) for line in lines] == [(1, 2), (2, 2)]
-    assert all(line.floor is None and not line.work for line in lines)
+    assert all(line.roofline is None and not line.work for line in lines)
     assert "Least time" not in " ".join(notes)
 
 
@@ -126,7 +126,7 @@ def test_settings_come_from_options_and_overrides() -> None:
     ("order", "said"),
     [
         (Order("slot_mode", weights="random"), "--weights: slot_mode has no such setting"),
-        (Order("slot_mode", decoding="jump"), "--decoding: slot_mode writes no text"),
+        (Order("slot_mode", decoding="jump_forward"), "--decoding: slot_mode writes no text"),
         (Order("llama_mob", decoding="jmup"), "did you mean 'jump'"),
         (Order("slot_mode", batch="1,x"), "'x' is no number of users"),
         (Order("slot_mode", batch="0"), "'0' is no number of users"),

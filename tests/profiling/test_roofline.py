@@ -1,4 +1,4 @@
-"""The least time: weights over bandwidth where one user is served, products over rate where many are."""
+"""The roofline time: weights over bandwidth where one user is served, products over rate where many are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def h200() -> Rates:
 
 
 def test_one_user_waits_for_the_weights_and_many_for_the_products(h200: Rates) -> None:
-    alone, together = (roofline.floor(FACTS, WORK, batch, h200) for batch in (1, 32))
+    alone, together = (roofline.bound(FACTS, WORK, batch, h200) for batch in (1, 32))
     assert alone.decode == pytest.approx(400 * (2 * 6_979_321_856 + 7_500 * 131_072) / 4.8e12)
     assert together.decode < alone.decode / 5
     assert (
@@ -33,18 +33,18 @@ def test_one_user_waits_for_the_weights_and_many_for_the_products(h200: Rates) -
     )
     fast_memory = replace(h200, bytes=1e30)
     computed = 3_600 * (2 * 6_979_321_856 + 4 * 131_072 * 7_500) / 989e12
-    assert roofline.floor(FACTS, WORK, 32, fast_memory).decode == pytest.approx(computed)
+    assert roofline.bound(FACTS, WORK, 32, fast_memory).decode == pytest.approx(computed)
     assert alone.total == alone.prefill + alone.decode
 
 
 def test_fewer_passes_lower_it(h200: Rates) -> None:
-    drafted = roofline.floor(FACTS, {**WORK, "forward_passes": 100.0}, 1, h200)
-    assert drafted.decode < roofline.floor(FACTS, WORK, 1, h200).decode / 3
+    drafted = roofline.bound(FACTS, {**WORK, "forward_passes": 100.0}, 1, h200)
+    assert drafted.decode < roofline.bound(FACTS, WORK, 1, h200).decode / 3
 
 
 @pytest.mark.parametrize(("facts", "work"), [({}, WORK), ({"parameters": 2_456_880}, WORK), (FACTS, {})])
 def test_a_model_that_says_too_little_has_none(facts: dict[str, float], work: dict[str, float], h200: Rates) -> None:
-    assert roofline.floor(facts, work, 1, h200) is None
+    assert roofline.bound(facts, work, 1, h200) is None
 
 
 def test_rates_are_those_of_the_card_and_else_measured() -> None:

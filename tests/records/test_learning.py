@@ -43,7 +43,7 @@ def run(folder: Path) -> tuple[Path, Record]:
     """Run the protocol; return its cost file and its record."""
     wanted = protocol.load(folder / "tiny.yaml")
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
-    done = runner.run(wanted, source, folder / "runs", hardware.place(1, "cpu"), Lines(Console(file=io.StringIO())))
+    done = runner.run(wanted, source, folder / "runs", hardware.detect(1, "cpu"), Lines(Console(file=io.StringIO())))
     (case,) = read_json(done.folder / "run.json")["cases"]
     record = done.read(case)
     assert record is not None

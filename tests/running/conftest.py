@@ -35,7 +35,7 @@ def go(tmp_path: Path) -> Go:
         wanted = protocol.load(path, overrides=overrides)
         source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
         said = Silent()
-        made = runner.run(wanted, source, tmp_path / "runs", hardware.place(jobs, "cpu"), said)
+        made = runner.run(wanted, source, tmp_path / "runs", hardware.detect(jobs, "cpu"), said)
         cases = read_json(made.folder / "run.json")["cases"]
         return made, [read_record(made.record_path(case)) for case in cases], said
 

@@ -23,7 +23,7 @@ def model() -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize("how", ["error", "exit", "memory"])
-@pytest.mark.parametrize("where", ["skip", "fit", "predict", "save", "facts", "spent"])
+@pytest.mark.parametrize("where", ["skip", "fit", "predict", "save", "facts", "usage"])
 def test_an_error_in_any_method_is_a_failed_case(go: Go, model: Callable[[str], str], where: str, how: str) -> None:
     _, records, _ = go({"use": model("Fails"), "settings": {"where": where, "how": how}}, "user_mode")
     failed, others = records[::2], records[1::2]

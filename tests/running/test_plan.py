@@ -85,7 +85,7 @@ def test_settings_that_only_prediction_looks_at_move_the_answers_but_not_the_fit
     assert one == identity(**BASE, predicts_with={"decoding", "more"})
     asked = [
         identity(**{**BASE, "settings": {**BASE["settings"], "decoding": mode}}, predicts_with={"decoding"})
-        for mode in ("jump", "draft")
+        for mode in ("jump_forward", "speculative")
     ]
     assert [found.fit for found in asked] == [identity(**BASE).fit] * 2
     assert asked[0].answers != asked[1].answers

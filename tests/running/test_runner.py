@@ -106,8 +106,8 @@ def test_cases_that_ask_one_fit_differently_share_it(go: Go, outside: Callable[[
 def test_what_a_model_spent_stands_in_its_record(go: Go, outside: Callable[[str], str]) -> None:
     _, records, _ = go(outside("Counts"), "user_mode")
     counted, plain = records[:2]
-    assert plain.cost.spent is None
-    spent = counted.cost.spent
+    assert plain.cost.usage is None
+    spent = counted.cost.usage
     assert (spent.answering["users"], spent.answering["tokens_fed"]) == (6, counted.data.test_points)
     assert spent.answering["forward_passes"] == 18
     assert spent.alone["forward_passes"] == spent.batch["forward_passes"] == 3

@@ -17,7 +17,7 @@ from bench.data.world import World
 from bench.protocol.schema import Protocol
 from bench.records.record import Record
 from bench.records.store import Run
-from bench.running.hardware import Place
+from bench.running.hardware import Hardware
 from bench.running.runner import Runner
 from bench.study.spec.placing import VALIDATION
 from bench.study.spec.schema import COSTS, TRAJECTORIES
@@ -74,7 +74,7 @@ class Scored:
 class Evaluator:
     """Runs protocols of one study in one place; keeps the cities in memory between trials."""
 
-    def __init__(self, source: Source, out: Path, folder: Path, where: Place) -> None:
+    def __init__(self, source: Source, out: Path, folder: Path, where: Hardware) -> None:
         self.source, self.out, self.folder, self.where = Remembered(source), out, folder, where
 
     def score(

@@ -84,7 +84,7 @@ class Writing:
         self.ids = compiled.answer.copy()
         self.numbers = np.zeros(len(self.slots), np.int64)
         self.at = 0
-        self.fed = 0 if self.decoding.mode == "forced" else int(self.slots[0])
+        self.fed = 0 if self.decoding.mode == "constrained" else int(self.slots[0])
         self._guesses = NO_GUESSES
         self.counts.tokens_read = len(compiled.prompt) + self.fed
 
@@ -104,7 +104,7 @@ class Writing:
 
     def feed(self) -> Feed:
         """Return what the next pass is fed."""
-        if self.decoding.mode == "forced":
+        if self.decoding.mode == "constrained":
             before_slot = self.fed + 1 == self.slots[self.at]
             return Feed(self.ids[self.fed : self.fed + 1], np.zeros(int(before_slot), np.int64))
         self._guesses = self._guess()
@@ -116,7 +116,7 @@ class Writing:
         """Take a pass's scores; return which tokens of the feed stay, or None if all do."""
         self.counts.passes += 1
         self.counts.tokens_fed += len(feed.tokens)
-        if self.decoding.mode == "forced":
+        if self.decoding.mode == "constrained":
             self.fed += 1
             if len(scores):
                 self._fill(scores[0])
@@ -204,7 +204,7 @@ def reach(compiled: Compiled, decoding: Decoding) -> tuple[int, int]:
     """Return how many tokens of prompt and answer a row of the cache comes to hold, and how many a pass may feed."""
     slots = compiled.slots
     feed = int(np.diff(slots).max(initial=1))
-    if decoding.mode == "draft":
+    if decoding.mode == "speculative":
         feed *= 1 + (decoding.nodes if decoding.draft == "tree" else decoding.draft_tokens)
     return len(compiled.prompt) + int(slots[-1]), feed
 

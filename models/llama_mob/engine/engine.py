@@ -103,9 +103,9 @@ class Engine:
         """Return a task's answer with nothing found yet."""
         slots, widest = len(task.compiled.slots), max(self.width, self.height)
         asked = self.decoding
-        nearest = asked.choose == "nearest"
+        nearest = asked.choose == "expected_proximity"
         choice = Choice(self.seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
-        drafter = self._drafter(task) if self.decoding.mode == "draft" else None
+        drafter = self._drafter(task) if self.decoding.mode == "speculative" else None
         return Writing(task, self.decoding, choice, drafter, self.width)
 
     def _shipped(self, task: Task) -> Drafting:

@@ -36,13 +36,16 @@ from bench.profiling.profile import Line, People, Variant
 from bench.records.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
-from bench.running.hardware import place
+from bench.running.hardware import detect
 from models.llama_mob.answering import Answering
 from models.llama_mob.base import base, shapes
 from models.llama_mob.settings import Decoding, LlamaMobSettings
 from models.llama_mob.tools.given import GivenMob
 
-FIRST, LAST = ("draft-chain", "jump"), ("draft-tree", "forced")  # what the time does not allow is left out
+FIRST, LAST = (
+    ("speculative-chain", "jump_forward"),
+    ("speculative-tree", "constrained"),
+)  # what the time does not allow is left out
 ALONE = 4  # users that are asked for one at a time
 WIDE, WIDE_STOP = 16, 0.5  # in batches of so many a guess must be likelier: wrong ones cost as much as right ones there
 COMPARED = 2  # users whose answers are compared between number formats
@@ -92,31 +95,33 @@ def llama(report: Report, modes: Sequence[str]) -> Iterator[Line]:
     model = GivenMob(report.settings(modes[0], 1), report.given)
     for batch in report.batches:
         for mode in modes:
-            if report.late() or (mode == "forced" and batch > min(report.batches)):
+            if report.late() or (mode == "constrained" and batch > min(report.batches)):
                 continue
             variant = Variant(mode, batch, report.settings(mode, batch))
-            if batch == 1 and mode != "forced":
+            if batch == 1 and mode != "constrained":
                 _measured(model, variant, report)
             yield _measured(model, variant, report)
 
 
 def _measured(model: Any, variant: Variant, report: Report) -> Line:
-    users = 1 if variant.name == "forced" else max(ALONE, variant.batch)
+    users = 1 if variant.name == "constrained" else max(ALONE, variant.batch)
     return profile.measure(model, report.people, variant, users, report.ctx, report.rates)
 
 
 def equal_answers(report: Report) -> Table:
     """Compare the cells of bfloat16 with those of float32, and of drafts with jump, in the model's own answers."""
     rows = []
-    shaped = report.settings("jump", COMPARED).model_copy(update={"precision": "bfloat16"})
+    shaped = report.settings("jump_forward", COMPARED).model_copy(update={"precision": "bfloat16"})
     tiny = LlamaMobSettings(tuning="none", history_days=report.history_days)
     for name, settings in (("tiny, pretrained", tiny), (f"{report.shape}, random", shaped)):
         exact = _loaded(settings, "float32", report)
-        reference = _cells(exact, settings, "jump", report)
-        rows.append([name, "float32 draft-tree", _share(_cells(exact, settings, "draft-tree", report), reference)])
+        reference = _cells(exact, settings, "jump_forward", report)
+        rows.append(
+            [name, "float32 draft-tree", _share(_cells(exact, settings, "speculative-tree", report), reference)]
+        )
         del exact
         half = _loaded(settings, "bfloat16", report)
-        for mode in ("jump", "draft-chain", "draft-tree"):
+        for mode in ("jump_forward", "speculative-chain", "speculative-tree"):
             rows.append([name, f"bfloat16 {mode}", _share(_cells(half, settings, mode, report), reference)])
         del half
     columns = [("weights", False), ("way", False), ("equal cells", True)]
@@ -151,7 +156,7 @@ def _share(cells: np.ndarray, reference: np.ndarray) -> str:
 
 def prepare(given: argparse.Namespace) -> Report:
     """Open the data and choose the users. Raises UserError."""
-    where = place(1, given.device)
+    where = detect(1, given.device)
     if where.device == "cuda" and not machine().gpu:
         raise UserError("--device cuda: this machine has no GPU; --device cpu tries a small shape")
     _check_days(given)

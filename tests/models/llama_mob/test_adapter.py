@@ -107,7 +107,7 @@ def test_answers_and_text_agree_and_spending_is_told(world: SmallWorld, base: Pa
         columns = (queries.d[rows], queries.t[rows], answers.x[rows], answers.y[rows])
         said = [[int(word) for word in line.split()] for line in answers.raw[user].splitlines()]
         assert said == np.stack(columns, axis=1).tolist()
-    spent = model.spent()
+    spent = model.usage()
     assert spent["users"] == len(queries.users) - 1
     assert 0 < spent["forward_passes"] <= 2 * len(queries)
     assert spent["tokens_read"] > 200 * spent["users"]
@@ -119,7 +119,7 @@ def test_free_text_is_read_and_its_faults_are_counted(world: SmallWorld, base: P
     answers = ask(model, world)
     assert len(answers) == len(world.split.queries)
     assert (answers.status != OK).any(), "a random base writes no answers"
-    spent = model.spent()
+    spent = model.usage()
     assert spent["malformed"] + spent["missing"] > 0
     assert spent["tokens_fed"] > spent["users"]
 
@@ -179,7 +179,7 @@ def test_checkpoints_hold_for_the_same_settings_only(world: SmallWorld, base: Pa
     first = fitted(world, tmp_path, base).facts()
     heard: list[str] = []
     context = world.context(folder=tmp_path, progress=lambda label, _done, _total: heard.append(label))
-    again = made(base, decoding={"mode": "jump"})  # a setting of prediction alone
+    again = made(base, decoding={"mode": "jump_forward"})  # a setting of prediction alone
     again.fit(world.split.train, world.split.validate, context)
     assert not heard, "everything was in the checkpoint"
     assert again.facts() == first

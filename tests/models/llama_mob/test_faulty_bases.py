@@ -52,12 +52,12 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "decoding",
     [
-        {"mode": "forced"},
-        {"mode": "jump"},
-        {"mode": "draft"},
-        {"mode": "draft", "draft": "tree"},
-        {"mode": "jump", "temperature": 0.6, "top_p": 0.9},
-        {"mode": "jump", "choose": "nearest"},
+        {"mode": "constrained"},
+        {"mode": "jump_forward"},
+        {"mode": "speculative"},
+        {"mode": "speculative", "draft": "tree"},
+        {"mode": "jump_forward", "temperature": 0.6, "top_p": 0.9},
+        {"mode": "jump_forward", "choose": "expected_proximity"},
         {"mode": "free"},
         {"mode": "free", "temperature": 0.6},
     ],
@@ -101,7 +101,7 @@ def test_every_end_mark_ends_a_free_answer(world: SmallWorld, tmp_path: Path) ->
         made.edit(base, "generation_config.json", eos_token_id=marks)
         model = LlamaMob(LlamaMob.Settings(base=str(base), tuning="none", decoding={"mode": "free"}))
         answers = model.predict(world.split.history, world.split.queries, world.context())
-        fed.append(model.spent()["tokens_fed"])
+        fed.append(model.usage()["tokens_fed"])
         assert set(answers.raw.values()) == {""}
     assert fed[0] > 100
     assert fed[1] == 0

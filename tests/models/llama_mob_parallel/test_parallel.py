@@ -41,7 +41,7 @@ def test_a_trajectory_takes_one_pass() -> None:
     world = SmallWorld.make()
     model = LlamaMobParallel(LlamaMobParallelSettings(tuning="none"))
     model.predict(world.split.history, world.split.queries, Context(window=world.window, grid=world.grid))
-    spent = model.spent()
+    spent = model.usage()
     assert spent["forward_passes"] == spent["users"] > 1
     assert spent["tokens_fed"] == 0
 
@@ -82,7 +82,7 @@ def test_it_is_profiled() -> None:
     "wrong",
     [
         {"instruction": {"listed": False}},
-        {"decoding": {"mode": "jump"}},
+        {"decoding": {"mode": "jump_forward"}},
         {"input_noise": 0.5},
         {"template_loss_weight": 0.5},
         {"loss": "conversation"},

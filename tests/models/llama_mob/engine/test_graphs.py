@@ -17,10 +17,10 @@ from models.llama_mob.engine.passes import Feed, Passes, pack
 
 MODEL = small_model()
 WAYS = [
-    {"mode": "forced"},
-    {"mode": "jump"},
-    {"mode": "draft", "draft": "chain", "draft_tokens": 5},
-    {"mode": "draft", "draft": "tree", "nodes": 9},
+    {"mode": "constrained"},
+    {"mode": "jump_forward"},
+    {"mode": "speculative", "draft": "chain", "draft_tokens": 5},
+    {"mode": "speculative", "draft": "tree", "nodes": 9},
 ]
 
 
@@ -50,7 +50,7 @@ class Tape:
 @pytest.mark.parametrize("batch", [1, 3, 5])
 def test_recorded_passes_answer_alike(way: dict[str, object], batch: int) -> None:
     asked = tasks(batch, 7)
-    plain = engine(MODEL, mode="jump", batch=1).predict(asked)
+    plain = engine(MODEL, mode="jump_forward", batch=1).predict(asked)
     answers = {one.key: result.cells.ravel() for one, result in zip(asked, plain, strict=True)}
     tape = Tape()
     recorded = engine(MODEL, lambda one: Knowing(answers[one.key], 0.8), record=tape, batch=batch, **way)
@@ -70,16 +70,16 @@ def test_a_recording_that_fails_is_told_once_and_done_without() -> None:
 
     asked = tasks(2, 3)
     with pytest.warns(UserWarning, match="not recorded") as told:
-        found = engine(MODEL, mode="jump", record=fail).predict(asked)
+        found = engine(MODEL, mode="jump_forward", record=fail).predict(asked)
     assert len(told) == 1
-    assert cells(found) == cells(engine(MODEL, mode="jump").predict(asked))
+    assert cells(found) == cells(engine(MODEL, mode="jump_forward").predict(asked))
 
 
 def test_memory_that_runs_out_while_recording_halves_the_batch() -> None:
     def fail(_run: Run) -> None:
         raise torch.cuda.OutOfMemoryError("injected")
 
-    made, users = engine(MODEL, mode="jump", record=fail, batch=4), []
+    made, users = engine(MODEL, mode="jump_forward", record=fail, batch=4), []
     decode = made._decode
     made._decode = lambda *args: users.append(args[2]) or decode(*args)
     with pytest.raises(Exception, match="one user of"):
@@ -150,7 +150,7 @@ def test_on_cuda_graphs_answer_as_the_cpu_does(way: dict[str, object]) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     asked = tasks(4, 9)
-    plain = engine(MODEL, mode="forced", batch=1).predict(asked)
+    plain = engine(MODEL, mode="constrained", batch=1).predict(asked)
     answers = {one.key: result.cells.ravel() for one, result in zip(asked, plain, strict=True)}
     model = small_model().to("cuda")
     made = engine(model, lambda one: Knowing(answers[one.key], 0.8), batch=4, **way)

@@ -19,9 +19,9 @@ from models.llama_mob.engine import Engine, Result, Task
 
 CTX = Context(seed=1)
 WAYS: dict[str, dict[str, Any]] = {
-    "jump": {"mode": "jump"},
-    "chain": {"mode": "draft", "draft": "chain", "stop": 0.0},
-    "tree": {"mode": "draft", "draft": "tree", "stop": 0.0},
+    "jump_forward": {"mode": "jump_forward"},
+    "chain": {"mode": "speculative", "draft": "chain", "stop": 0.0},
+    "tree": {"mode": "speculative", "draft": "tree", "stop": 0.0},
 }
 
 
@@ -52,21 +52,21 @@ def ask(base: Loaded, tasks: list[Task], **decoding: Any) -> list[Result]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "sampling",
-    [{"choose": "nearest"}, {"choose": "likeliest"}, {"temperature": 0.6, "top_p": 0.9}],
-    ids=["nearest", "likeliest", "sampled"],
+    [{"choose": "expected_proximity"}, {"choose": "greedy"}, {"temperature": 0.6, "top_p": 0.9}],
+    ids=["expected_proximity", "greedy", "sampled"],
 )
 def test_every_mode_and_batch_answers_as_token_by_token(base: Loaded, humob100: Path, sampling: dict[str, Any]) -> None:
     tasks = tasks_of(base, humob100, users=2, seen=(46, 59), asked=(60, 62))
     assert len(tasks) == 4
-    forced = ask(base, tasks, mode="forced", batch=1, **sampling)
+    constrained = ask(base, tasks, mode="constrained", batch=1, **sampling)
     passes = {}
     for name, way in WAYS.items():
         for batch in (1, 4):
             found = ask(base, tasks, batch=batch, **way, **sampling)
-            for one, other in zip(found, forced, strict=True):
+            for one, other in zip(found, constrained, strict=True):
                 np.testing.assert_array_equal(one.cells, other.cells)
                 assert one.text == other.text
             passes[name, batch] = [result.counts.passes for result in found]
         assert passes[name, 1] == passes[name, 4]
-    assert passes["jump", 1] == [2 * len(result.cells) - 1 for result in forced]
-    assert sum(passes["tree", 1]) < sum(passes["chain", 1]) < sum(passes["jump", 1])
+    assert passes["jump_forward", 1] == [2 * len(result.cells) - 1 for result in constrained]
+    assert sum(passes["tree", 1]) < sum(passes["chain", 1]) < sum(passes["jump_forward", 1])

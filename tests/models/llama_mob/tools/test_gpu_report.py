@@ -16,7 +16,7 @@ from bench.errors import UserError
 from bench.profiling import profile
 from bench.profiling.profile import Line, Variant
 from bench.profiling.roofline import Rates
-from bench.running.hardware import Place
+from bench.running.hardware import Hardware
 from models.llama_mob import LlamaMob
 from models.llama_mob.base import shapes
 from models.llama_mob.settings import LlamaMobSettings
@@ -39,7 +39,7 @@ WINDOW = Window((58, 59), (60, 60))
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shape that runs in a moment, on one thread, and cities of few users."""
     monkeypatch.setitem(shapes.KNOWN, "small", SMALL)
-    monkeypatch.setattr(gpu_report, "place", lambda jobs, device: Place(device, 1, jobs))
+    monkeypatch.setattr(gpu_report, "place", lambda jobs, device: Hardware(device, 1, jobs))
     monkeypatch.setattr(gpu_report, "open_source", lambda _spec: Synthetic(seed=4, users=40))
 
 
@@ -57,28 +57,28 @@ def test_answers_are_the_given_ones_and_drafts_save_passes(table: Trajectories) 
     ctx = Context(WINDOW)
     people = profile.people(table, ctx, 3, 0)
     passes = {}
-    for mode in ("jump", "draft"):
+    for mode in ("jump_forward", "speculative"):
         model = GivenMob(settings(mode, stop=0.0), table.days(60, 60))
         answers = model.predict(people.history, people.queries, ctx)
         truth = table.days(60, 60).only(people.queries.users)
         assert np.array_equal(answers.x, truth.x)
         assert np.array_equal(answers.y, truth.y)
-        passes[mode] = model.spent()["forward_passes"]
-    assert passes["jump"] == 2 * len(people.queries) - len(people.queries.users)
-    assert passes["draft"] < passes["jump"]
+        passes[mode] = model.usage()["forward_passes"]
+    assert passes["jump_forward"] == 2 * len(people.queries) - len(people.queries.users)
+    assert passes["speculative"] < passes["jump_forward"]
 
 
 def test_one_model_is_profiled_in_several_ways(table: Trajectories) -> None:
     """The engine that an adapter holds must be the one of its present settings."""
     ctx, people = Context(WINDOW), profile.people(table, Context(WINDOW), 2, 0)
-    model = LlamaMob(settings("jump"))
-    ways = {mode: settings(mode) for mode in ("jump", "forced", "jump")}
+    model = LlamaMob(settings("jump_forward"))
+    ways = {mode: settings(mode) for mode in ("jump_forward", "constrained", "jump_forward")}
     lines = [
         profile.measure(model, people, Variant(mode, 2, way), 2, ctx, Rates(1e9, 1e9, "a guess"))
         for mode, way in ways.items()
     ]
     assert lines[1].work["forward_passes"] > 2 * lines[0].work["forward_passes"]
-    assert lines[0].floor.total > 0
+    assert lines[0].roofline.total > 0
 
 
 ARGUMENTS = ["--shape", "small", "--device", "cpu", "--batch", "1,2", "--history-days", "2", "--horizon-days", "1"]
@@ -89,7 +89,7 @@ def test_the_report_has_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     gpu_report.main([*ARGUMENTS, "--city", "B", "--to", str(tmp_path / "g.md")])
     text = (tmp_path / "g.md").read_text()
     for way in ("lp_bert", *gpu_report.FIRST, *gpu_report.LAST):
-        expected = 1 if way == "forced" else 2  # of the batches of one and two users
+        expected = 1 if way == "constrained" else 2  # of the batches of one and two users
         assert sum(line.startswith(f"| {way} ") for line in text.splitlines()) == expected
     assert text.count("| float32 draft-tree ") == text.count("| bfloat16 jump ") == 2
     exact = [line for line in text.splitlines() if "| float32 draft-tree " in line]

@@ -146,18 +146,18 @@ def test_the_tiny_base_reads_noisy_answers_unless_told_otherwise() -> None:
         "paper": (0.0, 1.0),
         "paper with tiny": (0.0, 1.0),
     }
-    assert [name for name, one in settings.items() if one.decoding.choose == "nearest"] == ["tiny", "told"]
+    assert [name for name, one in settings.items() if one.decoding.choose == "expected_proximity"] == ["tiny", "told"]
 
 
 @pytest.mark.parametrize(
     ("decoding", "chosen"),
     [
-        ({"mode": "jump"}, "nearest"),
-        (Decoding(mode="jump"), "nearest"),
-        ({"choose": "likeliest"}, "likeliest"),
-        (Decoding(choose="likeliest"), "likeliest"),
-        ({"temperature": 0.6}, "likeliest"),
-        ({"mode": "free"}, "likeliest"),
+        ({"mode": "jump_forward"}, "expected_proximity"),
+        (Decoding(mode="jump_forward"), "expected_proximity"),
+        ({"choose": "greedy"}, "greedy"),
+        (Decoding(choose="greedy"), "greedy"),
+        ({"temperature": 0.6}, "greedy"),
+        ({"mode": "free"}, "greedy"),
     ],
 )
 def test_the_tiny_base_chooses_the_nearest_number_where_it_can(decoding: Any, chosen: str) -> None:
@@ -167,7 +167,7 @@ def test_the_tiny_base_chooses_the_nearest_number_where_it_can(decoding: Any, ch
 @pytest.mark.parametrize("otherwise", [{"temperature": 0.6}, {"mode": "free"}])
 def test_the_nearest_number_is_neither_sampled_nor_written_freely(otherwise: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="nearest needs temperature 0"):
-        LlamaMobSettings(decoding={"choose": "nearest", **otherwise})
+        LlamaMobSettings(decoding={"choose": "expected_proximity", **otherwise})
 
 
 BASES: dict[str, dict[str, Any]] = {

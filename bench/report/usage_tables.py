@@ -18,9 +18,9 @@ FAULTS = {
 }
 
 
-def spent(found: Leaderboard) -> list[Table]:
+def usage(found: Leaderboard) -> list[Table]:
     """One table of tokens and passes, one of the text's faults; none where no model says anything of it."""
-    if not found.spent:
+    if not found.usage:
         return []
     return [_work(found), _text(found)]
 
@@ -39,7 +39,7 @@ def _work(found: Leaderboard) -> Table:
             *(numbers.seconds(row.batch.get(key)) for key in ("prefill_seconds", "decode_seconds")),
             letters[row.hardware],
         ]
-        for row in found.spent
+        for row in found.usage
     ]
     notes = [
         "A trajectory, mean: one user at a time, then in batches. Passes: forward passes after the prompt was read; "
@@ -52,7 +52,7 @@ def _text(found: Leaderboard) -> Table:
     columns = [*NAMES, ("users", True), *((head, True) for head in FAULTS.values()), ("smallest\nmargin", True)]
     rows = [
         [*name(row), *(amount(row.answering, key) for key in ("users", *FAULTS)), _margin(row.answering)]
-        for row in found.spent
+        for row in found.usage
     ]
     notes = [
         "Sums over all users asked: answers that are not of the asked form, queries without an answer, answers nobody "
