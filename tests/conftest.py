@@ -36,6 +36,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _registered_models_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers would reach the workers of the next one."""
     monkeypatch.setattr(registry, "_extra", dict(registry._extra))
+    monkeypatch.setattr(registry, "_introduce", None)
+    monkeypatch.setattr(registry, "_stand_ins", {})
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from bench.errors import UserError
 from bench.training import checkpoint, curves, heldout
 from bench.training.heldout import HeldOut
 from bench.training.loop import Step, Task, Team, Trainer
+from bench.training.precision import flushed
 from bench.training.recipe import Recipe
 from bench.training.report import FitReport
 
@@ -121,6 +122,7 @@ def average(run: Path) -> tuple[LPBert, dict[str, Any]]:
     return model, progress
 
 
+@flushed()
 def train(
     out: Path,
     steps: int,
@@ -134,7 +136,6 @@ def train(
 ) -> FitReport:
     """Train for ``steps`` steps, earlier calls counted in; the last fifth lowers the learning rate to zero."""
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
     key = f"LP-BERT, {steps} steps of {tokens} rows, rate {rate}, longest {longest}, stage {stage}"
     checkpoint.refuse_another(out, key)

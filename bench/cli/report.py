@@ -15,7 +15,9 @@ def report_command(
     folder: Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/zero_shot.")],
     to: Annotated[
         Path | None,
-        typer.Option(help="Write leaderboard.md and .csv there, with records and scores if all people are synthetic."),
+        typer.Option(
+            help="Write leaderboard and records there; scores of single users only where all people are synthetic."
+        ),
     ] = None,
 ) -> None:
     """Make a leaderboard again, from its records. Written into the run's folder unless --to names another."""
@@ -28,7 +30,7 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     """Print and write a run's leaderboard; return the number of failed cases. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard import build
-    from bench.records.manifest import copy_run, read_run
+    from bench.records.manifest import publish, read_run
     from bench.report import csvtable, markdown, published, terminal
     from bench.report.layout import lay_out
 
@@ -38,8 +40,11 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     target = to or folder
     write_text(target / "leaderboard.md", markdown.render(report))
     write_text(target / "leaderboard.csv", csvtable.render(found))
-    records = " and the records" if to and copy_run(content, to) else ""
+    published_too = to is not None and to.resolve() != folder.resolve()
+    if to and published_too:
+        publish(content, to)
     terminal.show(report, console)
+    records = " and the records" if published_too else ""
     written = f"Written: {target / 'leaderboard.md'}, leaderboard.csv{records}"
     console.print(written, style="dim", markup=False, highlight=False)
     return sum(gap.status == "failed" for gap in found.gaps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "run.json"
+OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records and scores
 
 
 class Manifest(BaseModel):
@@ -77,18 +79,28 @@ def read_run(folder: Path | str) -> RunContent:
     return RunContent(folder, manifest, tuple(found), tuple(absent))
 
 
-def copy_run(content: RunContent, to: Path) -> bool:
-    """Copy manifest, records and scores of synthetic people, so that a published leaderboard can be made again.
+def publish(content: RunContent, to: Path) -> None:
+    """Copy a run's manifest and records into a folder of results, and drop what an earlier run left there.
 
-    Returns False, and copies nothing, where any record rests on real people: their scores stay where they are.
+    Scores of single users go along where all people are synthetic, so that the leaderboard can be made again. Of real
+    people only the records go: aggregates, without the paths of scores and answers.
     """
-    if not all(record.data.synthetic for record in content.records if record.data):
-        return False
-    files = [MANIFEST, *(f"records/{record.identity.cost}.json" for record in content.records)]
-    files += [record.files["scores"] for record in content.records if "scores" in record.files]
-    for name in dict.fromkeys(files):
-        write_with(to / name, partial(_copy, content.folder / name))
-    return True
+    synthetic = all(record.data.synthetic for record in content.records if record.data)
+    wanted = [Path(MANIFEST)]
+    write_with(to / MANIFEST, partial(_copy, content.folder / MANIFEST))
+    for record in content.records:
+        name = Path("records") / f"{record.identity.cost}.json"
+        scores = record.files.get("scores") if synthetic else None
+        records.write(record.model_copy(update={"files": {"scores": scores} if scores else {}}), to / name)
+        wanted.append(name)
+        if scores:
+            write_with(to / scores, partial(_copy, content.folder / scores))
+            wanted.append(Path(scores))
+    keep = {to / name for name in wanted}
+    for folder in ("records", "scores"):
+        for file in (to / folder).glob("*"):
+            if OURS.fullmatch(file.name) and file not in keep:
+                file.unlink()
 
 
 def _unreadable(files: list[Path], why: str) -> str:

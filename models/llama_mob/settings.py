@@ -293,7 +293,7 @@ class LlamaMobSettings(adapter.Settings):
 
 
 def _proximity_where_it_can_be(decoding: Any) -> Any:
-    """Let the tiny base choose by expected proximity, unless a way of decoding is given that says or needs otherwise."""
+    """Let the tiny base choose by expected proximity, unless the given decoding says or needs otherwise."""
     given = decoding.model_dump(exclude_unset=True) if isinstance(decoding, Decoding) else decoding
     if not isinstance(given, dict) or given.get("mode") == "free" or given.get("temperature"):
         return decoding

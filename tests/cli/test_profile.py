@@ -127,7 +127,7 @@ def test_settings_come_from_options_and_overrides() -> None:
     [
         (Order("slot_mode", weights="random"), "--weights: slot_mode has no such setting"),
         (Order("slot_mode", decoding="jump_forward"), "--decoding: slot_mode writes no text"),
-        (Order("llama_mob", decoding="jmup"), "did you mean 'jump'"),
+        (Order("llama_mob", decoding="jump_foward"), "did you mean 'jump_forward'"),
         (Order("slot_mode", batch="1,x"), "'x' is no number of users"),
         (Order("slot_mode", batch="0"), "'0' is no number of users"),
         (Order("slot_mode", ("k",)), "KEY=VALUE"),

@@ -19,9 +19,9 @@ def test_a_copy_installed_in_somebody_elses_repository_has_no_commit(
         subprocess.run([*git, *words], check=True)
     provenance._git_state.cache_clear()
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    assert provenance.provenance(SlotMode).commit, "a checkout has one"
+    assert provenance.provenance(provenance.source_hash(SlotMode)).commit, "a checkout has one"
     provenance._git_state.cache_clear()
     (tmp_path / "lib").mkdir()
     monkeypatch.setattr(provenance, "ROOT", tmp_path / "lib")
-    assert provenance.provenance(SlotMode).commit is None
+    assert provenance.provenance(provenance.source_hash(SlotMode)).commit is None
     provenance._git_state.cache_clear()

@@ -32,6 +32,7 @@ window: {{history: [50, 58], horizon: [60, 61]}}
 splits:
   - {{train: {{cities: [B], days: [0, 74]}}, test: [C]}}
 users: {{train: 20, validate: 5, test: 6}}
+floor: false
 models:
   - user_mode
   - {{use: hostile, name: tells, settings: {{tells: true, paths: {paths}}}}}

@@ -66,4 +66,4 @@ class Moves(Adapter):
     def learning(self) -> Learning:
         """Say which epoch was kept."""
         kept, start = self.settings.kept_epoch, Learning(start="random")
-        return start if kept is None else start.after(epochs=1, steps=1, kept_epoch=kept)
+        return start if kept is None else start.after(epochs=1, kept_epoch=kept, kept_step=kept)

@@ -28,7 +28,7 @@ from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from bench.training import checkpoint, curves, heldout
 from bench.training.loop import Step, Task, Team, Trainer
-from bench.training.precision import autocast
+from bench.training.precision import autocast, flushed
 from bench.training.recipe import Recipe
 from bench.training.report import FitReport
 from models.llama_mob.base.tokens import Tokens
@@ -146,6 +146,7 @@ def held_out(tokens: Tokens) -> dict[str, list[Example]]:
     return sets
 
 
+@flushed()
 def train(
     out: Path, steps: int, size: int, every: int, threads: int, device: str = "cpu", workers: int = 0
 ) -> FitReport:
@@ -153,7 +154,6 @@ def train(
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this machine has no GPU")
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
     key = f"tiny base, {steps} steps of {size} tokens"
     checkpoint.refuse_another(out, key)

@@ -143,7 +143,12 @@ def points_of(path: Path, city: str = "", grid: Grid = Grid()) -> Points:  # noq
 
 
 def paper_template(path: Path | None = None) -> Template:
-    """Return the parts and the layout of the paper's conversations, in our words or in those of a file."""
+    """Return the parts and the layout of the paper's conversations, in our words or in those of a file.
+
+    Raises UserError where the file cannot be read.
+    """
+    if path is not None and not path.exists():
+        raise UserError(f"{path}: cannot be read (there is no such file)")
     return Template.build(Instruction(answer="json", reason=True, template=path), Grid(), Calendar())
 
 

@@ -39,7 +39,7 @@ WINDOW = Window((58, 59), (60, 60))
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shape that runs in a moment, on one thread, and cities of few users."""
     monkeypatch.setitem(shapes.KNOWN, "small", SMALL)
-    monkeypatch.setattr(gpu_report, "place", lambda jobs, device: Hardware(device, 1, jobs))
+    monkeypatch.setattr(gpu_report, "detect", lambda jobs, device: Hardware(device, 1, jobs))
     monkeypatch.setattr(gpu_report, "open_source", lambda _spec: Synthetic(seed=4, users=40))
 
 
@@ -91,8 +91,8 @@ def test_the_report_has_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for way in ("lp_bert", *gpu_report.FIRST, *gpu_report.LAST):
         expected = 1 if way == "constrained" else 2  # of the batches of one and two users
         assert sum(line.startswith(f"| {way} ") for line in text.splitlines()) == expected
-    assert text.count("| float32 draft-tree ") == text.count("| bfloat16 jump ") == 2
-    exact = [line for line in text.splitlines() if "| float32 draft-tree " in line]
+    assert text.count("| float32 speculative-tree ") == text.count("| bfloat16 jump_forward ") == 2
+    exact = [line for line in text.splitlines() if "| float32 speculative-tree " in line]
     assert all("100" in line for line in exact)
 
 

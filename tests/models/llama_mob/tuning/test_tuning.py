@@ -165,8 +165,8 @@ def test_the_tiny_base_chooses_the_nearest_number_where_it_can(decoding: Any, ch
 
 
 @pytest.mark.parametrize("otherwise", [{"temperature": 0.6}, {"mode": "free"}])
-def test_the_nearest_number_is_neither_sampled_nor_written_freely(otherwise: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="nearest needs temperature 0"):
+def test_expected_proximity_is_neither_sampled_nor_written_freely(otherwise: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected_proximity needs temperature 0"):
         LlamaMobSettings(decoding={"choose": "expected_proximity", **otherwise})
 
 
