@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,7 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     from bench.files import write_text
     from bench.leaderboard import build
     from bench.records.manifest import publish, read_run
-    from bench.report import csvtable, markdown, published, terminal
+    from bench.report import csvtable, figure, markdown, published, terminal
     from bench.report.layout import lay_out
 
     content = read_run(folder)
@@ -43,6 +44,8 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     published_too = to is not None and to.resolve() != folder.resolve()
     if to and published_too:
         publish(content, to)
+        if importlib.util.find_spec("matplotlib"):
+            figure.draw(found, to)
     terminal.show(report, console)
     records = " and the records" if published_too else ""
     written = f"Written: {target / 'leaderboard.md'}, leaderboard.csv{records}"

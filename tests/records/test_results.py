@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.cli.report import make_report
 from bench.records.manifest import MANIFEST, read_run
+from bench.report.figure import NAME as FIGURE
 from bench.running.plan import identity_of
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -33,7 +34,12 @@ def faults(results: Path) -> Iterator[str]:
             yield from _of_tables(folder, files)
             continue
         content = read_run(folder)
-        named = {MANIFEST, *LEADERBOARDS, *(f"records/{record.identity.cost}.json" for record in content.records)}
+        named = {
+            MANIFEST,
+            *LEADERBOARDS,
+            *({FIGURE} & files),
+            *(f"records/{record.identity.cost}.json" for record in content.records),
+        }
         named |= {record.files["scores"] for record in content.records if "scores" in record.files}
         yield from (f"{folder.name}/{name}: the manifest names no such file" for name in sorted(files - named))
         yield from (f"{folder.name}/{name}: is missing" for name in sorted(named - files))

@@ -109,7 +109,7 @@ def _measured(model: Any, variant: Variant, report: Report) -> Line:
 
 
 def equal_answers(report: Report) -> Table:
-    """Compare the cells of bfloat16 with those of float32, and of drafts with jump, in the model's own answers."""
+    """Compare the cells of bfloat16 with those of float32, and of drafts with jump-forward decoding, in the model's own answers."""
     rows = []
     shaped = report.settings("jump_forward", COMPARED).model_copy(update={"precision": "bfloat16"})
     tiny = LlamaMobSettings(tuning="none", history_days=report.history_days)
@@ -117,7 +117,7 @@ def equal_answers(report: Report) -> Table:
         exact = _loaded(settings, "float32", report)
         reference = _cells(exact, settings, "jump_forward", report)
         rows.append(
-            [name, "float32 draft-tree", _share(_cells(exact, settings, "speculative-tree", report), reference)]
+            [name, "float32 speculative-tree", _share(_cells(exact, settings, "speculative-tree", report), reference)]
         )
         del exact
         half = _loaded(settings, "bfloat16", report)
