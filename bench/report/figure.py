@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.files import write_with
 from bench.leaderboard import Leaderboard, Row
 from bench.leaderboard.lineage import KEPT
+from bench.report import numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ def draw(found: Leaderboard, folder: Path) -> Path | None:
     _lines(axes, found, [row for row in rows if row.key not in costs])
     axes.set_xscale("log")
     axes.set_xlabel("seconds per trajectory, one at a time (median)")
-    axes.set_ylabel(f"{found.metrics[found.main].title}, 95 % interval over users")
+    axes.set_ylabel(f"{numbers.title(found.main)}, 95 % interval over users")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
     path = folder / NAME

@@ -109,7 +109,7 @@ def _measured(model: Any, variant: Variant, report: Report) -> Line:
 
 
 def equal_answers(report: Report) -> Table:
-    """Compare the cells of bfloat16 with those of float32, and of drafts with jump-forward decoding, in the model's own answers."""
+    """Compare the cells of bfloat16 with those of float32, and of drafts with jump-forward decoding."""
     rows = []
     shaped = report.settings("jump_forward", COMPARED).model_copy(update={"precision": "bfloat16"})
     tiny = LlamaMobSettings(tuning="none", history_days=report.history_days)
