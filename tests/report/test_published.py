@@ -35,7 +35,7 @@ def test_the_file_is_sound_and_holds_the_official_score_of_the_seed_paper() -> N
         "dtw@humob24": 27.96,
     }
     assert (final.users, final.cities, len(final.scores)) == (3000, ("B", "C", "D"), 14)
-    assert sum(len(table.scores) for table in found.tables) == 14 + 12 + 2 + 15
+    assert sum(len(table.scores) for table in found.tables) == 14 + 12 + 6 + 2 + 15
     for table in found.tables:
         versions = {metric.partition("@")[2] for metric in table.metrics}
         assert versions == ({"giscup25"} if table.challenge == "giscup2025" else {"humob24"})
