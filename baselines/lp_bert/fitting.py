@@ -21,9 +21,9 @@ from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window
 from bench.evaluation.metrics import score_users
 from bench.training.batching import batches
+from bench.training.fit_report import FitReport
 from bench.training.loop import Step, Task, Team, Trainer
 from bench.training.recipe import Recipe
-from bench.training.report import FitReport
 
 if TYPE_CHECKING:
     from baselines.lp_bert import LpBertSettings

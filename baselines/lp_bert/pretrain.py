@@ -29,11 +29,11 @@ from bench.adapters.adapter import Context
 from bench.data.sources.synthetic import Synthetic
 from bench.errors import UserError
 from bench.training import checkpoint, curves, heldout
+from bench.training.fit_report import FitReport
 from bench.training.heldout import HeldOut
 from bench.training.loop import Step, Task, Team, Trainer
 from bench.training.precision import flushed
 from bench.training.recipe import Recipe
-from bench.training.report import FitReport
 
 POOL, CITY_USERS = 4000, 100  # users held at a time, and drawn from one city
 WARM_UP = 60  # steps

@@ -72,7 +72,7 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
 
     from bench.data.describe import describe
     from bench.data.sources import open_source
-    from bench.running.statistics import STATISTICS, statistic_scores
+    from bench.running.user_statistics import STATISTICS, statistic_scores
 
     source = open_source(spec, seed=seed, options={"users": MOST_USERS} if spec == "synthetic" else None)
     found = {}

@@ -7,10 +7,10 @@ facts.py     costs, training, data: no statistics
 build.py     puts them together
 """
 
-from bench.leaderboard.board import Board, Detectable, Figure, Metric, Row, difference
 from bench.leaderboard.build import Leaderboard, build
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow
 from bench.leaderboard.overall import Gap
+from bench.leaderboard.ranking import Board, Detectable, Figure, Metric, Row, difference
 
 __all__ = [
     "Board",

@@ -14,12 +14,12 @@ from bench.adapters.registry import FLOOR
 from bench.errors import UserError
 from bench.evaluation import bootstrap
 from bench.evaluation.metrics import limit_of
-from bench.leaderboard import board, panel
-from bench.leaderboard.board import Board, Figure, Metric, Row
+from bench.leaderboard import panel, ranking
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
 from bench.leaderboard.lineage import touched, training_of
 from bench.leaderboard.overall import Gap, headline, mean_by_key
 from bench.leaderboard.panel import MISSES, Line
+from bench.leaderboard.ranking import Board, Figure, Metric, Row
 from bench.leaderboard.seeds import SeedRow, seed_rows
 from bench.leaderboard.usage import UsageRow, usage_rows
 from bench.records.record import Record
@@ -88,7 +88,7 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         metrics=metrics,
         reference=against,
         overall=headline(by_city, gaps, metrics, main) if len(by_city) > 1 else None,
-        cities=tuple(board.make((city,), rows, metrics, main, _fewest(rows)) for city, rows in by_city.items()),
+        cities=tuple(ranking.make((city,), rows, metrics, main, _fewest(rows)) for city, rows in by_city.items()),
         seeds=seed_rows(lines),
         costs=cost_rows(records, named, touching),
         usage=usage_rows(records, named, touching),

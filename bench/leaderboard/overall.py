@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.evaluation import bootstrap
-from bench.leaderboard import board
-from bench.leaderboard.board import Board, Figure, Metric, Row
+from bench.leaderboard import ranking
 from bench.leaderboard.lineage import join
+from bench.leaderboard.ranking import Board, Figure, Metric, Row
 
 Split = tuple[str, str]  # training, test city
 
@@ -53,7 +53,7 @@ def headline(
         alone = [mean_row(parts, training) for parts in towns]
         users = sum(row.users for row in alone)
         rows.append(replace(mean_row(alone, training), users=users, towns=dict(zip(cities, alone, strict=True))))
-    return board.make(cities, rows, metrics, main, fewest, tuple(left_out))
+    return ranking.make(cities, rows, metrics, main, fewest, tuple(left_out))
 
 
 def _candidates(

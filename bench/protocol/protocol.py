@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.errors import UserError, nearest
 from bench.protocol import sweep, yamlfile
-from bench.protocol.reader import Reader
+from bench.protocol.checking import Reader
 from bench.protocol.schema import DataSpec, Protocol, with_floor
 from bench.protocol.yamlfile import Node, describe
 from bench.shipped import find_protocol

@@ -42,7 +42,7 @@ def run_worker(
     ours, theirs = os.pipe()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.running.start"],
+            [sys.executable, "-P", "-m", "bench.running.worker_start"],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

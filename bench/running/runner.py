@@ -23,9 +23,9 @@ from bench.records.provenance import machine
 from bench.records.record import Record
 from bench.records.store import Run, Store
 from bench.running import confinement, executor
+from bench.running.accepting import KEPT, Keeper
 from bench.running.hardware import Hardware
 from bench.running.job import Workplace, workplace, write_job
-from bench.running.keeping import KEPT, Keeper
 from bench.running.messages import BadMessage, plain
 from bench.running.model import Model, describe
 from bench.running.plan import Planned, digest, parts_of, plan_case

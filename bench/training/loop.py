@@ -20,9 +20,9 @@ from torch.optim.swa_utils import AveragedModel
 from bench.adapters.adapter import Context
 from bench.errors import UserError
 from bench.training import checkpoint
+from bench.training.fit_report import FitReport
 from bench.training.precision import autocast
 from bench.training.recipe import Recipe
-from bench.training.report import FitReport
 
 SAVE_EVERY = 60.0  # seconds
 LOCK = "training.lock"

@@ -9,7 +9,7 @@ from bench.data.describe import METRICS, describe, moves, people, real_cities
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, World
 from bench.evaluation import metrics
-from bench.running.statistics import statistic_scores
+from bench.running.user_statistics import statistic_scores
 
 
 def table(*rows: tuple[int, int, int, int, int]) -> Trajectories:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_run import Go
 
 from bench.adapters import registry
-from bench.running.keeping import Keeper
+from bench.running.accepting import Keeper
 from bench.running.messages import BadMessage, parse
 
 

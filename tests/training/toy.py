@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.adapters.adapter import Context
+from bench.training.fit_report import FitReport
 from bench.training.loop import Step, Task, Team, Trainer
 from bench.training.recipe import Recipe
-from bench.training.report import FitReport
 
 POINTS = torch.linspace(-1, 1, 12)
 

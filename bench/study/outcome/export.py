@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.study.outcome import mixes
+from bench.study.outcome.comparisons import ALL, Estimate
 from bench.study.outcome.outcome import Outcome
-from bench.study.outcome.panel import ALL, Estimate
 
 
 def trials(outcomes: Sequence[Outcome]) -> str:

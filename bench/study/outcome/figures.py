@@ -14,8 +14,8 @@ from bench.evaluation import metrics
 from bench.files import write_with
 from bench.report import numbers
 from bench.study.outcome import mixes
+from bench.study.outcome.comparisons import ALL, Estimate
 from bench.study.outcome.outcome import Outcome, Trial, best_of
-from bench.study.outcome.panel import ALL, Estimate
 from bench.study.search.finalists import NOTHING
 from bench.study.spec.points import CITIES
 from bench.study.spec.schema import COSTS, TRAJECTORIES

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from bench.evaluation import metrics
 from bench.report import numbers
 from bench.study.outcome import mixes
+from bench.study.outcome.comparisons import ALL, Estimate, Panel, significant
 from bench.study.outcome.mixes import CityValue, Context
 from bench.study.outcome.outcome import UNRANKED, Outcome, Trial, best_of
-from bench.study.outcome.panel import ALL, Estimate, Panel, significant
 from bench.study.outcome.wording import figure, signed
 from bench.study.search.finalists import NOTHING
 

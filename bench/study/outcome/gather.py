@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from bench.leaderboard import facts
 from bench.records.store import Run
+from bench.study.outcome.comparisons import panel
 from bench.study.outcome.mixes import context_of, name_of, players
 from bench.study.outcome.outcome import Outcome, best_of, importances, read_trials
-from bench.study.outcome.panel import panel
 from bench.study.search.evaluate import Scored
 from bench.study.search.finalists import NOTHING, Candidate, Result
 from bench.study.spec.placing import VALIDATION

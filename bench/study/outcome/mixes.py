@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.study.outcome.comparisons import ALL, Estimate, Panel
 from bench.study.outcome.outcome import Outcome, Trial, best_of
-from bench.study.outcome.panel import ALL, Estimate, Panel
 from bench.study.outcome.values import marginal, shapley, subsets
 from bench.study.search.finalists import NOTHING
 from bench.study.spec.points import CITIES, USERS, labels, volume

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from bench.evaluation import metrics
 from bench.leaderboard.facts import Facts
-from bench.study.outcome.panel import Panel
-from bench.study.search.asking import REASON, SCORED, is_void
+from bench.study.outcome.comparisons import Panel
 from bench.study.search.evaluate import Scored
 from bench.study.search.finalists import NOTHING, Result
+from bench.study.search.next_trial import REASON, SCORED, is_void
 from bench.study.spec.points import shown
 from bench.study.spec.schema import Point, Study
 

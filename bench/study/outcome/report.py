@@ -10,10 +10,10 @@ from bench.report.layout import Report, Section
 from bench.report.numbers import NONE
 from bench.report.tables import Table, make_table
 from bench.study.outcome import mixes
+from bench.study.outcome.comparisons import ALL, Panel
 from bench.study.outcome.findings import details, headline, said_of_redundancy
 from bench.study.outcome.mixes import CityValue, Context
 from bench.study.outcome.outcome import DONE, FAILED, STATES, Outcome, Trial
-from bench.study.outcome.panel import ALL, Panel
 from bench.study.outcome.wording import figure, interval, signed
 from bench.study.search.evaluate import Scored
 from bench.study.search.finalists import NOTHING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.evaluation import metrics
 from bench.report import numbers
-from bench.study.outcome.panel import ALL, Estimate, Panel
+from bench.study.outcome.comparisons import ALL, Estimate, Panel
 
 
 def figure(panel: Panel, name: str, city: str = ALL) -> str:

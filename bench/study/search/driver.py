@@ -15,8 +15,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from bench.running import executor
-from bench.study.search.asking import REASON, SCORED, Asker
 from bench.study.search.evaluate import Failed, Scored
+from bench.study.search.next_trial import REASON, SCORED, Asker
 from bench.study.spec.points import shown
 from bench.study.spec.reading import make
 from bench.study.spec.schema import Point, Study

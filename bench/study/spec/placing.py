@@ -8,7 +8,7 @@ from typing import Any
 from bench.adapters import registry
 from bench.errors import UserError
 from bench.protocol import sweep
-from bench.protocol.reader import Reader
+from bench.protocol.checking import Reader
 from bench.protocol.schema import ModelSpec, Protocol
 from bench.protocol.yamlfile import Node
 from bench.study.spec.schema import Axis, Point, Study

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UserError, nearest
 from bench.protocol import protocol as protocols
 from bench.protocol import sweep
-from bench.protocol.reader import Reader
+from bench.protocol.checking import Reader
 from bench.protocol.schema import ModelSpec, Protocol
 from bench.protocol.yamlfile import Node, describe
 from bench.study.spec.placing import as_node, place

@@ -27,10 +27,10 @@ from bench.adapters.adapter import Context
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from bench.training import checkpoint, curves, heldout
+from bench.training.fit_report import FitReport
 from bench.training.loop import Step, Task, Team, Trainer
 from bench.training.precision import autocast, flushed
 from bench.training.recipe import Recipe
-from bench.training.report import FitReport
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.pretraining import init
 from models.llama_mob.pretraining.corpus import batches, example

@@ -16,8 +16,8 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.training import distributed
+from bench.training.fit_report import FitReport
 from bench.training.loop import Trainer
-from bench.training.report import FitReport
 from models.llama_mob.answering import check_context, readable, template_for
 from models.llama_mob.base import base
 from models.llama_mob.base.tokens import Tokens

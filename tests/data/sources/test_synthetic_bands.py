@@ -8,7 +8,7 @@ import pytest
 
 from bench.data.describe import Description, describe, real_cities
 from bench.data.sources.synthetic import Synthetic
-from bench.running.statistics import statistic_scores
+from bench.running.user_statistics import statistic_scores
 
 QUICK = ("user_mode", "slot_mode", "offday_slot_mode")
 MAIN = ("user_mode", "slot_mode", "weekday_slot_mode", "offday_slot_mode", "kernel_vote", "tt_knn")

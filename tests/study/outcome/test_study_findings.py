@@ -12,11 +12,11 @@ from study_text import TEXT
 
 from bench.leaderboard import facts
 from bench.records.store import Run
+from bench.study.outcome.comparisons import ALL, Estimate, Panel, panel, significant
 from bench.study.outcome.figures import _spread
 from bench.study.outcome.findings import details, headline, redundancy
 from bench.study.outcome.mixes import CityValue, in_order
 from bench.study.outcome.outcome import DONE, UNRANKED, Outcome, Trial
-from bench.study.outcome.panel import ALL, Estimate, Panel, panel, significant
 from bench.study.outcome.report import lay_out
 from bench.study.outcome.wording import interval
 from bench.study.search.evaluate import Scored

@@ -15,11 +15,11 @@ from toy_driver import toy_score
 
 from bench.errors import UserError
 from bench.study.outcome.outcome import DONE, UNRANKED, importances, read_trials
-from bench.study.search import asking, storage
+from bench.study.search import next_trial, storage
 from bench.study.search.address import Address
-from bench.study.search.asking import Asker, is_void
 from bench.study.search.driver import Driver, OnValidationScore
 from bench.study.search.evaluate import Failed, Scored
+from bench.study.search.next_trial import Asker, is_void
 from bench.study.spec import reading
 from bench.study.spec.schema import Point, Study
 

@@ -20,7 +20,7 @@ from toy_driver import drive, toy_score
 
 from bench.study.search import storage
 from bench.study.search.address import Address
-from bench.study.search.asking import is_void
+from bench.study.search.next_trial import is_void
 from bench.study.spec import reading
 
 GRID = "{cities: {subsets: [B, C]}, users.train: [4, 5, 6, 7]}"

@@ -1,4 +1,4 @@
-"""A worker's first steps: ``python -P -m bench.running.start``, the job as one line of JSON on standard input.
+"""A worker's first steps: ``python -P -m bench.running.worker_start``, the job as one line of JSON on standard input.
 
 It gives up what it is not granted before it imports anything but the standard library; then the work begins.
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.leaderboard.lineage import join
 
 if TYPE_CHECKING:
-    from bench.leaderboard.board import Figure, Row
+    from bench.leaderboard.ranking import Figure, Row
 
 SAME = 1e-9  # relative: what summing in another order may change
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.evaluation import bootstrap, significance
 from bench.leaderboard.lineage import Lineage
-from bench.leaderboard.same import merged
+from bench.leaderboard.merge_rows import merged
 
 VERSION_PAIRS = (("geobleu@humob24", "dtw@humob24"), ("geobleu@giscup25", "dtw@fixed"))
 
