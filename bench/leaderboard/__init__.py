@@ -1,7 +1,7 @@
 """The leaderboard: figures with intervals, ranks with ties, costs; from records alone. Printed by bench/report.
 
 panel.py     score files -> lines (one model, training, test city), resampled
-board.py     one table: rows, ranks, ties, flags
+ranking.py   one table: rows, ranks, ties, flags
 overall.py   the headline over cities, on equal sets of cases
 facts.py     costs, training, data: no statistics
 build.py     puts them together

@@ -2,7 +2,7 @@
 
 Only so can a hang be stopped, memory be measured and a crash be contained. It reads training rows, histories and
 queries; the truth is not among them. What it makes it leaves in its own folders, and the runner fetches it from there
-(keeping.py). When its standard input ends, its parent is gone, and it ends too.
+(accepting.py). When its standard input ends, its parent is gone, and it ends too.
 """
 
 from __future__ import annotations

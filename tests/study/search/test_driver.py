@@ -88,7 +88,7 @@ def test_workers_run_at_once_and_share_the_points(tmp_path: Path) -> None:
 def test_a_sampler_repeats_no_point_of_a_finite_space(
     tmp_path: Path, sampler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "REPEATS", 2)
+    monkeypatch.setattr(next_trial, "REPEATS", 2)
     study, spec = study_of(tmp_path, f"study.sampler={sampler}"), f"journal:{tmp_path}/study.log"
     drive(study, spec)
     assert sorted(points(study, spec)) == sorted(str(point) for point in study.points())
