@@ -1,4 +1,6 @@
-"""Keep a process to the files it needs (Linux: Landlock), and the runner's memory to itself.
+"""What keeps the truth from a model: a worker reaches only the files it needs (Linux: Landlock), never the runner.
+
+docs/trust.md says what this prevents and what it does not. The truth itself is cut off in splits.py.
 
 A worker calls :func:`confine` before it imports anything of a model; what is not granted then is out of reach for the
 process, its threads and its children, for good: files cannot be opened, processes outside cannot be read or stopped.

@@ -1,4 +1,7 @@
-"""Where trajectories come from: ``synthetic``, ``humob:FOLDER``. A source states its conventions and converts."""
+"""Where trajectories come from: ``synthetic``, ``humob:FOLDER``. A source states its conventions and converts.
+
+To add one: a class below :class:`Source` in a file of its own, a line in ``KINDS``, and a case in :func:`open_source`.
+"""
 
 from __future__ import annotations
 
