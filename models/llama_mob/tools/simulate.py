@@ -1,8 +1,8 @@
 """Forward passes that a draft saves, counted without a model: a verifier that knows what the model would answer.
 
-    python -m models.llama_mob.tools.simulate --data humob:FOLDER --answers B=ANSWERS_B.csv.gz C=ANSWERS_C.csv.gz
+    python -m models.llama_mob.tools.simulate --data humob:FOLDER --answers B=FILE C=FILE --to FILE
 
-prints passes a trajectory for each way of decoding as a Markdown table.
+Passes a trajectory for each way of decoding, as a Markdown table.
 """
 
 from __future__ import annotations
@@ -17,11 +17,22 @@ from tabulate import tabulate
 
 from bench.data.sources import Source, open_source
 from bench.errors import UserError
+from bench.files import write_text
 from models.llama_mob.engine.drafter import SHIPPED_FILE, Drafter, Weights
 from models.llama_mob.engine.evidence import IntArray
 from models.llama_mob.engine.tree import Tree
 from models.llama_mob.tools.logged import IsOff, Person, halves, people_of
 
+TEXT = """\
+# Forward passes a trajectory, counted without a model
+
+Made by `python -m models.llama_mob.tools.simulate --data humob:FOLDER --answers B=FILE C=FILE --to FILE`
+
+A verifier accepts a guess where it equals the logged answer of a tuned model. Users: {users}. The weights of guesses
+were fitted on the other users of the city that `--fitted` names.
+
+{table}
+"""
 PAPER = 20  # tokens a point in the paper's answers: JSON with an indent of 4
 CHAIN, TREES = 16, (16, 32, 64)  # numbers that a pass verifies at most
 
@@ -96,9 +107,9 @@ def mean_passes(people: Sequence[Person], is_off: IsOff, weights: Weights | None
 
     return {
         f"token by token, {PAPER} tokens a point (the paper)": [PAPER * points],
-        "known text rides along (`jump`)": [float(np.mean([jump_passes(len(person.answers)) for person in people]))],
-        f"`draft`, a chain of {CHAIN} guesses": drafted([CHAIN], tree=False),
-        f"`draft`, a tree of {' / '.join(str(nodes) for nodes in TREES)}": drafted(TREES, tree=True),
+        "`jump_forward`": [float(np.mean([jump_passes(len(person.answers)) for person in people]))],
+        f"`speculative`, a chain of {CHAIN} guesses": drafted([CHAIN], tree=False),
+        f"`speculative`, a tree of {' / '.join(str(nodes) for nodes in TREES)}": drafted(TREES, tree=True),
     }
 
 
@@ -147,19 +158,26 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--answers", nargs="+", required=True, metavar="CITY=FILE", help="CSV of answers: uid,d,t,x,y")
     parser.add_argument("--weights", type=Path, default=SHIPPED_FILE, help="what fit_drafter wrote")
     parser.add_argument("--fitted", default="B", metavar="CITY", help="whose every second user is left out ('': none)")
+    parser.add_argument("--to", type=Path, help="a Markdown file; without it the table is printed")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table and whose passes they are."""
+    """Write or print the table and whose passes they are."""
     given = options(arguments)
     if not given.weights.is_file():
         raise UserError(f"--weights {given.weights}: there is no such file; fit_drafter writes one")
     source, weights = open_source(given.data), Weights.read(given.weights)
     people = judges(source, files_of(given.answers), given.fitted)
     is_off = source.world.calendar.is_off
-    print(table_of({city: mean_passes(found, is_off, weights) for city, found in people.items()}))
-    print("\nUsers: " + ", ".join(f"{len(found)} of {city}" for city, found in people.items()))
+    table = table_of({city: mean_passes(found, is_off, weights) for city, found in people.items()})
+    users = ", ".join(f"{len(found)} of {city}" for city, found in people.items())
+    text = TEXT.format(table=table, users=users)
+    if given.to:
+        given.to.parent.mkdir(parents=True, exist_ok=True)
+        write_text(given.to, text)
+    else:
+        print(text)
 
 
 if __name__ == "__main__":
