@@ -120,7 +120,7 @@ def _zipped(*names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, "")
+            archive.writestr(zipfile.ZipInfo(name), "")
     return file.getvalue()
 
 
@@ -136,7 +136,7 @@ def _zipped(*names: str) -> bytes:
         (b"\x80\x04\x95", "a pickle, which is never opened"),
         (b"PK\x03\x04 and no more", "a ZIP archive; unpack it"),
         (_zipped("a.csv", "b\x1b.csv", "c", "d"), r"a ZIP archive (a.csv, b\x1b.csv, c, ...)"),
-        (gzip.compress(_zipped("a.csv")), "a ZIP archive; unpack it"),
+        (gzip.compress(_zipped("a.csv"), mtime=0), "a ZIP archive; unpack it"),
         (b'[{"messages": []}]', "is JSON; bench data convert"),
         (b'{"messages": []}', "is JSON; bench data convert"),
         (b"<!DOCTYPE html><html>", "HTML or XML, as of an error page"),
