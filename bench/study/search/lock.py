@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from bench.study.search.address import Address
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+PATIENCE_S = 5.0  # a server takes a moment to notice that a killed driver is gone
 KEEPALIVE = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}  # of a lost machine
 
 
@@ -58,8 +60,11 @@ def _in_server(address: Address, mark: bytes, taken: UserError) -> Iterator[Call
         connection = create_engine(address.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
     try:
         with address.opening():
-            if not _take(connection, mark, address):
-                raise taken
+            until = time.monotonic() + PATIENCE_S
+            while not _take(connection, mark, address):
+                if time.monotonic() > until:
+                    raise taken
+                time.sleep(0.1)
 
         def check() -> None:
             try:

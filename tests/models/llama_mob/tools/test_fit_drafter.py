@@ -111,12 +111,15 @@ def test_commands_fit_and_judge(logged: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith("fitted on: 2 users")
     said = [f"{city}={path}" for city, path in answers.items()]
     simulate.main(["--data", data, "--weights", str(file), "--answers", *said])
-    lines = capsys.readouterr().out.splitlines()
+    text = capsys.readouterr().out
+    assert "Users: 2 of B, 4 of C." in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in lines[0].strip("|").split("|")] == ["decoding", "B", "C", "mean"]
     assert [cell.strip() for cell in lines[2].strip("|").split("|")][1:] == ["300", "300", "300"]
     assert [cell.strip() for cell in lines[3].strip("|").split("|")][1:] == ["29.0", "29.0", "29.0"]
     assert lines[5].count("/") == 3 * 2 + 2
-    assert lines[-1] == "Users: 2 of B, 4 of C"
+    simulate.main(["--data", data, "--weights", str(file), "--answers", *said, "--to", str(logged / "passes.md")])
+    assert (logged / "passes.md").read_text(encoding="utf-8").strip() == text.strip()
 
 
 def test_answers_without_a_history_are_told(logged: Path) -> None:
