@@ -41,9 +41,10 @@ def test_the_lock_of_a_killed_driver_is_free(tmp_path: Path, kind: str, request:
     while not log.exists():
         assert driver.is_alive()
         time.sleep(0.01)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError, match="another 'bench study' is running"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.study.search.lock.PATIENCE_S", 0.0)
-        drive(str(path), spec, str(log), 0.0, 1)
+        with pytest.raises(UserError, match="another 'bench study' is running"):
+            drive(str(path), spec, str(log), 0.0, 1)
     driver.kill()
     driver.join()
     drive(str(path), spec, str(log), 0.0, 1)
