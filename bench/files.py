@@ -49,3 +49,12 @@ def sweep(folder: Path) -> None:
 def _mark(pid: int) -> str:
     """Name a process of this machine, so that a shared folder's other machines are left alone."""
     return f"{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-{pid}"
+
+
+def write_or_print(text: str, path: Path | None) -> None:
+    """Write text into a file, whose folder is made where it is missing; without a path, print it."""
+    if path is None:
+        print(text)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)

@@ -21,7 +21,7 @@ from bench.adapters.adapter import Context
 from bench.data.sources import open_source
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
-from bench.files import write_text
+from bench.files import write_or_print
 from models.llama_mob import LlamaMob, LlamaMobSettings
 
 REFERENCE = "constrained"
@@ -135,11 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"python -m models.llama_mob.tools.identity --data {kind}{':FOLDER' if ':' in given.data else ''} --to FILE"
     )
     text = report(compare(people, given.base), people, command)
-    if given.to:
-        given.to.parent.mkdir(parents=True, exist_ok=True)
-        write_text(given.to, text)
-    else:
-        print(text)
+    write_or_print(text, given.to)
 
 
 if __name__ == "__main__":

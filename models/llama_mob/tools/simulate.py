@@ -17,7 +17,7 @@ from tabulate import tabulate
 
 from bench.data.sources import Source, open_source
 from bench.errors import UserError
-from bench.files import write_text
+from bench.files import write_or_print
 from models.llama_mob.engine.drafter import SHIPPED_FILE, Drafter, Weights
 from models.llama_mob.engine.evidence import IntArray
 from models.llama_mob.engine.tree import Tree
@@ -173,11 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = table_of({city: mean_passes(found, is_off, weights) for city, found in people.items()})
     users = ", ".join(f"{len(found)} of {city}" for city, found in people.items())
     text = TEXT.format(table=table, users=users)
-    if given.to:
-        given.to.parent.mkdir(parents=True, exist_ok=True)
-        write_text(given.to, text)
-    else:
-        print(text)
+    write_or_print(text, given.to)
 
 
 if __name__ == "__main__":
