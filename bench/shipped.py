@@ -19,9 +19,10 @@ def shipped(name: str) -> Path:
 
 
 def protocols() -> dict[str, Path]:
-    """Return the shipped protocols, then the studies: name -> file."""
+    """Return the shipped protocols, those that need files of real people, then the studies: name -> file."""
     folder = shipped("protocols")
-    return {path.stem: path for path in (*sorted(folder.glob("*.yaml")), *sorted(folder.glob("studies/*.yaml")))}
+    rooms = ("*.yaml", "real/*.yaml", "studies/*.yaml")
+    return {path.stem: path for room in rooms for path in sorted(folder.glob(room))}
 
 
 def find_protocol(given: Path) -> Path:
