@@ -59,7 +59,7 @@ def _points(axes: Axes, found: Leaderboard, rows: list[Row], seconds: list[float
     """Draw the rows with a cost, each with its interval and its name."""
     figures = [row.figures[found.main] for row in rows]
     axes.set_xscale("log")
-    axes.set_xlim(min(seconds) / 1.6, max(seconds) * 6)
+    axes.set_xlim(min(seconds) / 1.6, max(seconds) * 40)  # room for names
     colours = []
     for x, y in zip(seconds, figures, strict=True):
         beaten = any(x2 <= x and y2.mean > y.mean for x2, y2 in zip(seconds, figures, strict=True))
