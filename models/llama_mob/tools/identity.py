@@ -131,9 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = options(arguments)
     people = people_of(given.data, given.cities, given.users, given.seen, given.asked)
     kind = given.data.partition(":")[0]
-    command = (
-        f"python -m models.llama_mob.tools.identity --data {kind}{':FOLDER' if ':' in given.data else ''} --to FILE"
-    )
+    data = f"{kind}:FOLDER" if ":" in given.data else kind
+    asked = f"--data {data} --users {given.users}"
+    command = f"python -m models.llama_mob.tools.identity {asked} --to FILE"
     text = report(compare(people, given.base), people, command)
     write_or_print(text, given.to)
 
