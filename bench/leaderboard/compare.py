@@ -17,7 +17,9 @@ import numpy as np
 from bench.errors import UserError
 from bench.evaluation import bootstrap, significance
 from bench.leaderboard import panel
+from bench.leaderboard.build import Leaderboard
 from bench.leaderboard.conditions import Case, Other, Times, others, times
+from bench.leaderboard.joined import joined, question
 from bench.leaderboard.lineage import training_of
 from bench.leaderboard.ranking import Metric
 from bench.records.manifest import RunContent
@@ -51,10 +53,12 @@ class Comparison:
     """Runs side by side.
 
     alone: cases that not all runs hold, and why; unaveraged: models without a mean over cities, since their runs hold
-    different cases; compared: how many differences Holm's correction is over; others: what else differs than scores.
+    different cases; compared: how many differences Holm's correction is over; others: what else differs than scores;
+    together: one ranking with the models that only later runs have, where there are any.
     """
 
     names: tuple[str, ...]
+    paths: tuple[str, ...]
     metrics: Mapping[str, Metric]
     main: str
     changes: tuple[Change, ...]
@@ -63,6 +67,7 @@ class Comparison:
     unaveraged: tuple[str, ...]
     compared: int
     others: tuple[Other, ...]
+    together: Leaderboard | None
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,14 @@ def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison
 
     names: what to call them, by default the ends of their paths. Raises UserError where they share no case.
     """
-    names = tuple(names) or names_of([run.folder for run in runs])
+    paths = names_of([run.folder for run in runs])
+    names = tuple(names) or paths
     held = [_cases(run.records) for run in runs]
     shared = [case for case in held[0] if all(case in cases for cases in held[1:])]
-    same = [case for case in shared if len({_question(cases[case]) for cases in held}) == 1]
+    same = [case for case in shared if len({question(cases[case]) for cases in held}) == 1]
     alone = _alone(held, names, set(shared), set(same))
-    if not same:
+    together = joined(held, [run.folder for run in runs], names)
+    if not same and together is None:
         why = alone[0][1] if alone else "they hold no case with scores"
         raise UserError(f"{', '.join(names)}: no case is common to these runs ({why}); compare runs of one protocol")
     metrics = _metrics([cases[case] for cases in held for case in same])
@@ -97,14 +104,16 @@ def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison
     refused = {line.change.model for line in lines} - everywhere if len(cities) > 1 else set()
     return Comparison(
         names=names,
+        paths=paths,
         metrics=metrics,
-        main=held[0][same[0]].main,
+        main=next(iter(held[0].values())).main,
         changes=tuple(judged),
         times=tuple(times(same, held)),
         alone=tuple(alone),
         unaveraged=tuple(sorted(refused)),
         compared=compared,
         others=tuple(others(same, held)),
+        together=together,
     )
 
 
@@ -129,14 +138,6 @@ def _cases(records: Iterable[Record]) -> dict[Case, Record]:
     }
 
 
-def _question(record: Record) -> tuple[object, ...]:
-    """What was asked: equal hashes are equal rows; an invented record without them is told by its window and users."""
-    parts = record.data.parts if record.data else {}
-    users = (record.data.test_users, record.data.test_points, record.data.source) if record.data else None
-    rows = (parts.get("history"), parts.get("queries"))
-    return (record.case.history, record.case.horizon, rows if all(rows) else users)
-
-
 def _alone(
     held: Sequence[Mapping[Case, Record]], names: Sequence[str], shared: set[Case], same: set[Case]
 ) -> list[tuple[str, str]]:
@@ -158,6 +159,8 @@ def _alone(
 def _metrics(records: Iterable[Record]) -> dict[str, Metric]:
     """Return the metrics that all records have."""
     records = list(records)
+    if not records:
+        return {}
     shared = [name for name in records[0].scores if all(name in record.scores for record in records)]
     return {name: Metric(name, records[0].scores[name].unit, records[0].scores[name].better) for name in shared}
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.leaderboard.compare import ALL, Change, Comparison
-from bench.report import numbers
+from bench.report import numbers, score_table
 from bench.report.layout import Report, Section
 from bench.report.numbers import NONE
 from bench.report.score_table import MARKS
@@ -23,11 +23,12 @@ MOST = 12  # lines that a list shows before it is cut
 def lay_out(found: Comparison) -> Report:
     """Turn a comparison into sections of plain text and tables."""
     cities = list(dict.fromkeys(change.city for change in found.changes))
-    facts = [_times(found), _others(found), _alone(found)]
+    runs = [name if name == path else f"{name} ({path})" for name, path in zip(found.names, found.paths, strict=True)]
+    facts = [_times(found) if found.times else None, _others(found), _alone(found)]
     return Report(
-        title=f"Comparison: {', '.join(found.names)}",
+        title=f"Comparison: {', '.join(runs)}",
         lines=tuple(_how_to_read(found)),
-        boards=tuple(_board(found, city) for city in cities),
+        boards=(*(_board(found, city) for city in cities), *_together(found)),
         findings=(Section("What moved", tuple(_moved(found)), ()),),
         facts=tuple(Section(table.title, (), (table,)) for table in facts if table),
     )
@@ -58,7 +59,7 @@ def _moved(found: Comparison) -> Iterator[str]:
         for change in told[:MOST]:
             where = "mean over cities" if change.city == ALL else f"city {change.city}"
             metric = found.metrics[change.metric]
-            by = numbers.signed_span(*change.differences[run], metric.unit)  # type: ignore[misc]
+            by = numbers.signed_span(*(change.differences[run] or (0.0, 0.0, 0.0)), metric.unit)
             title = numbers.title(change.metric)
             yield f"{_label(change)}, {where}: {title} {WORDS[change.verdicts[run]]} by {by}."
         if len(told) > MOST:
@@ -76,6 +77,14 @@ def _board(found: Comparison, city: str) -> Section:
     users = max(change.users for change in changes)
     where = "Mean over cities" if city == ALL else f"City {city}"
     return Section(f"{where}: {users} users", (), tuple(tables))
+
+
+def _together(found: Comparison) -> Iterator[Section]:
+    """The first run's models ranked with those that only later runs have."""
+    if found.together:
+        for board in found.together.boards:
+            table = score_table.scores(found.together, board)
+            yield Section(f"Ranked together. {table.title}", (), (table,))
 
 
 def _scores(found: Comparison, changes: Sequence[Change], name: str) -> Table:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.errors import printable
 from bench.report import numbers
 from bench.running.progress import line
 
@@ -121,7 +122,7 @@ class Live:
             now = time.monotonic()
             self._pace.finished(record.case.model, now - self._last)
             self._last, self._done = now, self._done + 1
-        self.say(f"[{self._done}/{self._total}] {line(record)}")
+        self.say(f"[{self._done}/{self._total}] {line(record, short=True)}")
 
     def finish(self, job: str) -> None:
         """Take a job's bar away."""
@@ -146,10 +147,10 @@ class Live:
             bars += [_bar(job, label, done, total, width) for job, (label, done, total) in jobs.items()]
             passed = _duration(time.monotonic() - self._began)
             state = Text(f"{passed} so far; {self._pace.left()}", style="dim", no_wrap=True, overflow="ellipsis")
-            room = console.height - len(bars) - 6
+            room = console.height - len(bars) - 7
             parts: list[RenderableType] = [Text()]
             if self._standing.scores and room > 0:
-                parts.append(_board(self._standing, width, room))
+                parts += [_board(self._standing, width, room), Text()]
         yield from (*parts, *bars, state)
 
 
@@ -164,9 +165,8 @@ def _bar(name: str, label: str, done: float, total: float, width: int) -> Table:
     grid.add_column(width=max(10, width // 5))
     grid.add_column(no_wrap=True, overflow="ellipsis")
     told = f"{done:g}/{total:g} {label}".rstrip()
-    grid.add_row(
-        Text(name, overflow="ellipsis"), ProgressBar(total=total or 1, completed=done), Text(told, style="dim")
-    )
+    bar = ProgressBar(total=total or 1, completed=done)
+    grid.add_row(Text(printable(name)), bar, Text(printable(told), style="dim"))
     return grid
 
 
@@ -182,11 +182,11 @@ def _board(standing: Standing, width: int, room: int) -> Table:
     table.add_column("model", width=min(NAME, width // 2), no_wrap=True, overflow="ellipsis")
     table.add_column("cases", justify="right")
     for city in fitting:
-        table.add_column(Text(city), justify="right", max_width=CITY, no_wrap=True, overflow="ellipsis")
+        table.add_column(Text(printable(city)), justify="right", max_width=CITY, no_wrap=True, overflow="ellipsis")
     rows = standing.rows()
     for name, means, cases in rows[:room]:
         cells = [numbers.amount(means.get(city), standing.unit) for city in fitting]
-        table.add_row(Text(name), str(cases), *cells)
+        table.add_row(Text(printable(name)), str(cases), *cells)
     if len(rows) > room:
         table.caption = f"and {len(rows) - room} more rows"
     return table

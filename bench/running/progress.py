@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from bench.errors import printable
 from bench.report import numbers
 
 if TYPE_CHECKING:
@@ -80,18 +81,22 @@ class Lines:
         """Nothing to tidy up."""
 
 
-def line(record: Record) -> str:
-    """Say in one line how a case ended: model, training, test city, main score and seconds a trajectory."""
+def line(record: Record, *, short: bool = False) -> str:
+    """Say in one line how a case ended: model, training, test city, main score and seconds a trajectory.
+
+    short: without the metric's name and the interval, so that it fits a terminal.
+    """
     case = record.case
     fitted = f"{'+'.join(case.train_cities)} -> " if case.train_cities else ""
-    name = f"{case.model} | {fitted}{case.test_city} | seed {case.seed}"
+    name = printable(f"{case.model} | {fitted}{case.test_city} | seed {case.seed}")
     score = record.scores.get(record.main)
     if record.status != "done" or score is None:
         return f"{name}: {record.status}"
-    told = f"{numbers.title(record.main)} {numbers.amount(score.mean, score.unit)}"
-    span = numbers.span(score.low, score.high, score.unit)
+    told = numbers.amount(score.mean, score.unit)
+    if not short:
+        told = f"{numbers.title(record.main)} {told} {numbers.span(score.low, score.high, score.unit)}".rstrip()
     cost = record.cost.latency_median_s if record.cost else None
-    return f"{name}: {told} {span}".rstrip() + (f", {numbers.seconds(cost)} a user" if cost is not None else "")
+    return f"{name}: {told}" + (f", {numbers.seconds(cost)} a user" if cost is not None else "")
 
 
 def make(console: Console) -> Progress:

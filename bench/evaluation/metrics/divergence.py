@@ -21,14 +21,14 @@ from scipy.special import rel_entr
 from bench.evaluation import bootstrap
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix as Counts  # (users, bins): how much each user adds to each bin
+
     from bench.evaluation.metrics.pairs import Pairs
 
 BIN_KM = 1.0
 TOP = 100  # ranks of places
 RESAMPLES = 1_000
 _BLOCK = 100
-
-Counts = sparse.csr_matrix  # (users, bins): how much each user adds to each bin
 
 
 class Divergence(NamedTuple):

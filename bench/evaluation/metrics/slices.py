@@ -78,7 +78,7 @@ def score_slices(
     first = alone.starts[:-1]
     scored["uid"] = [truth.users[i][1] for i in user[first]]
     for at, column in enumerate(KEYS):
-        scored.insert(2 + at, column, pd.Categorical([named[slot][at] for slot in slots[first]]))
+        scored.insert(2 + at, column, pd.Series([named[slot][at] for slot in slots[first]], dtype="category"))
     whole = [name for name in wanted if metrics.get(name).whole_days]
     scored.loc[~scored["kind"].isin(OF_DAYS), whole] = np.nan
     return scored
