@@ -32,7 +32,7 @@ def forest(rows: Sequence[Mapping[str, Any]], title: str, *, zero: bool, width: 
     return finish(alt.layer(*parts), width, LINE * max(2, len(rows)))
 
 
-def shades(rows: Sequence[Mapping[str, Any]], title: str, unit: str, *, lower: bool) -> Spec:
+def shades(rows: Sequence[Mapping[str, Any]], unit: str, *, lower: bool) -> Spec:
     """Draw rows {name, column, value, text} as a field of shades, darker the better; lower: whether less is better."""
     import altair as alt
 
@@ -41,10 +41,12 @@ def shades(rows: Sequence[Mapping[str, Any]], title: str, unit: str, *, lower: b
     values = [row["value"] for row in rows]
     middle = (min(values) + max(values)) / 2
     base = alt.Chart(alt.Data(values=list(rows), name="rows"))
-    x = alt.X("column:N", sort=None, title=title, axis=alt.Axis(labelAngle=0, orient="top", ticks=False, domain=False))
+    x = alt.X("column:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, orient="top", ticks=False, domain=False))
     y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
     scale = alt.Scale(scheme="blues", reverse=lower)
-    tip = [alt.Tooltip(f"{name}:N", title=said) for name, said in (("name", "model"), ("column", title), ("text", unit))]
+    tip = [
+        alt.Tooltip(f"{name}:N", title=said) for name, said in (("name", "model"), ("column", "part"), ("text", unit))
+    ]
     cells = base.mark_rect(stroke="#8886", strokeWidth=0.5).encode(
         x=x, y=y, color=alt.Color("value:Q", scale=scale, legend=None), tooltip=tip
     )
@@ -66,19 +68,23 @@ def along(
     kind = "Q" if numeric else "N"
     scale = alt.Scale(type="log", nice=False) if numeric and log else alt.Scale(zero=False) if numeric else alt.Scale()
     values = sorted({row["x"] for row in rows}) if numeric else None
-    axis = alt.Axis(labelAngle=0 if numeric else -25, grid=numeric, **({"values": values} if values else {}))
+    axis = alt.Axis(
+        labelAngle=-25 if not numeric and max(len(str(row["x"])) for row in rows) > 8 else 0,
+        grid=numeric,
+        **({"values": values} if values else {}),
+    )
     x = alt.X(f"x:{kind}", title=x_title, scale=scale, axis=axis, **({} if numeric else {"sort": None}))
     y = alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=False, reverse=lower))
-    colour = alt.Color("group:N", scale=alt.Scale(range=list(COLOURS)), sort=None)
+    colour = alt.Color("group:N", scale=alt.Scale(range=list(COLOURS)))
     tip = [alt.Tooltip("detail:N", title="case"), alt.Tooltip("group:N"), alt.Tooltip("x:N", title=x_title)]
     tip += [alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("value", "low", "high")]
-    offset = {} if numeric else {"xOffset": alt.XOffset("group:N", sort=None)}
+    offset = {} if numeric else {"xOffset": alt.XOffset("group:N")}
     parts = [
         base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(
             x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q", color=colour, **offset
         ),
         base.mark_point(filled=True, size=60, opacity=1).encode(
-            x=x, y=y, color=colour, shape=alt.Shape("group:N", sort=None), tooltip=tip, **offset
+            x=x, y=y, color=colour, shape=alt.Shape("group:N", legend=None), tooltip=tip, **offset
         ),
     ]
     if numeric:
@@ -99,7 +105,3 @@ def curves(rows: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> Spe
         color=colour, detail="detail:N", tooltip=tips,
     )  # fmt: skip
     return finish(line, "container", 240)
-
-
-
-

@@ -44,7 +44,9 @@ def cities(rows: Rows, y_title: str) -> Spec:
     shift = alt.XOffset("context:N", sort=None)
     tip = [alt.Tooltip("city:N"), alt.Tooltip("context:N"), alt.Tooltip("value:Q", format=".4~g")]
     parts = [
-        base.mark_bar(opacity=0.85).encode(x=x, y=alt.Y("value:Q", title=title), color=colour, xOffset=shift, tooltip=tip),
+        base.mark_bar(opacity=0.85).encode(
+            x=x, y=alt.Y("value:Q", title=title), color=colour, xOffset=shift, tooltip=tip
+        ),
         base.mark_rule(strokeWidth=1.5).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q", xOffset=shift),
     ]
     return finish(alt.layer(*parts), "container", HEIGHT)

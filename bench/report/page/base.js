@@ -49,6 +49,8 @@ function count(value) {
   return String(value);
 }
 
+const isNarrow = () => window.innerWidth < 820;
+
 const SHAPES = {
   circle: "M5 0A5 5 0 1 1 -5 0A5 5 0 1 1 5 0Z", square: "M-4.5-4.5H4.5V4.5H-4.5Z", diamond: "M0-6L5 0L0 6L-5 0Z",
   "triangle-up": "M0-5.5L5.5 4.5H-5.5Z", "triangle-down": "M0 5.5L5.5-4.5H-5.5Z",

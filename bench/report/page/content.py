@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.leaderboard import Board, Leaderboard, Row
+from bench.leaderboard import Board, Leaderboard, Metric, Row
+from bench.leaderboard.build import FAMILIES
 from bench.leaderboard.lineage import training_of
 from bench.leaderboard.panel import names
 from bench.records.manifest import RunContent
@@ -30,28 +31,41 @@ def run(content: RunContent, found: Leaderboard, *, people: bool, data: str | No
     report = lay_out(content, found, published.read())
     shown = _people(content, found, named, data) if people else None
     real = not found.facts.synthetic
-    return {
-        "kind": "run",
-        "id": content.manifest.protocol,
+    return shell(content, found.metrics, found.main) | {
         "title": report.title,
         "lines": list(report.lines),
         "notice": LOCAL if shown and real else None,
         "why_no_people": None if shown else _why_not(people, real),
-        "main": found.main,
-        "metrics": [
-            {"name": m.name, "title": numbers.title(m.name), "unit": m.unit, "better": m.better,
-             "decimals": numbers.decimals(m.unit), "axis": views.metric_title(m)}
-            for m in found.metrics.values()
-        ],
         "boards": [views.board(view, board) for board in found.boards],
-        "differences": {m.name: _differences(m.unit, views.metric_title(m)) for m in found.metrics.values()},
         "slices": {m.name: views.slices(view, m) for m in found.metrics.values()},
-        "sweeps": {m: settings.sweeps(content.records, found.metrics[m]) for m in found.versions},
-        "losses": settings.losses(content.records, view.marks),
         "findings": [_section(section) for section in report.findings],
         "facts": [_section(section) for section in report.facts],
-        "records": {record.identity.cost: _record(record) for record in content.records},
         "people": shown,
+    }
+
+
+def shell(content: RunContent, metrics: Mapping[str, Metric], main: str) -> dict[str, Any]:
+    """Return what the records alone say of a run: its metrics, settings, losses and the records themselves."""
+    manifest, named = content.manifest, names(content.records)
+    versions = [name for name in metrics if name.partition("@")[0] in FAMILIES]
+    drawn = marks([*named.values(), *(record.case.model for record in content.records)])
+    return {
+        "kind": "run",
+        "id": manifest.protocol,
+        "title": f"Leaderboard: {manifest.protocol}, version {manifest.version}",
+        "notice": None,
+        "main": main,
+        "metrics": [
+            {"name": m.name, "title": numbers.title(m.name), "unit": m.unit, "better": m.better,
+             "decimals": numbers.decimals(m.unit)}
+            for m in metrics.values()
+        ],
+        "differences": {m.name: _differences(m.better) for m in metrics.values()},
+        "slices": {name: [] for name in metrics},
+        "sweeps": {name: settings.sweeps(content.records, metrics[name]) for name in versions},
+        "losses": settings.losses(content.records, drawn),
+        "records": {record.identity.cost: _record(record) for record in content.records},
+        "people": None,
     }  # fmt: skip
 
 
@@ -102,11 +116,10 @@ def _why_not(people: bool, real: bool) -> str:
     return "The scores of single users are not here."
 
 
-def _differences(unit: str, axis: str) -> Spec:
+def _differences(better: str) -> Spec:
     """The chart of differences to a chosen model; the page fills its rows."""
     row = {"name": "", "value": 0, "low": 0, "high": 0, "colour": "currentColor", "shape": "circle"}
-    spec = intervals.forest([row], f"difference in {axis}", zero=True, width="container")
-    return spec
+    return intervals.forest([row], f"difference ({better} is better)", zero=True, width="container")
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -133,5 +146,3 @@ def _record(record: Record) -> dict[str, Any]:
         "missing": record.answers.missing if record.answers else None,
         "tables": [_table(table) for table in recordview.tables(record)],
     }
-
-

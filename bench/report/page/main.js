@@ -19,7 +19,7 @@ function showRun(run, part, main) {
   const learned = (title) => /^(Learning|Seeds|How far)/.test(title);
   const rest = (title) => !cost(title) && !other(title) && !learned(title);
   main.replaceChildren(
-    el("h1", {}, run.title), run.notice ? el("p", { class: "warning", role: "alert" }, run.notice) : null,
+    el("h1", {}, run.title), run.notice ? el("p", { class: "warning", role: "alert" }, run.notice) : "",
     el("section", { id: "answer", class: "part" }, el("h2", {}, "In short"), texts(said),
       run.findings.length > 1 ? el("details", {}, el("summary", {}, "Each city alone, and where versions of a metric disagree"),
         ...run.findings.slice(1).map((one) => el("div", {}, el("h3", {}, one.title), texts(one)))) : null),
@@ -63,9 +63,9 @@ async function start() {
     document.getElementById("part-choice").hidden = false;
   }
   show(0);
-  let narrow = window.innerWidth < 820;
+  let narrow = isNarrow();
   window.addEventListener("resize", () => {
-    if (narrow !== window.innerWidth < 820) { narrow = !narrow; show(Number(document.getElementById("part").value || 0)); }
+    if (narrow !== isNarrow()) { narrow = !narrow; show(Number(document.getElementById("part").value || 0)); }
   });
 }
 

@@ -14,7 +14,10 @@ function choose(look) {
   const here = look.all.cities[look.city];
   const board = look.run.boards.find((one) => one.name === look.city) || look.run.boards[0];
   look.rows = here.rows.map((i) => board.rows[i]);
-  if (!look.on) look.on = new Set(look.rows.slice(0, 4).map((row) => row.name));
+  if (!look.on) { // the best row of each of the first four models
+    const first = look.rows.filter((row, i) => look.rows.findIndex((one) => one.model === row.model) === i);
+    look.on = new Set(first.slice(0, 4).map((row) => row.name));
+  }
   if (!look.rows.some((row) => look.on.has(row.name))) look.on = new Set([look.rows[0].name]);
   if (!look.rows.some((row) => row.name === look.by)) look.by = look.rows[0].name;
   const at = here.metrics.indexOf(look.metric);

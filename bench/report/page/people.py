@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,9 @@ from bench.data.sources import Source, open_source
 from bench.data.trajectories import INVALID, OK, Trajectories
 from bench.errors import UserError
 from bench.leaderboard import Board, Row
-from bench.records.manifest import RunContent
+from bench.records.manifest import RunContent, file_of
 from bench.records.record import Record
 
-STORE = "store"
 _OPTIONS = re.compile(r"^(\w+)\((.*)\)$")
 _WRONG, _SILENT = -1, -2  # in place of a cell: invalid, missing
 
@@ -63,8 +61,7 @@ class People:
             said = [given.get(uid) if given else None for given in answers]
             users.append(_user(uid, whole.days(*history), whole.days(*horizon), said))
             users[-1]["scores"] = [of.get(uid) for of in scores]
-        metrics = [name for name in scores[0].get("metrics", ())] if False else self._metrics
-        return {"rows": [i for i, _, _ in rows], "metrics": list(metrics), "users": users}
+        return {"rows": [i for i, _, _ in rows], "metrics": list(self._metrics), "users": users}
 
     @cached_property
     def _metrics(self) -> tuple[str, ...]:
@@ -97,14 +94,10 @@ class People:
         """Answers by user, as the model gave them: uid -> columns d, t, x, y, status; None where they are not kept."""
         import pandas as pd
 
-        name = record.files.get("answers")
-        if not name:
+        path = file_of(self.content, record, "answers")
+        if path is None:
             return None
-        for folder in (self.content.folder, self.content.folder.parent / STORE, self.content.folder.parent.parent / STORE):
-            if (folder / name).is_file():
-                frame = pd.read_parquet(folder / name)
-                return {int(str(uid)): part for uid, part in frame.groupby("uid")}
-        return None
+        return {int(str(uid)): part for uid, part in pd.read_parquet(path).groupby("uid")}
 
 
 def source_of(content: RunContent, data: str | None) -> Source | None:

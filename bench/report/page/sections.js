@@ -41,19 +41,19 @@ function ranking(state) {
   data.sort((a, b) => a.first - b.first || (metric.better === "higher" ? b.mean - a.mean : a.mean - b.mean));
   const ends = data.flatMap((one) => [one.low ?? one.mean, one.high ?? one.mean]);
   const scale = [Math.min(...ends), Math.max(...ends)];
+  const narrow = isNarrow();
   const figure = { hozAlign: "right", headerHozAlign: "right" };
   const columns = [
-    { title: "Rank", field: "first", ...figure, formatter: (cell) => rank(cell.getData()), width: 74 },
-    { title: "Model", field: "name", formatter: (cell) => modelCell(state, cell.getData().row), minWidth: 190,
-      frozen: window.innerWidth > 800 },
+    { title: narrow ? "#" : "Rank", field: "first", ...figure, formatter: (cell) => rank(cell.getData()), width: narrow ? 58 : 92 },
+    { title: "Model", field: "name", formatter: (cell) => modelCell(state, cell.getData().row), ...(narrow ? { width: 150 } : { minWidth: 190 }) },
     { title: metric.title, field: "mean", ...figure, sorter: "number", headerSortStartingDir: metric.better === "higher" ? "desc" : "asc",
-      formatter: (cell) => figureCell(cell.getData(), metric), minWidth: 150 },
-    { title: "95 % interval", field: "low", headerSort: false, formatter: (cell) => bar(cell.getData(), scale), width: 170 },
-    { title: "Group", field: "letters", formatter: textCell(), width: 84 },
-    { title: "Learned from", field: "learned", formatter: textCell(), maxWidth: 280 },
-    { title: "Family", field: "family", formatter: textCell() },
+      formatter: (cell) => figureCell(cell.getData(), metric), minWidth: narrow ? 130 : 150 },
+    { title: "95 % interval", field: "low", headerSort: false, formatter: (cell) => bar(cell.getData(), scale), width: 182 },
+    { title: "Group", field: "letters", formatter: textCell(), width: 98 },
     { title: "A trajectory", field: "seconds", ...figure, sorter: "number", formatter: (cell) => el("span", {}, seconds(cell.getValue())) },
     { title: "Parameters", field: "parameters", ...figure, sorter: "number", formatter: (cell) => el("span", {}, count(cell.getValue())) },
+    { title: "Learned from", field: "learned", formatter: textCell(), maxWidth: 280 },
+    { title: "Family", field: "family", formatter: textCell() },
   ];
   return el("div", { id: "ranking-table" }, el("p", { class: "muted" }, board.title + "."), grid(columns, data, { index: "name" }),
     el("p", { class: "notes" }, "Rank: 1 + the number of significantly better models. Models that share a letter cannot be told apart " +
@@ -104,24 +104,23 @@ function differences(state, update) {
   const spec = { ...rowsOf(state.run.differences[metric.name], (old) => (old.length && "at" in old[0] ? old : drawn)), height: 24 * Math.max(2, drawn.length) };
   const words = { 1: "better", 0: "cannot be told apart", "-1": "worse" };
   const columns = [
-    { title: "Model", field: "name", formatter: (cell) => modelCell(state, cell.getData().row), minWidth: 190 },
-    { title: `minus ${reference.name}`, titleFormatter: () => el("span", {}, `minus ${reference.name}`), field: "value", hozAlign: "right", sorter: "number",
-      formatter: (cell) => el("b", {}, signed(cell.getValue(), metric.decimals)), minWidth: 130 },
-    { title: "95 % interval", field: "low", sorter: "number", formatter: (cell) => { const one = cell.getData();
-      return el("span", {}, `[${signed(one.low, metric.decimals)}, ${signed(one.high, metric.decimals)}]`); }, minWidth: 140 },
+    { title: "Model", field: "name", formatter: (cell) => modelCell(state, cell.getData().row), ...(isNarrow() ? { width: 150 } : { minWidth: 170 }) },
+    { title: "Difference", field: "value", hozAlign: "right", sorter: "number", minWidth: 175, formatter: (cell) => { const one = cell.getData();
+      return el("span", {}, el("b", {}, signed(one.value, metric.decimals)),
+        el("span", { class: "muted" }, ` [${signed(one.low, metric.decimals)}, ${signed(one.high, metric.decimals)}]`)); } },
     { title: "Verdict", field: "standing", sorter: "number", formatter: (cell) => el("span", { class: "verdict v" + cell.getValue() },
-      { 1: "▲ ", 0: "", "-1": "▼ " }[cell.getValue()] + words[cell.getValue()]), minWidth: 170 },
+      { 1: "▲ ", 0: "", "-1": "▼ " }[cell.getValue()] + words[cell.getValue()]), minWidth: 160 },
   ];
   return el("div", {},
     choice("Reference", able.map(([row]) => [row.name, row.name]), reference.name, (value) => { state.reference = value; update(); }),
     el("div", { class: "columns" }, chart(spec, "Differences to " + reference.name),
       grid(columns, shown.map((one) => ({ ...one, name: one.row.name })))),
-    el("p", { class: "notes" }, "Differences are paired over users; intervals are not corrected, verdicts are (Holm)."));
+    el("p", { class: "notes" }, `Each model minus ${reference.name}; ${metric.better} is better. Differences are paired over users; intervals are not corrected, verdicts are (Holm).`));
 }
 
 function costs(state) {
   const { board, metric } = current(state);
-  const size = window.innerWidth < 820 ? "narrow" : "wide";
+  const size = isNarrow() ? "narrow" : "wide";
   const box = el("div", {});
   for (const [name, title] of [["seconds", "Accuracy against seconds"], ["parameters", "Accuracy against parameters"]]) {
     const found = board.charts[metric.name][name];

@@ -42,7 +42,7 @@ function reportTable(table, titled = true) {
     title: "", field: "c" + i, hozAlign: table.figures[i] ? "right" : "left",
     titleFormatter: () => el("span", {}, head.replace(/\n/g, " ")), formatter: textCell(),
     sorter: table.figures[i] ? (a, b) => numberIn(a) - numberIn(b) : "string",
-    frozen: i === 0 && table.heads.length > 3 && window.innerWidth > 800,
+    frozen: i === 0 && table.heads.length > 6 && !isNarrow(),
     maxWidth: table.figures[i] ? false : 420, tooltip: false,
   }));
   const rows = table.rows.map((row) => Object.fromEntries(row.map((cell, i) => ["c" + i, cell])));

@@ -16,7 +16,7 @@ from bench.report.origins import learned_from
 from bench.report.score_table import flags
 from bench.report.tables import where
 
-WIDE, NARROW = (760, 430), (290, 460)  # pixels of a chart with names: on a desk, on a phone
+WIDE, NARROW = (980, 450), (290, 480)  # pixels of a chart with names: on a desk, on a phone
 FAMILIES = {
     "statistics": "per-user statistic",
     "trees": "trees",
@@ -37,16 +37,16 @@ class View:
     adapters: Mapping[str, str]  # model -> adapter
     records: Callable[[Row, Board], list[str]] = field(default=lambda row, board: [])
 
-    def drawn(self, row: Row) -> dict[str, str]:
-        """How a row is named and drawn."""
+    def drawn(self, row: Row, given: Board) -> dict[str, str]:
+        """How a row is named and drawn on a board: by its model alone where that is enough."""
         mark = self.marks[row.model]
-        return {"name": row.label, "colour": mark.colour, "shape": mark.shape, "family": self.family(row)}
-
-    def family(self, row: Row) -> str:
-        """Name the kind of a row's model, by the folder in which its adapter lies."""
-        adapter = self.adapters.get(row.model.split(" = ")[0], "")
-        parts = registry.names().get(adapter, "").partition(":")[0].split(".")
-        return next((FAMILIES[part] for part in reversed(parts) if part in FAMILIES), adapter or "other")
+        alone = sum(other.model == row.model for other in given.rows) == 1
+        return {
+            "name": row.model if alone else row.label,
+            "colour": mark.colour,
+            "shape": mark.shape,
+            "family": family(self.adapters.get(row.model.split(" = ")[0], "")),
+        }
 
     def cost(self, row: Row, name: str) -> float | None:
         """The median of a cost over the fits of a row's model; None where it is not known."""
@@ -56,24 +56,36 @@ class View:
         return statistics.median(known) if known else None
 
 
+def family(adapter: str) -> str:
+    """Name the kind of a model, by the folder in which its adapter lies."""
+    parts = registry.names().get(adapter, "").partition(":")[0].split(".")
+    return next((FAMILIES[part] for part in reversed(parts) if part in FAMILIES), adapter or "other")
+
+
 def board(view: View, given: Board) -> dict[str, Any]:
     """Return a board for the page."""
     found = view.found
     names = [name for name in found.metrics if any(name in row.figures for row in given.rows)]
+    rows = rows_of(view, given)
     return {
         "title": where(given),
         "name": given.cities[0] if len(given.cities) == 1 else "all cities",
-        "rows": [_row(view, given, row) for row in given.rows],
+        "rows": rows,
         "pairs": {name: list(pairs(given, name)) for name in names},
         "letters": {name: letters(given, name) for name in names},
         "left_out": [f"{label}: {reason}" for label, reason in given.left_out],
-        "charts": {name: charts(view, given, found.metrics[name]) for name in names},
+        "charts": {name: charts(rows, found.metrics[name]) for name in names},
     }
+
+
+def rows_of(view: View, given: Board) -> list[dict[str, Any]]:
+    """Return a board's rows."""
+    return [_row(view, given, row) for row in given.rows]
 
 
 def _row(view: View, given: Board, row: Row) -> dict[str, Any]:
     return {
-        **view.drawn(row),
+        **view.drawn(row, given),
         "model": row.model,
         "learned": learned_from(row.lineage),
         "users": row.users,
@@ -131,36 +143,35 @@ def _cliques(chosen: set[int], left: set[int], done: set[int], level: Mapping[in
         left, done = left - {i}, done | {i}
 
 
-def charts(view: View, given: Board, metric: Metric) -> dict[str, Any]:
-    """Return a board's charts for one metric; those with names in two sizes."""
-    rows = [row for row in given.rows if metric.name in row.figures and not row.unranked]
+def charts(rows: Sequence[Mapping[str, Any]], metric: Metric) -> dict[str, Any]:
+    """Return the charts of a board's rows (see :func:`board`) for one metric; those with names in two sizes."""
     found: dict[str, Any] = {}
-    for name, cost, title, labels in COSTS:
-        sizes = {size: by_cost(view, rows, metric, (cost, title, labels), size) for size in (WIDE, NARROW)}
+    for cost in COSTS:
+        sizes = {size: by_cost(rows, metric, cost, size) for size in (WIDE, NARROW)}
         if sizes[WIDE]:
-            found[name] = {"wide": sizes[WIDE], "narrow": sizes[NARROW]}
+            found[cost] = {"wide": sizes[WIDE], "narrow": sizes[NARROW]}
     return found
 
 
-COSTS = (
-    ("seconds", "latency_median_s", "time for one trajectory (median)", accuracy.SECONDS),
-    ("parameters", "parameters", "parameters", accuracy.COUNT),
-)
+COSTS = {
+    "seconds": ("time for one trajectory (median)", accuracy.SECONDS),
+    "parameters": ("parameters", accuracy.COUNT),
+}
 
 
-def by_cost(
-    view: View, rows: Sequence[Row], metric: Metric, axis: tuple[str, str, str], size: tuple[int, int]
-) -> Spec | None:
-    """Draw a metric against a cost. axis: name of the cost, title and tick labels."""
-    timed = axis[0] == "latency_median_s"
-    drawn = [
-        {**view.drawn(row), "x": view.cost(row, axis[0]), "y": figure.mean, "low": figure.low, "high": figure.high}
-        for row in rows
-        if (figure := row.figures[metric.name])
-    ]
-    drawn = [row for row in drawn if row["x"] or timed]  # of unknown size: left out; without a time: logged answers
-    lower = metric.better == "lower"
-    return accuracy.accuracy(drawn, axis[1], metric_title(metric), lower=lower, labels=axis[2], size=size)
+def by_cost(rows: Sequence[Mapping[str, Any]], metric: Metric, cost: str, size: tuple[int, int]) -> Spec | None:
+    """Draw a metric of a board's ranked rows against a cost; None where fewer than two have one.
+
+    Rows without seconds are logged answers; those of unknown size are left out.
+    """
+    drawn = []
+    for row in rows:
+        if metric.name in row["figures"] and not row["unranked"] and (row[cost] or cost == "seconds"):
+            mean, low, high = row["figures"][metric.name][:3]
+            named = {name: row[name] for name in ("name", "colour", "shape", "family")}
+            drawn.append({**named, "x": row[cost], "y": mean, "low": low, "high": high})
+    lower, (title, labels) = metric.better == "lower", COSTS[cost]
+    return accuracy.accuracy(drawn, title, metric_title(metric), lower=lower, labels=labels, size=size)
 
 
 def metric_title(metric: Metric) -> str:
@@ -171,36 +182,35 @@ def metric_title(metric: Metric) -> str:
 
 def slices(view: View, metric: Metric) -> list[dict[str, Any]]:
     """Return fields of shades: by city, and by group of users of the main metric."""
-    found, boards = [], view.found.boards
-    cities = [b for b in boards if len(b.cities) == 1]
-    if len(cities) > 1:
-        cells = [(row, b.cities[0], row.figures[metric.name].mean) for b in cities for row in b.rows
-                 if metric.name in row.figures]  # fmt: skip
-        found.append({"title": "by city", "spec": _shades(view, _in_order(view, cells), "city", metric)})
-    if metric.name == view.found.main:
-        for kind in dict.fromkeys(key.rpartition("_")[0] for row in boards[0].rows for key in row.groups):
-            title = f"{kind.replace('_', ' ')} of users, quarters from low to high"
-            cells = [(row, key.rpartition("_")[2], value) for row in boards[0].rows for key, value in
-                     row.groups.items() if key.rpartition("_")[0] == kind]  # fmt: skip
-            if cells:
-                found.append({"title": f"by {title}", "spec": _shades(view, cells, title, metric)})
+    found, board = [], view.found.boards[0]
+    rows = [row for row in board.rows if metric.name in row.figures]
+    cities = [
+        (row, city, part.figures[metric.name].mean)
+        for row in rows
+        for city, part in row.towns.items()
+        if metric.name in part.figures
+    ]
+    if cities:
+        found.append({"title": "By city", "spec": _shades(view, board, cities, metric)})
+    groups = [(row, *item) for row in rows for item in row.groups.items()] if metric.name == view.found.main else []
+    for kind in dict.fromkeys(key.rpartition("_")[0] for _, key, _ in groups):
+        cells = [(row, key.rpartition("_")[2], value) for row, key, value in groups if key.rpartition("_")[0] == kind]
+        title = f"By {kind.replace('_', ' ')} of users, in quarters from low to high"
+        found.append({"title": title, "spec": _shades(view, board, cells, metric)})
     return found
 
 
-Cell = tuple[Row, str, float]
-
-
-def _in_order(view: View, cells: Sequence[Cell]) -> list[Cell]:
-    order = [row.label for row in view.found.boards[0].rows]
-    return sorted(cells, key=lambda cell: order.index(cell[0].label) if cell[0].label in order else len(order))
-
-
-def _shades(view: View, cells: Sequence[Cell], title: str, metric: Metric) -> Spec:
+def _shades(view: View, given: Board, cells: Sequence[tuple[Row, str, float]], metric: Metric) -> Spec:
     rows = [
-        {"name": row.label, "column": column, "value": _short(value), "text": numbers.amount(value, metric.unit)}
+        {
+            "name": view.drawn(row, given)["name"],
+            "column": column,
+            "value": _short(value),
+            "text": numbers.amount(value, metric.unit),
+        }
         for row, column, value in cells
     ]
-    return intervals.shades(rows, title, numbers.title(metric.name), lower=metric.better == "lower")
+    return intervals.shades(rows, numbers.title(metric.name), lower=metric.better == "lower")
 
 
 def _short(value: float) -> float:

@@ -9,7 +9,7 @@ from bench.errors import UserError
 from bench.leaderboard import Leaderboard, build
 from bench.records.manifest import MANIFEST, RunContent, read_run
 from bench.report.charts import files
-from bench.report.page import content, render, studies
+from bench.report.page import aggregates, content, render, studies
 
 PAGE, INDEX = "report.html", "index.html"
 
@@ -54,4 +54,4 @@ def _published(folder: Path) -> dict[str, Any]:
     if all((folder / r.files.get("scores", " ")).is_file() for r in read.records if r.status == "done"):
         found = build(read.records, folder)
         return content.run(read, found, people=found.facts.synthetic)
-    return content.run_of_means(read)
+    return aggregates.run(read)
