@@ -88,7 +88,9 @@ def _add_labels(timed: Sequence[Row], lines: Sequence[Row], frame: Frame) -> Non
         row["side"], row["far"] = label.side, abs(label.y - point.y) > 10
 
 
-def _layers(timed: Sequence[Row], lines: Sequence[Row], frame: Frame, titles: tuple[str, str, str]) -> alt.LayerChart:
+def _layers(
+    timed: Sequence[Row], lines: Sequence[Row], frame: Frame, titles: tuple[str, str, str]
+) -> alt.LayerChart | alt.FacetChart:
     import altair as alt
 
     ticks = [10.0**n for n in range(math.floor(math.log10(frame.x[0])), math.ceil(math.log10(frame.x[1])) + 1)]
@@ -116,9 +118,6 @@ def _layers(timed: Sequence[Row], lines: Sequence[Row], frame: Frame, titles: tu
 
 def _names(base: alt.Chart) -> list[alt.Chart]:
     """The names, those left and those right of their points apart, for a text's side is no encoding."""
-    return [
-        base.transform_filter(f"datum.side === '{side}'")
-        .mark_text(align=align, baseline="middle")
-        .encode(x="label_x:Q", y="label_y:Q", text="name:N")
-        for side, align in (("right", "left"), ("left", "right"))
-    ]
+    right, left = (base.transform_filter(f"datum.side === '{side}'") for side in ("right", "left"))
+    texts = right.mark_text(align="left", baseline="middle"), left.mark_text(align="right", baseline="middle")
+    return [text.encode(x="label_x:Q", y="label_y:Q", text="name:N") for text in texts]

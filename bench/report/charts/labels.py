@@ -39,15 +39,14 @@ Box = tuple[float, float, float, float]
 
 
 def place(points: Sequence[Point], width: float, height: float) -> list[Label]:
-    """Place the names one after the other, the crowded last, each at the nearest free place."""
+    """Place the names one after the other, those of lines first, each at the nearest place that covers least."""
     marks = [(p.x - 5, p.y - 5, p.x + 5, p.y + 5) for p in points if not p.fixed]
+    marks += [(0.0, p.y - 1, width, p.y + 1) for p in points if p.fixed]
     taken: list[Box] = []
     found: dict[int, Label] = {}
     for i in sorted(range(len(points)), key=lambda i: (not points[i].fixed, points[i].y)):
         point = points[i]
-        own = () if point.fixed else ((point.x - 5, point.y - 5, point.x + 5, point.y + 5),)
-        others = [mark for mark in marks if mark not in own]
-        found[i] = _best(point, taken, others, width, height)
+        found[i] = _best(point, taken, marks, width, height)
         taken.append(found[i].box(point.name))
     return [found[i] for i in range(len(points))]
 
@@ -70,7 +69,7 @@ def _places(point: Point) -> Iterable[Label]:
             y = point.y + up * step * LINE / 2
             near = NEAR if step < 2 else NEAR + 8
             if point.fixed:
-                yield Label(point.x, y - LINE / 2 - 1, "left")
+                yield Label(point.x, y - LINE / 2 - 4, "left")
             else:
                 yield Label(point.x + near, y, "right")
                 yield Label(point.x - near, y, "left")

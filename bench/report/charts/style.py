@@ -47,7 +47,7 @@ def marks(models: Iterable[str]) -> dict[str, Mark]:
     return found
 
 
-def finish(chart: alt.Chart | alt.LayerChart, width: int | str, height: int) -> Spec:
+def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, width: int | str, height: int) -> Spec:
     """Return the specification of a chart of that size, in the common style."""
     styled = chart.properties(width=width, height=height, background="transparent")
     spec: Spec = styled.to_dict(validate=False)  # what is wrong shows when it is drawn; checking takes most of the time

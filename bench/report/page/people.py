@@ -113,9 +113,10 @@ def source_of(content: RunContent, data: str | None) -> Source | None:
     match = _OPTIONS.match(next(iter(specs)))
     if not match or match[1] != "synthetic":
         return None
-    options: dict[str, object] = dict(part.split("=", 1) for part in match[2].split(",") if "=" in part)
-    numbers = {name: int(str(value)) if str(value).isdecimal() else value for name, value in options.items()}
-    return open_source("synthetic", seed=int(str(numbers.pop("seed", 0))), options=numbers)
+    given = dict(part.split("=", 1) for part in match[2].split(",") if "=" in part)
+    seed = int(given.pop("seed", "0"))
+    options: dict[str, object] = {name: int(text) if text.isdecimal() else text for name, text in given.items()}
+    return open_source("synthetic", seed=seed, options=options)
 
 
 def _user(uid: int, past: Trajectories, truth: Trajectories, said: Sequence[Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from bench.leaderboard import Metric
 from bench.leaderboard.lineage import training_of
 from bench.records.record import Record
-from bench.report.charts import intervals
+from bench.report.charts import lines
 from bench.report.charts.style import Mark
 from bench.report.page.views import metric_title
 
@@ -58,7 +58,7 @@ def _differing(group: Sequence[Record]) -> Iterator[str]:
 
 
 def _along(group: Sequence[Record], aspect: str, metric: Metric) -> dict[str, Any]:
-    values = [_aspects(record).get(aspect) for record in group]
+    values: list[Any] = [_aspects(record).get(aspect) for record in group]
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     if numeric and (aspect == "seed" or min(values) <= 0):
         log = False
@@ -78,7 +78,7 @@ def _along(group: Sequence[Record], aspect: str, metric: Metric) -> dict[str, An
     ]
     rows.sort(key=lambda row: (row["x"], row["group"]))
     title = metric_title(metric)
-    return intervals.along(rows, aspect, title, numeric=numeric, log=log, lower=metric.better == "lower")
+    return lines.along(rows, aspect, title, numeric=numeric, log=log, lower=metric.better == "lower")
 
 
 def losses(records: Sequence[Record], marks: Mapping[str, Mark]) -> dict[str, Any] | None:
@@ -95,7 +95,7 @@ def losses(records: Sequence[Record], marks: Mapping[str, Mark]) -> dict[str, An
             {"x": step, "value": value, "name": record.case.model, "colour": colour, "detail": detail}
             for step, value in enumerate(curve)
         ]
-    return intervals.curves(rows, "point of the fit's record (equal steps)", "training loss") if rows else None
+    return lines.curves(rows, "point of the fit's record (equal steps)", "training loss") if rows else None
 
 
 def _numbers(text: object) -> list[float]:

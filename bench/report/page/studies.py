@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,4 +102,13 @@ def _figure(row: dict[str, str], metric: str) -> str:
 def _point(row: dict[str, str]) -> str:
     """A trial's point: the columns between front and trajectories."""
     names = list(row)
-    return ", ".join(row[name] for name in names[names.index("front") + 1 : names.index("trajectories")])
+    return ", ".join(_words(row[name]) for name in names[names.index("front") + 1 : names.index("trajectories")])
+
+
+def _words(value: str) -> str:
+    """Write a choice that is an object, as {"total": 240}, in words: total 240."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value
+    return ", ".join(f"{key} {of}" for key, of in found.items()) if isinstance(found, dict) else value
