@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bench.report.charts.labels import Point, place
-from bench.report.charts.style import Spec, finish
+from bench.report.charts.style import INK, Spec, finish
 
 if TYPE_CHECKING:
     import altair as alt
@@ -57,7 +58,11 @@ def accuracy(
     frame = _frame(timed, lines, size, lower)
     _mark_front(timed, lower)
     _add_labels(timed, lines, frame)
-    return finish(_layers(timed, lines, frame, (x_title, y_title, labels)), *size)
+    chart = _layers(x_title, y_title, labels, size, lower, bool(lines))
+    ticks = [10.0**n for n in range(math.floor(math.log10(frame.x[0])), math.ceil(math.log10(frame.x[1])) + 1)]
+    values = {"x_domain": list(frame.x), "y_domain": list(frame.y), "x_ticks": ticks}
+    params = [{"name": name, "value": value} for name, value in values.items()]
+    return {**chart, "params": params, "datasets": {"timed": timed, "lines": lines}}
 
 
 def _frame(timed: Sequence[Row], lines: Sequence[Row], size: tuple[int, int], lower: bool) -> Frame:
@@ -88,23 +93,25 @@ def _add_labels(timed: Sequence[Row], lines: Sequence[Row], frame: Frame) -> Non
         row["side"], row["far"] = label.side, abs(label.y - point.y) > 10
 
 
-def _layers(
-    timed: Sequence[Row], lines: Sequence[Row], frame: Frame, titles: tuple[str, str, str]
-) -> alt.LayerChart | alt.FacetChart:
+@cache
+def _layers(x_title: str, y_title: str, labels: str, size: tuple[int, int], lower: bool, lines: bool) -> Spec:
+    """The chart without its rows: they are the data sets timed and lines, its axes the parameters of :func:`accuracy`.
+
+    Kept, because a page holds many of them.
+    """
     import altair as alt
 
-    ticks = [10.0**n for n in range(math.floor(math.log10(frame.x[0])), math.ceil(math.log10(frame.x[1])) + 1)]
-    axis = alt.Axis(labelExpr=titles[2], values=ticks, title=titles[0], grid=True)
-    scale = alt.Scale(domain=list(frame.y), nice=False, zero=False, reverse=frame.downwards)
-    x = alt.X("x:Q", scale=alt.Scale(type="log", domain=list(frame.x), nice=False), axis=axis)
-    y = alt.Y("y:Q", scale=scale, title=titles[1], axis=alt.Axis(tickCount=6))
+    axis = alt.Axis(labelExpr=labels, values=alt.ExprRef("x_ticks"), title=x_title, grid=True)
+    scale = alt.Scale(domain=alt.ExprRef("y_domain"), nice=False, zero=False, reverse=lower)
+    x = alt.X("x:Q", scale=alt.Scale(type="log", domain=alt.ExprRef("x_domain"), nice=False), axis=axis)
+    y = alt.Y("y:Q", scale=scale, title=y_title, axis=alt.Axis(tickCount=6))
     colour, shape = alt.Color("colour:N", scale=None), alt.Shape("shape:N", scale=None)
     tip = [alt.Tooltip("name:N", title="model"), alt.Tooltip("y:Q", format=".4~g"), alt.Tooltip("x:Q", format=".3~g")]
-    base, across = alt.Chart(alt.Data(values=list(timed))), alt.Chart(alt.Data(values=list(lines)))
+    base, across = alt.Chart(alt.NamedData("timed")), alt.Chart(alt.NamedData("lines"))
     front = base.transform_filter("datum.front")
     leader = base.transform_filter("datum.far").mark_rule(strokeWidth=0.8, opacity=0.5)
     parts = [
-        front.mark_line(interpolate="step-after", color="currentColor", opacity=0.35, strokeDash=[2, 3]).encode(x, y),
+        front.mark_line(interpolate="step-after", color=INK, opacity=0.35, strokeDash=[2, 3]).encode(x, y),
         base.mark_rule(opacity=0.4, strokeWidth=1.5).encode(x=x, y="low:Q", y2="high:Q", color=colour),
         leader.encode(x=x, y=y, x2="label_x:Q", y2="label_y:Q", color=colour),
         base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tip),
@@ -113,7 +120,7 @@ def _layers(
     if lines:
         ruler = across.mark_rule(strokeDash=[6, 4], strokeWidth=1.5).encode(y="y:Q", color=colour, tooltip=tip[:2])
         parts += [ruler, *_names(across)]
-    return alt.layer(*parts)
+    return finish(alt.layer(*parts), *size)
 
 
 def _names(base: alt.Chart) -> list[alt.Chart]:
