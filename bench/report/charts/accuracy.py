@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from bench.report.charts.labels import Point, place
+from bench.report.charts.labels import LINE, Box, Point, place
 from bench.report.charts.style import INK, Spec, finish
 
 if TYPE_CHECKING:
@@ -88,9 +89,26 @@ def _add_labels(timed: Sequence[Row], lines: Sequence[Row], frame: Frame) -> Non
     """Put the place of its name into every row."""
     points = [Point(*frame.pixels(row["x"], row["y"]), row["name"]) for row in timed]
     points += [Point(frame.width, frame.pixels(frame.x[0], row["y"])[1], row["name"], fixed=True) for row in lines]
-    for row, point, label in zip((*timed, *lines), points, place(points, frame.width, frame.height), strict=True):
+    labels = place(points, frame.width, frame.height, [*_steps(timed, frame), *_bars(timed, frame)])
+    for row, point, label in zip((*timed, *lines), points, labels, strict=True):
         row["label_x"], row["label_y"] = frame.values(label.x, label.y)
-        row["side"], row["far"] = label.side, abs(label.y - point.y) > 10
+        row["side"], row["far"] = label.side, abs(label.y - point.y) > 1.2 * LINE
+
+
+def _steps(rows: Sequence[Row], frame: Frame) -> Iterator[Box]:
+    """The steps of the Pareto front, as boxes."""
+    front = sorted((frame.pixels(row["x"], row["y"]) for row in rows if row["front"]), key=lambda at: at[0])
+    for (x, y), (x2, y2) in itertools.pairwise(front):
+        yield x, y - 1, x2, y + 1
+        yield x2 - 1, min(y, y2), x2 + 1, max(y, y2)
+
+
+def _bars(rows: Sequence[Row], frame: Frame) -> Iterator[Box]:
+    """The intervals, as boxes."""
+    for row in rows:
+        if row["low"] is not None and row["high"] is not None:
+            (x, one), (_, other) = frame.pixels(row["x"], row["low"]), frame.pixels(row["x"], row["high"])
+            yield x - 1, min(one, other), x + 1, max(one, other)
 
 
 @cache

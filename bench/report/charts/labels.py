@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 LETTER, LINE = 6.5, 13.0  # pixels of a letter and of a line, a little more than the font has
 NEAR = 9.0  # from a point to its name
-STEPS = 16  # lines up and down that are tried
+STEPS = 16  # half lines up and down that are tried
+WEIGHTS = (6.0, 1.5, 0.4)  # of covering a name, a point, a line
 
 
 @dataclass(frozen=True)
@@ -38,38 +39,40 @@ class Label:
 Box = tuple[float, float, float, float]
 
 
-def place(points: Sequence[Point], width: float, height: float) -> list[Label]:
-    """Place the names one after the other, those of lines first, each at the nearest place that covers least."""
+def place(points: Sequence[Point], width: float, height: float, lines: Sequence[Box] = ()) -> list[Label]:
+    """Place the names one after the other, those of lines first, each at the first place that covers least.
+
+    lines: boxes that are drawn thinly; a name keeps off them where it can.
+    """
     marks = [(p.x - 5, p.y - 5, p.x + 5, p.y + 5) for p in points if not p.fixed]
     marks += [(0.0, p.y - 1, width, p.y + 1) for p in points if p.fixed]
     taken: list[Box] = []
     found: dict[int, Label] = {}
     for i in sorted(range(len(points)), key=lambda i: (not points[i].fixed, points[i].y)):
-        point = points[i]
-        found[i] = _best(point, taken, marks, width, height)
-        taken.append(found[i].box(point.name))
+        found[i] = _best(points[i], (taken, marks, lines), width, height)
+        taken.append(found[i].box(points[i].name))
     return [found[i] for i in range(len(points))]
 
 
-def _best(point: Point, taken: Sequence[Box], marks: Sequence[Box], width: float, height: float) -> Label:
-    """The nearest place that covers nothing; where all are taken, the one that covers the fewest names."""
+def _best(point: Point, covered: tuple[Sequence[Box], ...], width: float, height: float) -> Label:
+    """The first of the places that cover least: names count most, then points, then lines."""
 
-    def cost(label: Label) -> tuple[float, float]:
+    def cost(label: Label) -> float:
         box = label.box(point.name)
         outside = box[0] < 0 or box[2] > width or box[1] < -LINE or box[3] > height + LINE
-        hits = 3 * sum(_overlap(box, other) for other in taken) + sum(_overlap(box, mark) for mark in marks)
-        return hits + 10 * outside, abs(label.y - point.y) + (4 if label.side == "left" else 0)
+        hits = (sum(_overlap(box, other) for other in boxes) for boxes in covered)
+        return 20 * outside + sum(weight * n for weight, n in zip(WEIGHTS, hits, strict=True))
 
-    return min(_places(point), key=cost)
+    return min(_places(point), key=lambda label: cost(label) + 0.02 * abs(label.y - point.y))
 
 
 def _places(point: Point) -> Iterable[Label]:
     for step in range(STEPS):
         for up in (-1, 1):
             y = point.y + up * step * LINE / 2
-            near = NEAR if step < 2 else NEAR + 8
+            near = NEAR if step < 3 else NEAR + 8
             if point.fixed:
-                yield Label(point.x, y - LINE / 2 - 4, "left")
+                yield Label(point.x, y + (LINE / 2 + 4) * (1 if up > 0 else -1), "left")
             else:
                 yield Label(point.x + near, y, "right")
                 yield Label(point.x - near, y, "left")

@@ -88,7 +88,7 @@ function map(look, day) {
   for (let i = 0; i < history.length; i += 2) if (history[i + 1] >= 5) used.push(history[i]);
   const xs = used.map((cell) => cells[2 * cell]), ys = used.map((cell) => cells[2 * cell + 1]);
   const middle = [(Math.min(...xs) + Math.max(...xs)) / 2, (Math.min(...ys) + Math.max(...ys)) / 2];
-  const span = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys), 8) + 3;
+  const span = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys), 8) * 1.08 + 2;
   const size = 400, unit = size / span;
   const at = (cell) => [size / 2 + (cells[2 * cell] - middle[0]) * unit, size / 2 + (cells[2 * cell + 1] - middle[1]) * unit];
   const box = svg("svg", { viewBox: `0 0 ${size} ${size}`, class: "map", role: "img", "aria-label": `Day ${day} on the grid` });

@@ -44,7 +44,7 @@ function ranking(state) {
   const narrow = isNarrow();
   const figure = { hozAlign: "right", headerHozAlign: "right" };
   const columns = [
-    { title: narrow ? "#" : "Rank", field: "first", ...figure, formatter: (cell) => rank(cell.getData()), width: narrow ? 58 : 92 },
+    { title: narrow ? "#" : "Rank", field: "first", ...figure, formatter: (cell) => rank(cell.getData()), width: narrow ? 68 : 92 },
     { title: "Model", field: "name", formatter: (cell) => modelCell(state, cell.getData().row), ...(narrow ? { width: 150 } : { minWidth: 190 }) },
     { title: metric.title, field: "mean", ...figure, sorter: "number", headerSortStartingDir: metric.better === "higher" ? "desc" : "asc",
       formatter: (cell) => figureCell(cell.getData(), metric), minWidth: narrow ? 130 : 150 },

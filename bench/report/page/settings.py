@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.leaderboard import Metric
@@ -15,19 +15,23 @@ from bench.report.charts.style import Mark
 from bench.report.page.views import metric_title
 
 LOSSES = "loss_curve"  # the fact that holds a fit's losses, separated by blanks
+LOGGED = "replay"  # the adapter of answers from files
 WIDE_RANGE = 20  # largest over smallest value from which an axis is logarithmic
 
 
 def sweeps(records: Sequence[Record], metric: Metric) -> list[dict[str, Any]]:
-    """Return a chart for every setting that differs between cases of one adapter, and nothing else explains."""
+    """Return a chart for every setting that differs between cases of one adapter; those that change together share one.
+
+    Logged answers are left out: what differs there is the file.
+    """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        if metric.name in record.scores:
+        if metric.name in record.scores and record.case.adapter != LOGGED:
             groups[record.case.adapter].append(record)
     return [
-        {"title": f"{adapter}: {aspect}", "spec": _along(group, aspect, metric)}
+        {"title": f"{adapter}: {', '.join(aspects)}", "spec": _along(group, aspects[0], metric)}
         for adapter, group in sorted(groups.items())
-        for aspect in _differing(group)
+        for aspects in _differing(group)
     ]
 
 
@@ -46,15 +50,21 @@ def _plain(value: object) -> object:
     return value if isinstance(value, int | float | str) else json.dumps(value)
 
 
-def _differing(group: Sequence[Record]) -> Iterator[str]:
-    """Yield the aspects with several values within one test city."""
-    found = [(record.case.test_city, _aspects(record)) for record in group]
-    for name in dict.fromkeys(name for _, aspects in found for name in aspects):
-        values = defaultdict(set)
-        for city, aspects in found:
-            values[city].add(json.dumps(aspects.get(name)))
+def _differing(group: Sequence[Record]) -> list[list[str]]:
+    """Return the aspects that all cases have, with several values in one city; those that change alike together."""
+    found = [_aspects(record) for record in group]
+    together: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for name in dict.fromkeys(name for aspects in found for name in aspects):
+        if any(aspects.get(name) is None for aspects in found):
+            continue
+        texts = [json.dumps(aspects[name]) for aspects in found]
+        values: dict[str, set[str]] = defaultdict(set)
+        for record, text in zip(group, texts, strict=True):
+            values[record.case.test_city].add(text)
         if any(len(several) > 1 for several in values.values()):
-            yield name
+            order = list(dict.fromkeys(texts))
+            together[tuple(map(order.index, texts))].append(name)
+    return list(together.values())
 
 
 def _along(group: Sequence[Record], aspect: str, metric: Metric) -> dict[str, Any]:
