@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -211,13 +211,19 @@ class Remembered(Source):
 class Silent:
     """Progress of a trial's cases that nobody shows: the study tells of whole trials."""
 
-    def start(self, total: int, done: int) -> None:
+    def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
+        """Say nothing."""
+
+    def known(self, record: Record) -> None:
+        """Say nothing."""
+
+    def case(self, record: Record) -> None:
         """Say nothing."""
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
         """Say nothing."""
 
-    def finish(self, job: str, cases: int) -> None:
+    def finish(self, job: str) -> None:
         """Say nothing."""
 
     def say(self, text: str) -> None:
