@@ -1,12 +1,15 @@
-"""bench report: a run's leaderboard again, from its records alone; as a page, as figures; the page of all results."""
+"""bench report: leaderboards again, as a page, as figures; runs side by side; data frames; from records alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +28,9 @@ class More:
 
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/zero_shot; with --index, one of many.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="A run's folder, e.g. runs/zero_shot; several lie side by side.")
+    ],
     to: Annotated[
         Path | None,
         typer.Option(
@@ -44,21 +49,89 @@ def report_command(
     data: Annotated[
         str | None, typer.Option(help="humob:FOLDER, to see single real users on a page for this machine.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier run: say what moved since, and whether by chance.")
+    ] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the run's data frames there, as Parquet.")] = None,
+    claims: Annotated[
+        Path | None, typer.Option(help="Write there what the records say of the field's own sentences (Markdown).")
+    ] = None,
 ) -> None:
-    """Make a leaderboard again, from its records. Written into the run's folder unless --to names another."""
+    """Make a leaderboard again, from its records. Written into the run's folder unless --to names another.
+
+    Several runs, or one --against an earlier one, are compared over the cases that they share.
+    """
     from rich.console import Console
 
-    console = Console()
+    console, more = Console(), More(html, figures, data)
+    runs = [*([against] if against else []), *folders]
+    alone = [name for name, given in {"--index": index, "--export": export, "--claims": claims}.items() if given]
+    if alone and len(runs) > 1:
+        raise UserError(f"{alone[0]} is of one folder at a time; name one, without --against")
     if index:
         from bench.report.page import write
 
-        _say(console, write.index(folder))
-    elif html and (folder / "trials.csv").is_file():
+        _say(console, write.index(folders[0]))
+    elif len(runs) > 1:
+        make_comparison(runs, console, to, ("earlier", "now") if against and len(runs) == 2 else ())
+    elif export:
+        export_frames(folders[0], console, export)
+    elif claims:
+        make_claims(folders[0], console, claims)
+    elif html and (folders[0] / "trials.csv").is_file():
         from bench.report.page import write
 
-        _say(console, write.of_study(folder))
+        _say(console, write.of_study(folders[0]))
     else:
-        make_report(folder, console, to, More(html, figures, data))
+        make_report(folders[0], console, to, more)
+
+
+def make_comparison(
+    folders: Sequence[Path], console: Console, to: Path | None = None, names: Sequence[str] = ()
+) -> None:
+    """Print runs side by side, the first being what differences are to. Raises UserError."""
+    from bench.files import write_text
+    from bench.leaderboard.compare import compare
+    from bench.records.manifest import read_run
+    from bench.report import comparison, markdown, terminal
+
+    found = compare([read_run(folder) for folder in folders], names)
+    report = comparison.lay_out(found)
+    terminal.show(report, console)
+    if to:
+        write_text(to / "comparison.md", markdown.render(report))
+        write_text(to / "comparison.csv", comparison.render_csv(found))
+        _say(console, f"{to / 'comparison.md'}, comparison.csv")
+
+
+def export_frames(folder: Path, console: Console, to: Path) -> None:
+    """Write a run's data frames as Parquet. Raises UserError."""
+    from bench.records.export import export
+    from bench.records.manifest import read_run
+
+    content = read_run(folder)
+    names = export(content, to)
+    if any(record.data and not record.data.synthetic for record in content.records):
+        console.print("These files hold scores and answers of real people: keep them to yourself.", style="bold")
+    _say(console, f"{to}: {', '.join(names)}")
+
+
+def make_claims(folder: Path, console: Console, to: Path) -> None:
+    """Say what a run's records say of the field's own sentences. Raises UserError."""
+    from bench.files import write_text
+    from bench.leaderboard import build
+    from bench.records.manifest import read_run
+    from bench.report import claims, markdown, published, terminal
+
+    content = read_run(folder)
+    command = f"bench report {folder.as_posix()} --claims {to.as_posix()}"
+    report = claims.lay_out(build(content.records, folder), content.records, published.read())
+    if not report.findings:
+        raise UserError(f"--claims: {folder} ranks no two models that the sentences are about; run others beside them")
+    title, _, rest = markdown.render(report).partition("\n\n")
+    write_text(to, f"{title}\n\nMade by `{command}`.\n\n{rest}")
+    terminal.show(report, console)
+    _say(console, str(to))
 
 
 def make_report(folder: Path, console: Console, to: Path | None = None, more: More | None = None) -> int:

@@ -172,9 +172,13 @@ def _drive(order: Order, drive: _Drive) -> Outcome:
 
     study, opened, evaluator = drive.study, drive.opened, _evaluator(order, drive.study)
     score = partial(finalists.score_point, study, evaluator)
-    Driver(study, opened, lambda point, heard: score(point, heard=heard), _say, workers=order.workers).run(
-        drive.still_alone
-    )
+    Driver(
+        study,
+        opened,
+        lambda point, on_validation_score: score(point, on_validation_score=on_validation_score),
+        _say,
+        workers=order.workers,
+    ).run(drive.still_alone)
     trials = read_trials(opened)
     beside = finalists.references(study, bare(study)) if any(trial.scored for trial in trials) else {}
     references = finalists.score_all(study, evaluator, beside)

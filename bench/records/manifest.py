@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "run.json"
 STORE = "store"  # beside the folders of runs
-OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records and scores
+OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records, scores and slices
 
 
 class Manifest(BaseModel):
@@ -52,6 +52,37 @@ class RunContent:
     def scores(self) -> pd.DataFrame:
         """One row a case and user (see :func:`frames.scores`)."""
         return frames.scores(self.records, self.folder)
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """One row a case and query, where the store lies beside the run's folder (see :func:`frames.answers`)."""
+        return frames.answers(self.records, self.store)
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """One row a done case (see :func:`frames.costs`)."""
+        return frames.costs(self.records)
+
+    @property
+    def store(self) -> Path:
+        """Folder of answers: ``runs/store`` of ``runs/zero_shot``, and of ``runs/STUDY/test``."""
+        folders = [parent / "store" for parent in self.folder.resolve().parents[:2]]
+        return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+    @cached_property
+    def slices(self) -> pd.DataFrame:
+        """One row a case, metric and slice (moves, new cells, hours, days): see :func:`frames.slices`."""
+        return frames.slices(self.records)
+
+    @cached_property
+    def user_slices(self) -> pd.DataFrame:
+        """One row a case, user and slice (see :func:`frames.user_slices`)."""
+        return frames.user_slices(self.records, self.folder)
+
+    @cached_property
+    def agreements(self) -> pd.DataFrame:
+        """One row a pair of seeds of one model (see :func:`frames.agreements`)."""
+        return frames.agreements(self.records)
 
 
 def read_run(folder: Path | str) -> RunContent:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "filelock", "tokenizers", "safetensors")
 TINY_START = Learning(
     start="pretrained",
-    hand_set="the first two layers, so that they copy cells of records at a near hour",
+    hand_set="a tiny decoder's first two layers, so that they copy cells of records at a near hour",
     pretrained_on="synthetic people",
 )
 NOTES, ALL_WEIGHTS = "llama_mob.json", "weights.safetensors"
