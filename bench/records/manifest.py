@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "run.json"
 STORE = "store"  # beside the folders of runs
+PUBLISHED = ("scores", "answers")  # of synthetic people
 OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records, scores and slices
 
 
@@ -129,7 +130,7 @@ def publish(content: RunContent, to: Path) -> None:
     write_with(to / MANIFEST, partial(_copy, content.folder / MANIFEST))
     for record in content.records:
         name = Path("records") / f"{record.identity.cost}.json"
-        here = {kind: path for kind in record.files if (path := file_of(content, record, kind))} if synthetic else {}
+        here = {kind: path for kind in PUBLISHED if (path := file_of(content, record, kind))} if synthetic else {}
         records.write(record.model_copy(update={"files": {kind: record.files[kind] for kind in here}}), to / name)
         wanted.append(name)
         for kind, path in here.items():

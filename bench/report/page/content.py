@@ -12,7 +12,7 @@ from bench.leaderboard.lineage import training_of
 from bench.leaderboard.panel import names
 from bench.records.manifest import RunContent
 from bench.records.record import Record
-from bench.report import numbers, published, recordview
+from bench.report import claims, numbers, published, recordview
 from bench.report.charts import intervals
 from bench.report.charts.style import Spec, marks
 from bench.report.layout import Section, lay_out
@@ -28,7 +28,8 @@ def run(content: RunContent, found: Leaderboard, *, people: bool, data: str | No
     """Return all that the page shows of a run. people: whether single users may be in it; data: as --data has it."""
     named = names(content.records)
     view = view_of(content, found, named)
-    report = lay_out(content, found, published.read())
+    others = published.read()
+    report, said = lay_out(content, found, others), claims.lay_out(found, content.records, others)
     shown = _people(content, found, named, data) if people else None
     real = not found.facts.synthetic
     return shell(content, found.metrics, found.main) | {
@@ -40,6 +41,8 @@ def run(content: RunContent, found: Leaderboard, *, people: bool, data: str | No
         "slices": {m.name: views.slices(view, m) for m in found.metrics.values()},
         "findings": [_section(section) for section in report.findings],
         "facts": [_section(section) for section in report.facts],
+        "claims": [_section(section) for section in said.findings],
+        "further": [_table(table) for table in (*report.boards[0].tables[1:], *report.boards[0].more)],
         "people": shown,
     }
 
@@ -62,6 +65,8 @@ def shell(content: RunContent, metrics: Mapping[str, Metric], main: str) -> dict
         ],
         "differences": {m.name: _differences(m.better) for m in metrics.values()},
         "slices": {name: [] for name in metrics},
+        "claims": [],
+        "further": [],
         "sweeps": {name: settings.sweeps(content.records, metrics[name]) for name in versions},
         "losses": settings.losses(content.records, drawn),
         "records": {record.identity.cost: _record(record) for record in content.records},

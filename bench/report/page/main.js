@@ -27,17 +27,20 @@ function showRun(run, part, main) {
     section("ranking", "Who is best?", "Ranks with ties; click a head to sort, a name for its records.", slots.ranking),
     section("differences", "Is the difference real?", "Paired differences to a model of your choice.", slots.differences),
     section("cost", "What does it cost?", "", slots.costs, ...fact(cost).map((one) => texts(one))),
-    section("fails", "Where does it fail?", "Darker is better.", slots.slices),
+    section("fails", "Where does it fail?", "Darker is better.", slots.slices, run.further.length ? el("details", { id: "further" },
+      el("summary", {}, "Medians, further metrics, groups and divergences as tables"), ...run.further.map((table) => reportTable(table))) : null),
     section("users", "User by user", "From the worst to the best, day by day.", users),
     section("learning", "What was learned?", "", slots.learning, ...fact(learned).map((one) => texts(one))),
     section("trust", "Can I believe it?", "Data, code, coverage, failures, and every record.", el("ul", {}, ...run.lines.map((line) => el("li", {}, line))),
       ...fact(rest).map((one) => texts(one)), el("h3", {}, "Records"), provenance(run)),
+    ...(run.claims.length ? [section("claims", "What the field says", "Sentences that are often repeated, against these records.",
+      ...run.claims.map((one) => el("div", {}, el("h3", {}, one.title), texts(one))))] : []),
     section("others", "Reported by others", "Never ranked with what was measured here.", ...(fact(other).length ? fact(other).map((one) => texts(one)) : [el("p", {}, "None fits this run.")])),
   );
   fill();
   nearby.observe(users);
   return [["answer", "In short"], ["ranking", "Ranking"], ["differences", "Differences"], ["cost", "Cost"], ["fails", "Where it fails"],
-    ["users", "Users"], ["learning", "Learning"], ["trust", "Trust"], ["others", "Others"]];
+    ["users", "Users"], ["learning", "Learning"], ["trust", "Trust"], ...(run.claims.length ? [["claims", "Claims"]] : []), ["others", "Others"]];
 }
 
 function showStudy(study, main) {
@@ -49,6 +52,9 @@ function showStudy(study, main) {
 
 async function start() {
   startTheme();
+  document.addEventListener("toggle", (event) => { // a table that was built unseen has no widths yet
+    for (const box of event.target.open ? event.target.querySelectorAll(".grid") : []) box.table?.redraw(true);
+  }, true);
   const parts = await unpack("packed");
   const main = document.getElementById("content"), nav = document.getElementById("nav");
   const show = (i) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +127,7 @@ def letters(given: Board, metric: str) -> dict[str, str]:
     }
     groups = sorted(sorted(group) for group in _cliques(set(), set(rows), set(), level))
     found: dict[str, str] = {str(i): "" for i in rows}
-    for letter, group in zip("abcdefghijklmnopqrstuvwxyz", groups, strict=False):
+    for letter, group in zip(string.ascii_letters, groups, strict=False):
         for i in group:
             found[str(i)] += letter
     return found
@@ -153,6 +154,13 @@ def charts(rows: Sequence[Mapping[str, Any]], metric: Metric) -> dict[str, Any]:
     return found
 
 
+PARTS = {
+    "step": "By stay and move",
+    "cell": "By visited and new cell",
+    "day": "By day of the horizon",
+    "hour": "By hour of the day",
+    "day_type": "By working day and off-day",
+}
 COSTS = {
     "seconds": ("time for one trajectory (median)", accuracy.SECONDS),
     "parameters": ("parameters", accuracy.COUNT),
@@ -181,7 +189,7 @@ def metric_title(metric: Metric) -> str:
 
 
 def slices(view: View, metric: Metric) -> list[dict[str, Any]]:
-    """Return fields of shades: by city, and by group of users of the main metric."""
+    """Return fields of shades: by city; of the main metric also by group of users and by part of their points."""
     found, board = [], view.found.boards[0]
     rows = [row for row in board.rows if metric.name in row.figures]
     cities = [
@@ -196,6 +204,11 @@ def slices(view: View, metric: Metric) -> list[dict[str, Any]]:
     for kind in dict.fromkeys(key.rpartition("_")[0] for _, key, _ in groups):
         cells = [(row, key.rpartition("_")[2], value) for row, key, value in groups if key.rpartition("_")[0] == kind]
         title = f"By {kind.replace('_', ' ')} of users, in quarters from low to high"
+        found.append({"title": title, "spec": _shades(view, board, cells, metric)})
+    parts = [(row, *item) for row in rows for item in row.slices.items()] if metric.name == view.found.main else []
+    for kind in dict.fromkeys(key.partition("=")[0] for _, key, _ in parts):
+        cells = [(row, key.partition("=")[2], value) for row, key, value in parts if key.partition("=")[0] == kind]
+        title = PARTS.get(kind, f"By {kind}")
         found.append({"title": title, "spec": _shades(view, board, cells, metric)})
     return found
 
