@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters.adapter import Needs
+from bench.cache import cache_folder
 from bench.data.sources import Source
-from bench.data.sources.humob import cache_folder
 from bench.files import sweep
 from bench.protocol.schema import Protocol, SplitSpec
 from bench.records.provenance import machine
