@@ -1,9 +1,9 @@
-"""bench report: a run's leaderboard again, runs side by side, data frames; from records alone."""
+"""bench report: leaderboards again, as a page, as figures; runs side by side; data frames; from records alone."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,18 @@ from bench.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from bench.leaderboard import Leaderboard
+    from bench.records.manifest import RunContent
+
+
+@dataclass(frozen=True)
+class More:
+    """What is written beside the leaderboard. data: files of real people, as --data has them."""
+
+    html: bool = False
+    figures: bool = False
+    data: str | None = None
 
 
 def report_command(
@@ -24,6 +36,18 @@ def report_command(
         typer.Option(
             help="Write leaderboard and records there; scores of single users only where all people are synthetic."
         ),
+    ] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write report.html too: one page that needs no network.")
+    ] = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write figures (SVG, PNG, PDF) and tables (Markdown, CSV, LaTeX) too.")
+    ] = False,
+    index: Annotated[
+        bool, typer.Option("--index", help="Write index.html: all runs and studies of the folder.")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(help="humob:FOLDER, to see single real users on a page for this machine.")
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="An earlier run: say what moved since, and whether by chance.")
@@ -39,17 +63,27 @@ def report_command(
     """
     from rich.console import Console
 
+    console, more = Console(), More(html, figures, data)
     runs = [*([against] if against else []), *folders]
-    if (export or claims) and len(runs) > 1:
-        raise UserError("--export and --claims are of one run at a time; name one, without --against")
-    if len(runs) > 1:
-        make_comparison(runs, Console(), to, ("earlier", "now") if against and len(runs) == 2 else ())
+    alone = [name for name, given in {"--index": index, "--export": export, "--claims": claims}.items() if given]
+    if alone and len(runs) > 1:
+        raise UserError(f"{alone[0]} is of one folder at a time; name one, without --against")
+    if index:
+        from bench.report.page import write
+
+        _say(console, write.index(folders[0]))
+    elif len(runs) > 1:
+        make_comparison(runs, console, to, ("earlier", "now") if against and len(runs) == 2 else ())
     elif export:
-        export_frames(folders[0], Console(), export)
+        export_frames(folders[0], console, export)
     elif claims:
-        make_claims(folders[0], Console(), claims)
+        make_claims(folders[0], console, claims)
+    elif html and (folders[0] / "trials.csv").is_file():
+        from bench.report.page import write
+
+        _say(console, write.of_study(folders[0]))
     else:
-        make_report(folders[0], Console(), to)
+        make_report(folders[0], console, to, more)
 
 
 def make_comparison(
@@ -67,7 +101,7 @@ def make_comparison(
     if to:
         write_text(to / "comparison.md", markdown.render(report))
         write_text(to / "comparison.csv", comparison.render_csv(found))
-        _written(console, f"{to / 'comparison.md'}, comparison.csv")
+        _say(console, f"{to / 'comparison.md'}, comparison.csv")
 
 
 def export_frames(folder: Path, console: Console, to: Path) -> None:
@@ -79,7 +113,7 @@ def export_frames(folder: Path, console: Console, to: Path) -> None:
     names = export(content, to)
     if any(record.data and not record.data.synthetic for record in content.records):
         console.print("These files hold scores and answers of real people: keep them to yourself.", style="bold")
-    _written(console, f"{to}: {', '.join(names)}")
+    _say(console, f"{to}: {', '.join(names)}")
 
 
 def make_claims(folder: Path, console: Console, to: Path) -> None:
@@ -97,19 +131,15 @@ def make_claims(folder: Path, console: Console, to: Path) -> None:
     title, _, rest = markdown.render(report).partition("\n\n")
     write_text(to, f"{title}\n\nMade by `{command}`.\n\n{rest}")
     terminal.show(report, console)
-    _written(console, str(to))
+    _say(console, str(to))
 
 
-def _written(console: Console, what: str) -> None:
-    console.print(f"Written: {what}", style="dim", markup=False, highlight=False)
-
-
-def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
+def make_report(folder: Path, console: Console, to: Path | None = None, more: More | None = None) -> int:
     """Print and write a run's leaderboard; return the number of failed cases. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard import build
     from bench.records.manifest import publish, read_run
-    from bench.report import csvtable, figure, markdown, published, terminal
+    from bench.report import csvtable, markdown, published, terminal
     from bench.report.layout import lay_out
 
     content = read_run(folder)
@@ -121,9 +151,42 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     published_too = to is not None and to.resolve() != folder.resolve()
     if to and published_too:
         publish(content, to)
-        if importlib.util.find_spec("matplotlib"):
-            figure.draw(found, to)
+        _draw(content, found, to)
     terminal.show(report, console)
     records = " and the records" if published_too else ""
-    _written(console, f"{target / 'leaderboard.md'}, leaderboard.csv{records}")
+    _say(console, f"{target / 'leaderboard.md'}, leaderboard.csv{records}")
+    if more and (more.html or more.figures):
+        _write_more(content, found, target, more, console, published=published_too)
     return sum(gap.status == "failed" for gap in found.gaps)
+
+
+def _draw(content: RunContent, found: Leaderboard, folder: Path) -> None:
+    """Draw the figure of accuracy and seconds, where what draws is installed."""
+    from bench.report.charts import files
+
+    if files.available():
+        from bench.report import figures
+
+        figures.accuracy(content, found, folder)
+
+
+def _write_more(
+    content: RunContent, found: Leaderboard, folder: Path, more: More, console: Console, *, published: bool
+) -> None:
+    from bench.report.charts import files
+
+    if more.html:
+        files.require("--html")
+        from bench.report.page import write
+
+        _say(console, write.of_run(content, found, folder, published=published, data=more.data))
+    if more.figures:
+        files.require("--figures")
+        from bench.report import figures
+
+        made = figures.write(content, found, folder / "figures")
+        _say(console, f"{folder / 'figures'}: {len(made)} files")
+
+
+def _say(console: Console, what: object) -> None:
+    console.print(f"Written: {what}", style="dim", markup=False, highlight=False)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "run.json"
+STORE = "store"  # beside the folders of runs
+PUBLISHED = ("scores", "answers")  # of synthetic people
 OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records, scores and slices
 
 
@@ -110,25 +112,32 @@ def read_run(folder: Path | str) -> RunContent:
     return RunContent(folder, manifest, tuple(found), tuple(absent))
 
 
+def file_of(content: RunContent, record: Record, kind: str) -> Path | None:
+    """Find a record's scores or answers: in the run's folder, or in the store beside it; None where it is not here."""
+    name = record.files.get(kind)
+    places = (content.folder, content.folder.parent / STORE, content.folder.parent.parent / STORE)
+    return next((folder / name for folder in places if (folder / name).is_file()), None) if name else None
+
+
 def publish(content: RunContent, to: Path) -> None:
     """Copy a run's manifest and records into a folder of results, and drop what an earlier run left there.
 
-    Scores of single users go along where all people are synthetic, so that the leaderboard can be made again. Of real
-    people only the records go: aggregates, without the paths of scores and answers.
+    Scores and answers of single users go along where all people are synthetic, so that leaderboard and page can be made
+    again. Of real people only the records go: aggregates, without the paths of scores and answers.
     """
     synthetic = all(record.data.synthetic for record in content.records if record.data)
     wanted = [Path(MANIFEST)]
     write_with(to / MANIFEST, partial(_copy, content.folder / MANIFEST))
     for record in content.records:
         name = Path("records") / f"{record.identity.cost}.json"
-        scores = record.files.get("scores") if synthetic else None
-        records.write(record.model_copy(update={"files": {"scores": scores} if scores else {}}), to / name)
+        here = {kind: path for kind in PUBLISHED if (path := file_of(content, record, kind))} if synthetic else {}
+        records.write(record.model_copy(update={"files": {kind: record.files[kind] for kind in here}}), to / name)
         wanted.append(name)
-        if scores:
-            write_with(to / scores, partial(_copy, content.folder / scores))
-            wanted.append(Path(scores))
+        for kind, path in here.items():
+            write_with(to / record.files[kind], partial(_copy, path))
+            wanted.append(Path(record.files[kind]))
     keep = {to / name for name in wanted}
-    for folder in ("records", "scores"):
+    for folder in ("records", "scores", "answers"):
         for file in (to / folder).glob("*"):
             if OURS.fullmatch(file.name) and file not in keep:
                 file.unlink()

@@ -122,7 +122,7 @@ class AnswerCounts(Part):
 
 
 class Usage(Part):
-    """What a language model spent, by the keys of Adapter.usage: tokens, passes, drafts, seconds."""
+    """What a language model used, by the keys of Adapter.usage: tokens, passes, drafts, seconds."""
 
     alone: dict[str, float] = Field({}, description="mean a trajectory, one at a time")
     batch: dict[str, float] = Field({}, description="mean a trajectory, in one batch")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters.adapter import Needs
+from bench.cache import cache_folder
 from bench.data.sources import Source
-from bench.data.sources.humob import cache_folder
 from bench.files import sweep
 from bench.protocol.schema import Protocol, SplitSpec
 from bench.records.provenance import machine
@@ -46,8 +46,8 @@ def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress
 class Runner:
     """One protocol on one source, one store, one place.
 
-    folder: of the run, where it is not named after the protocol; heard: told each validation score that a fit gives
-    while it goes on (step, value). What it raises ends the worker and passes out of :meth:`work`.
+    folder: of the run, where it is not named after the protocol; on_validation_score: called with (step, value)
+    after each validation step of a fit. What it raises ends the worker and passes out of :meth:`work`.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Runner:
         progress: Progress,
         *,
         folder: Path | None = None,
-        heard: Callable[[int, float], None] | None = None,
+        on_validation_score: Callable[[int, float], None] | None = None,
     ) -> None:
         self.protocol, self.source, self.where, self.progress = protocol, source, where, progress
-        self.heard = heard
+        self.on_validation_score = on_validation_score
         self.store = Store(out / "store")
         self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
@@ -228,8 +228,8 @@ class Runner:
             if event == "progress":
                 self.progress.step(label, message["label"], message["done"], message["total"])
             elif event == "intermediate":
-                if self.heard:
-                    self.heard(message["step"], message["value"])
+                if self.on_validation_score:
+                    self.on_validation_score(message["step"], message["value"])
             elif event in KEPT:
                 getattr(keeper, event)(**message)
             else:

@@ -188,13 +188,13 @@ def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> C
     answered = read_json(context.store.answers(case.identity.answers).with_suffix(".json"))
     peaks = ("peak_memory_mb", "peak_gpu_memory_mb")
     highest = {name: max((v for v in (fit[name], measured[name]) if v is not None), default=None) for name in peaks}
-    spent = {**measured.pop("usage", {}), "answering": answered.get("usage", {})}
+    used = {**measured.pop("usage", {}), "answering": answered.get("usage", {})}
     return Cost(
         device=context.where.hardware,
         threads=context.where.threads,
         batch_users=case.model.batch_users,
         fit_seconds=fit["fit_seconds"],
         predict_seconds=answered["predict_seconds"],
-        usage=Usage(**spent) if any(spent.values()) else None,
+        usage=Usage(**used) if any(used.values()) else None,
         **{**measured, **highest},
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from bench.data.sources import Source
+from bench.data.sources.synthetic.kinds import City, kind
 from bench.data.trajectories import Trajectories
 from bench.data.world import World
 from bench.errors import UserError, nearest
@@ -20,20 +21,11 @@ if TYPE_CHECKING:
 CHUNK = 200  # users simulated at a time: bounds the memory of the dense days
 
 
-@dataclass(frozen=True)
-class City:
-    """One synthetic city: number of towns, radius of the main one in cells, and how its people's habits differ."""
-
-    centres: int
-    spread: float
-    habits: dict[str, float] = field(default_factory=dict)
-
-
 # B's habits are the defaults of Habits. C's were fitted to real people's distributions (see Synthetic), A's and D's are
 # set by hand: A a metropolis with busier phones and firmer habits, D small towns far apart with quieter phones.
 CITIES = {
     "A": City(12, 19.0, {"commute": 20.5, "points": 6.9, "explore": 0.21}),
-    "B": City(8, 15.6),
+    "B": City(8, 15.6, {}),
     "C": City(
         7,
         14.5,
@@ -61,8 +53,9 @@ CITIES = {
 class Synthetic(Source):
     """Cities A-D drawn from a seed; each user depends on (seed, city, uid) alone, so fewer users are a prefix of more.
 
-    users: people per city, uid 0 to users - 1; days: from day 0. Another seed gives other cities of the same family:
-    protocols use seeds below 1000, pretraining those from 1000 on.
+    users: people per city, uid 0 to users - 1; days: from day 0; kinds: by city, the kind that takes the place of its
+    own habits (``{C: car}``, see :mod:`~bench.data.sources.synthetic.kinds`). Another seed gives other cities of the
+    same kinds: protocols use seeds below 1000, pretraining those from 1000 on.
 
     Fitted on 100 real users each of HuMob 2024's B and C (``bench data describe`` shows both sides): B's habits by
     Gauss-Newton steps to the distributions over people and moves and to what six per-user statistics score. C is no
@@ -74,17 +67,21 @@ class Synthetic(Source):
     name: ClassVar[str] = "synthetic"
     synthetic: ClassVar[bool] = True
 
-    def __init__(self, seed: int = 0, users: int = 2000, days: int = 75) -> None:
+    def __init__(
+        self, seed: int = 0, users: int = 2000, days: int = 75, kinds: Mapping[str, str] | None = None
+    ) -> None:
         for key, value, least in (("seed", seed, 0), ("users", users, 1), ("days", days, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise UserError(f"synthetic source: {key} = {value!r}; give a whole number of at least {least}")
         self.seed, self.users, self.days = seed, users, days
+        self.kinds = _checked(kinds)
         self._made: dict[str, Trajectories] = {}
 
     @property
     def spec(self) -> str:
         """The source as records name it."""
-        return f"synthetic(seed={self.seed},users={self.users},days={self.days})"
+        kinds = "".join(f",{city}={name}" for city, name in self.kinds.items())
+        return f"synthetic(seed={self.seed},users={self.users},days={self.days}{kinds})"
 
     @property
     def world(self) -> World:
@@ -100,8 +97,23 @@ class Synthetic(Source):
         if city not in CITIES:
             raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, CITIES)}")
         if city not in self._made:
-            self._made[city] = simulate_city(self.seed, city, CITIES[city], self.users, self.days)
+            made = kind(self.kinds[city]).city if city in self.kinds else CITIES[city]
+            self._made[city] = simulate_city(self.seed, city, made, self.users, self.days)
         return self._made[city]
+
+
+def _checked(kinds: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the kinds by city, in the cities' order. Raises UserError."""
+    if not isinstance(kinds or {}, Mapping):
+        raise UserError(f"synthetic source: kinds = {kinds!r}; give a kind for each city that has one, as {{B: car}}")
+    given = dict(kinds or {})
+    for city, name in given.items():
+        if city not in CITIES:
+            raise UserError(
+                f"synthetic source: kinds names city '{city}', which is not there{nearest(str(city), CITIES)}"
+            )
+        kind(name)
+    return {city: given[city] for city in CITIES if city in given}
 
 
 def habits_of(city: City) -> Habits:
