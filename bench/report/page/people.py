@@ -6,7 +6,6 @@ given, and then the page is for this machine only.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from bench.data.sources import Source, open_source
+from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import INVALID, OK, Trajectories
 from bench.errors import UserError
 from bench.leaderboard import Board, Row
 from bench.records.manifest import RunContent, file_of
 from bench.records.record import Record
 
-_OPTIONS = re.compile(r"^(\w+)\((.*)\)$")
 _WRONG, _SILENT = -1, -2  # in place of a cell: invalid, missing
 
 
@@ -110,13 +109,7 @@ def source_of(content: RunContent, data: str | None) -> Source | None:
         return open_source(data)
     if len(specs) != 1:
         return None
-    match = _OPTIONS.match(next(iter(specs)))
-    if not match or match[1] != "synthetic":
-        return None
-    given = dict(part.split("=", 1) for part in match[2].split(",") if "=" in part)
-    seed = int(given.pop("seed", "0"))
-    options: dict[str, object] = {name: int(text) if text.isdecimal() else text for name, text in given.items()}
-    return open_source("synthetic", seed=seed, options=options)
+    return Synthetic.named(next(iter(specs)))
 
 
 def _user(uid: int, past: Trajectories, truth: Trajectories, said: Sequence[Any]) -> dict[str, Any]:

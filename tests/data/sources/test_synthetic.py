@@ -105,3 +105,12 @@ def test_wrong_options_are_told_in_one_line(option: str, value: object) -> None:
 def test_an_unknown_city_is_told_with_the_nearest() -> None:
     with pytest.raises(UserError, match="city 'E' is not in the synthetic source; known: A, B, C, D"):
         Synthetic().load("E")
+
+
+def test_a_source_is_found_by_the_name_that_records_have() -> None:
+    for source in (Synthetic(seed=5, users=6), Synthetic(seed=1, users=600, days=70, kinds={"C": "car", "D": "town"})):
+        again = Synthetic.named(source.spec)
+        assert again is not None
+        assert (again.spec, again.kinds) == (source.spec, source.kinds)
+    for other in ("humob:plain", "synthetic seed 1", "synthetic(seed=1,users=2,days=3,E=car)", "synthetic(seed=01)"):
+        assert Synthetic.named(other) is None

@@ -83,6 +83,19 @@ class Synthetic(Source):
         kinds = "".join(f",{city}={name}" for city, name in self.kinds.items())
         return f"synthetic(seed={self.seed},users={self.users},days={self.days}{kinds})"
 
+    @classmethod
+    def named(cls, spec: str) -> Synthetic | None:
+        """Return the source that records name so (see :attr:`spec`), or None where no source has that name."""
+        inside = spec.removeprefix(f"{cls.name}(").removesuffix(")")
+        given = dict(part.split("=", 1) for part in inside.split(",") if "=" in part)
+        numbers = {name: int(text) for name, text in given.items() if text.isdecimal()}
+        kinds = {name: text for name, text in given.items() if name in CITIES}
+        try:
+            made = cls(**numbers, kinds=kinds)  # type: ignore[arg-type]
+        except (TypeError, UserError):
+            return None
+        return made if made.spec == spec else None
+
     @property
     def world(self) -> World:
         """Grid and calendar: those of HuMob 2023/2024."""
