@@ -84,8 +84,8 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
             if len(table.users) > MOST_USERS:
                 step = len(table.users) // MOST_USERS
                 table = table.only(table.users[::step][:MOST_USERS])
-            scored = {name: statistic_scores(table, name, source.world) for name in STATISTICS}
-            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, scored)
+            scored = {name: statistic_scores(table, name, source.world(city)) for name in STATISTICS}
+            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world(city), scored)
     return found
 
 

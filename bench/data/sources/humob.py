@@ -45,9 +45,9 @@ class Humob(Source):
         """``humob:`` and the challenge's name (``plain`` for city_X files); the content is told by fingerprints."""
         return f"{self.name}:{self.challenge.name}"
 
-    @property
-    def world(self) -> World:
-        """The 200 x 200 grid and the challenge's calendar."""
+    def world(self, city: str) -> World:
+        """Return the 200 x 200 grid and the challenge's calendar."""
+        self._known(city)
         return World(Grid(), self.challenge.calendar)
 
     def cities(self) -> tuple[str, ...]:
