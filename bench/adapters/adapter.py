@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from bench.adapters.origin import Learning, Tuned
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid, Window, World
+from bench.evaluation.probabilities import Probabilities
 
 LearnsFrom = Literal["nothing", "train users", "test histories"]
 
@@ -148,6 +149,7 @@ class Adapter(ABC):
     batch_users: ClassVar[int] = 256  # users in one call of predict
     knows_worlds: ClassVar[bool] = False  # fit asks ctx.at(city) for grid and calendar: its cities' may differ
     device: str = "cpu"  # where the case runs: said before skip is called; fit and predict hear of it in their Context
+    in_context: bool = False  # whether probabilities looks at the cells of the user's queries before
     timed: ClassVar[bool] = True  # False where answers come from a file: its seconds say nothing of the model
 
     def __init__(self, settings: Any = None) -> None:
@@ -180,6 +182,20 @@ class Adapter(ABC):
     @abstractmethod
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer every query, in order; say ``invalid`` or ``missing`` where there is no answer."""
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return how likely each cell is at every query, in order: what the metric ``nats@v1`` is computed from.
+
+        A model that knows none leaves this out. It is asked in a process of its own after all answers are handed over,
+        with the fit that answered, some users at a time. shown: None unless ``in_context``; then the queries' rows
+        with cells: the true ones, or the model's own answers. A query may depend on the cells of the user's queries
+        before it, and its y on its own x; never on its own cell otherwise or on later ones. The runner changes the
+        cells from some query on and compares: what must not look has to be equal to a thousandth. A user without a
+        history gets a uniform guess.
+        """
+        raise NotImplementedError
 
     def save(self, folder: Path) -> None:  # noqa: B027
         """Write what fit learned into an empty folder: safetensors, JSON or npz; no pickle, no ``fit.json``."""

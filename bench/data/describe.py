@@ -2,7 +2,8 @@
 
     bench data describe synthetic humob:FOLDER
 
-``real_cities.json`` holds these figures for 200 real users (aggregates alone), as the target of the synthetic cities.
+``real_cities.json`` holds these figures of real users (aggregates alone): 200 of HuMob 2024, as the target of the
+synthetic cities, and those whom the kinds of synthetic cities stand beside (without scores).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A file says only what its experiment is about. What most experiments share is a default here; ``bench check FILE
 --resolved`` prints a file with all of them filled in.
 
-bench/protocol/protocol.py reads them from YAML; the plan and the splits use them.
+bench/protocol/reading.py reads them from YAML; the plan and the splits use them.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ class Keeper:
             read_answers(self.place.output(case.identity.cost)), split.queries, split.world(split.test_city).grid
         )
         path = self.store.answers(case.identity.answers)
-        spent = {str(name): float(value) for name, value in dict(said["usage"]).items()}
-        about = {**_numbers(said, "predict_seconds"), "usage": spent, "confined": self.confined}
+        used = {str(name): float(value) for name, value in dict(said["usage"]).items()}
+        about = {**_numbers(said, "predict_seconds"), "usage": used, "confined": self.confined}
         write_json(path.with_suffix(".json"), about)
         write_answers(path, given, split.queries)
 

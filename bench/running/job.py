@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data.sources.humob import cache_folder
+from bench.cache import cache_folder
 from bench.data.trajectories import Trajectories
 from bench.protocol.schema import Protocol
 from bench.records.store import Store

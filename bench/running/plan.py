@@ -159,3 +159,11 @@ def plan_case(
         test_city=prepared.split.test_city,
     )
     return Planned(model, prepared, seed, train_days, dict(parts), found)
+
+
+def answers_of_seed(case: Planned, seed: int) -> str:
+    """Return the identity that the answers of the same case have at another seed."""
+    again = plan_case(
+        case.model, case.prepared, seed, parts=case.parts, train_days=case.train_days, hardware="", threads=1
+    )
+    return again.identity.answers

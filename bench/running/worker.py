@@ -119,10 +119,10 @@ class Worker:
         answered = measured = None
         if part["answer"]:
             started = time.perf_counter()
-            raw, spent = self._predict(history, queries, part["label"], ctx)
+            raw, used = self._predict(history, queries, part["label"], ctx)
             given = checks.check(raw, queries, ctx.grid)
             timing.synchronise(self.context.device)
-            answered = {"predict_seconds": time.perf_counter() - started, "usage": spent}
+            answered = {"predict_seconds": time.perf_counter() - started, "usage": used}
             write_answers(Path(part["output"]), given)
         if part["measure"]:
             times = timing.measure(self.adapter, history, queries, ctx) if self.adapter.timed else {}
@@ -137,18 +137,18 @@ class Worker:
     def _predict(
         self, history: Trajectories, queries: Queries, label: str, ctx: Context
     ) -> tuple[Answers, dict[str, float]]:
-        """Answer in batches of users, with progress and within the time limit; return what was spent on it, too."""
-        parts, spent = [], []
+        """Answer in batches of users, with progress and within the time limit; return what was used on it, too."""
+        parts, used = [], []
         users = queries.users
         for first, chunk in _chunks(queries, self.adapter.batch_users):
             ctx.check_time()
             ctx.progress(f"{label}: predict", first, len(users))
             parts.append(self.adapter.predict(history.only(chunk.users), chunk, ctx))
-            spent.append(dict(self.adapter.usage()))
+            used.append(dict(self.adapter.usage()))
             if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
                 checks.check(parts[-1], chunk, ctx.grid)
         ctx.progress(f"{label}: predict", len(users), len(users))
-        return Answers.concat(parts), usage.total(spent)
+        return Answers.concat(parts), usage.total(used)
 
     def _begin(self, limit: str) -> None:
         """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""

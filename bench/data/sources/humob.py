@@ -6,13 +6,13 @@ Each city is read once into a Parquet cache (outside the project), where days co
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from bench.cache import cache_folder
 from bench.data.convert import write_points
 from bench.data.files.blocks import Points
 from bench.data.files.csvfiles import read_points
@@ -140,13 +140,6 @@ def _match(wanted: Queries, table: Queries) -> tuple[np.ndarray, np.ndarray]:
     keys = [(rows.uid.astype(np.int64) << 32) | (rows.d.astype(np.int64) << 16) | rows.t for rows in (wanted, table)]
     row = np.minimum(np.searchsorted(keys[1], keys[0]), len(table) - 1)
     return row, keys[1][row] == keys[0]
-
-
-def cache_folder() -> Path:
-    """Where Parquet copies go: MOBILITY_BENCH_CACHE, or the platform's cache folder of this user."""
-    import pooch
-
-    return Path(os.environ.get("MOBILITY_BENCH_CACHE") or pooch.os_cache("mobility-bench")).expanduser()
 
 
 def _cache_name(files: CityFiles, spec: str) -> str:

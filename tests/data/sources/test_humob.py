@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.cache import cache_folder
 from bench.data.convert import write_points
 from bench.data.sources import open_source
 from bench.data.sources.challenges import CHALLENGES, ENDINGS, find_files, get_challenge
-from bench.data.sources.humob import Humob, cache_folder
+from bench.data.sources.humob import Humob
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from bench.data.sources import Source
-from bench.data.sources.synthetic.variants import Variant, grids_of
+from bench.data.sources.synthetic.kinds import City, kind
+from bench.data.sources.synthetic.variants import Variant, variants_of
 from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, World
 from bench.errors import UserError, nearest
@@ -21,20 +23,11 @@ if TYPE_CHECKING:
 CHUNK = 200  # users simulated at a time: bounds the memory of the dense days
 
 
-@dataclass(frozen=True)
-class City:
-    """One synthetic city: number of towns, radius of the main one in cells, and how its people's habits differ."""
-
-    centres: int
-    spread: float
-    habits: dict[str, float] = field(default_factory=dict)
-
-
 # B's habits are the defaults of Habits. C's were fitted to real people's distributions (see Synthetic), A's and D's are
 # set by hand: A a metropolis with busier phones and firmer habits, D small towns far apart with quieter phones.
 CITIES = {
     "A": City(12, 19.0, {"commute": 20.5, "points": 6.9, "explore": 0.21}),
-    "B": City(8, 15.6),
+    "B": City(8, 15.6, {}),
     "C": City(
         7,
         14.5,
@@ -62,8 +55,9 @@ CITIES = {
 class Synthetic(Source):
     """Cities A-D drawn from a seed; each user depends on (seed, city, uid) alone, so fewer users are a prefix of more.
 
-    users: people per city, uid 0 to users - 1; days: from day 0. Another seed gives other cities of the same family:
-    protocols use seeds below 1000, pretraining those from 1000 on.
+    users: people per city, uid 0 to users - 1; days: from day 0; kinds: by city, the kind that takes the place of its
+    own habits (``{C: car}``, see :mod:`~bench.data.sources.synthetic.kinds`). Another seed gives other cities of the
+    same kinds: protocols use seeds below 1000, pretraining those from 1000 on.
 
     width, height, cell_km, slots_per_day: the grid of all cities. variants: further cities, each the people of another
     one on a grid of its own: ``{B-1km: {of: B, cell_km: 1.0}}``; what a variant leaves out is as in the other cities,
@@ -84,20 +78,23 @@ class Synthetic(Source):
         seed: int = 0,
         users: int = 2000,
         days: int = 75,
-        variants: dict[str, object] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        variants: Mapping[str, object] | None = None,
         **grid: object,
     ) -> None:
         for key, value, least in (("seed", seed, 0), ("users", users, 1), ("days", days, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise UserError(f"synthetic source: {key} = {value!r}; give a whole number of at least {least}")
         self.seed, self.users, self.days = seed, users, days
-        self._grids = grids_of(tuple(CITIES), grid, variants or {})
+        self.kinds = _checked(kinds)
+        self._variants = variants_of(tuple(CITIES), grid, variants or {})
         self._made: dict[str, Trajectories] = {}
 
     @property
     def spec(self) -> str:
         """The source as records name it."""
-        return f"synthetic(seed={self.seed},users={self.users},days={self.days})"
+        kinds = "".join(f",{city}={name}" for city, name in self.kinds.items())
+        return f"synthetic(seed={self.seed},users={self.users},days={self.days}{kinds})"
 
     def world(self, city: str) -> World:
         """Return grid and calendar: those of HuMob 2023/2024 where no option says otherwise."""
@@ -105,20 +102,35 @@ class Synthetic(Source):
 
     def cities(self) -> tuple[str, ...]:
         """Names of the cities."""
-        return tuple(self._grids)
+        return tuple(self._variants)
 
     def load(self, city: str) -> Trajectories:
         """Simulate one city. Raises UserError for an unknown one."""
         people = self._known(city)
         if city not in self._made:
-            made = simulate_city(self.seed, people.of, CITIES[people.of], self.users, self.days, people.grid)
-            self._made[city] = replace(made, cities=(city,))
+            made = kind(self.kinds[people.of]).city if people.of in self.kinds else CITIES[people.of]
+            table = simulate_city(self.seed, people.of, made, self.users, self.days, people.grid)
+            self._made[city] = replace(table, cities=(city,))
         return self._made[city]
 
     def _known(self, city: str) -> Variant:
-        if city not in self._grids:
-            raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, self._grids)}")
-        return self._grids[city]
+        if city not in self._variants:
+            raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, self._variants)}")
+        return self._variants[city]
+
+
+def _checked(kinds: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the kinds by city, in the cities' order. Raises UserError."""
+    if not isinstance(kinds or {}, Mapping):
+        raise UserError(f"synthetic source: kinds = {kinds!r}; give a kind for each city that has one, as {{B: car}}")
+    given = dict(kinds or {})
+    for city, name in given.items():
+        if city not in CITIES:
+            raise UserError(
+                f"synthetic source: kinds names city '{city}', which is not there{nearest(str(city), CITIES)}"
+            )
+        kind(name)
+    return {city: given[city] for city in CITIES if city in given}
 
 
 def habits_of(city: City) -> Habits:

@@ -22,7 +22,7 @@ class Variant(NamedTuple):
     grid: Grid
 
 
-def grids_of(cities: Sequence[str], grid: Mapping[str, Any], variants: Mapping[str, Any]) -> dict[str, Variant]:
+def variants_of(cities: Sequence[str], grid: Mapping[str, Any], variants: Mapping[str, Any]) -> dict[str, Variant]:
     """Return every city's people and grid. Raises UserError on an unknown option, a wrong value or a taken name.
 
     grid: options of GridSpec for all cities; variants: name -> ``of`` and options of GridSpec.
