@@ -22,7 +22,6 @@ from bench.data.world import Calendar, Grid, World
 from bench.errors import UserError
 from bench.files import write_text
 
-SCHEMA = 1
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_CELLS = 2**15 - 1  # cells are int16
 
@@ -55,7 +54,7 @@ class CalendarPart(_Part):
 
 
 class FramePart(_Part):
-    """Where the grid lies: a projection as pyproj reads it (null: plain metres), the left and the upper edge in metres."""
+    """Where the grid lies: a projection as pyproj reads it (null: plain metres), left and upper edge in metres."""
 
     crs: str | None
     left: float
@@ -65,7 +64,7 @@ class FramePart(_Part):
 class CityFile(_Part):
     """The description of one city."""
 
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Literal[1] = Field(1, alias="schema")
     grid: GridPart
     slots_per_day: int = Field(48, ge=1, le=1440)
     calendar: CalendarPart
