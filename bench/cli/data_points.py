@@ -57,8 +57,11 @@ def report_table(report: dict[str, Any]) -> Table:
     for what, count in report["noted"].items():
         if count:
             table.add_row(Text(printable(f"noted: {what}")), f"{count:,}", "")
-    users = f"{report['users out']:,} of {report['users in']:,} users, {report['days']:,} days"
-    table.add_row(Text(f"{users}, {report['seconds']:.1f} s, {report['fixes a second']:,} rows a second"))
+    table.add_row("users in", f"{report['users in']:,}")
+    table.add_row("users out", f"{report['users out']:,}")
+    table.add_row("days", f"{report['days']:,}")
+    table.add_row("seconds", f"{report['seconds']:.1f}")
+    table.add_row("rows in a second", f"{report['rows in a second']:,}")
     return table
 
 

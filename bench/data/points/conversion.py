@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.cityfile import CalendarPart, CityFile, beside, write_cityfile
+from bench.data.cityfile import CityFile, beside, write_cityfile
 from bench.data.convert import write_points
 from bench.data.points.cleaning import check_zone, drop_impossible, drop_jumps, in_time_order, told
 from bench.data.points.fixes import Fixes, Ledger
@@ -146,11 +146,18 @@ def _table(cut: Cut, name: str) -> Trajectories:
 
 
 def _describe(frame: Frame, cut: Cut, settings: Settings) -> CityFile:
-    grid, place = frame.parts()
     first = cut.first
     off = sorted((day - first).days for day in settings.off_days if day >= first) if first else []
-    calendar = CalendarPart(first_weekday=settings.weekday, weekend=settings.weekend, off_days=tuple(off))
-    return CityFile(schema=1, grid=grid, slots_per_day=settings.slots, calendar=calendar, frame=place)
+    return CityFile(
+        width=frame.width,
+        height=frame.height,
+        cell_km=frame.cell_m / 1000,
+        slots_per_day=settings.slots,
+        first_weekday=settings.weekday,
+        weekend=settings.weekend,
+        off_days=tuple(off),
+        frame=frame.place(),
+    )
 
 
 def _report(
@@ -182,5 +189,5 @@ def _report(
         "days": int(table.d.max()) + 1,
         "date of day 0": str(first) if first else None,
         "seconds": round(seconds, 3),
-        "fixes a second": round(ledger.came / max(seconds, 1e-9)),
+        "rows in a second": round(ledger.came / max(seconds, 1e-9)),
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.cityfile import MOST_CELLS, FramePart, GridPart, read_cityfile
+from bench.data.cityfile import FrameSpec, read_cityfile
 from bench.data.points.settings import HUMOB_CELL_M, HUMOB_CELLS, Settings
+from bench.data.worldfile import WIDEST
 from bench.errors import UserError
 
 DEGREES = "EPSG:4326"
@@ -45,10 +46,9 @@ class Frame:
         north = self.top - (np.asarray(y, float) - 0.5) * self.cell_m
         return (east, north) if self.crs is None else transform(self.crs, DEGREES, east, north)
 
-    def parts(self) -> tuple[GridPart, FramePart]:
-        """Return what the city's description holds of it."""
-        grid = GridPart(width=self.width, height=self.height, cell_km=self.cell_m / 1000)
-        return grid, FramePart(crs=self.crs, left=self.left, top=self.top)
+    def place(self) -> FrameSpec:
+        """Return what the city's description says of where it lies."""
+        return FrameSpec(crs=self.crs, left=self.left, top=self.top)
 
 
 def frame_of(path: Path) -> Frame:
@@ -56,8 +56,8 @@ def frame_of(path: Path) -> Frame:
     city = read_cityfile(path)
     if city.frame is None:
         raise UserError(f"{path}: has no frame, so nobody knows where its grid lies")
-    at, grid = city.frame, city.grid
-    return Frame(at.crs, at.left, at.top, grid.cell_km * 1000, grid.width, grid.height)
+    at = city.frame
+    return Frame(at.crs, at.left, at.top, city.cell_km * 1000, city.width, city.height)
 
 
 def choose_crs(settings: Settings, lon: np.ndarray, lat: np.ndarray) -> str:
@@ -111,8 +111,10 @@ def choose_frame(settings: Settings, crs: str | None, east: np.ndarray, north: n
     e, n = east[some], north[some]
     if cell is not None and cells is not None:
         left, bottom = _densest(e, n, cell * cells[0], cell * cells[1])
-        return Frame(crs, left, bottom + cell * cells[1], cell, *cells)
-    return _of_box(crs, smallest_box(e, n, settings.share), cell, cells)
+        return Frame(crs, round(left), round(bottom + cell * cells[1]), cell, *cells)
+    west, south, right, top = smallest_box(e, n, settings.share)
+    whole = (math.floor(west), math.floor(south), math.ceil(right + SLACK), math.ceil(top))  # metres
+    return _of_box(crs, whole, cell, cells)
 
 
 def _box(extent: tuple[float, float, float, float], crs: str | None) -> tuple[float, float, float, float]:
@@ -138,7 +140,7 @@ def _of_box(
         return Frame(crs, left, top, cell, *cells)
     cell = cell or HUMOB_CELL_M
     width, height = (max(1, math.ceil(size / cell - SLACK)) for size in (east - west, north - south))
-    if max(width, height) > MOST_CELLS:
+    if max(width, height) > WIDEST:
         raise UserError(
             f"{width} x {height} cells of {cell:g} m are too many; larger cells or a smaller extent are needed"
         )
@@ -152,7 +154,7 @@ def smallest_box(east: np.ndarray, north: np.ndarray, share: float) -> tuple[flo
     """
     xs, ys = (np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1))) for values in (east, north))
     if share >= 1 or len(xs) < 3 or len(ys) < 3:
-        return float(xs[0]), float(ys[0]), float(xs[-1]), _beyond(ys)
+        return float(xs[0]), float(ys[0]), float(xs[-1]), float(ys[-1])
     column = np.clip(np.searchsorted(xs, east, side="right") - 1, 0, len(xs) - 2)
     row = np.clip(np.searchsorted(ys, north, side="right") - 1, 0, len(ys) - 2)
     counts = np.zeros((len(ys), len(xs)))
@@ -173,10 +175,6 @@ def smallest_box(east: np.ndarray, north: np.ndarray, share: float) -> tuple[flo
                 best = (float(areas[least]), left, int(right[left]), low, high)
     _, left, right, low, high = best
     return float(xs[left]), float(ys[low]), float(xs[right]), float(ys[high])
-
-
-def _beyond(edges: np.ndarray) -> float:
-    return float(edges[-1])
 
 
 def _densest(east: np.ndarray, north: np.ndarray, width: float, height: float) -> tuple[float, float]:

@@ -50,7 +50,7 @@ LAYOUTS = {
         "GeoLife: Data/USER/Trajectory/*.plt in GMT, or one table",
         user="folder",
         endings=(".plt", ".csv", ".csv.gz", ".parquet"),
-        settings={"timezone": "Asia/Shanghai"},
+        settings={"timezone": "Asia/Shanghai", "earliest": "2007-04-01", "latest": "2012-12-31"},
     ),
     "foursquare": Layout(
         "Foursquare New York and Tokyo (TSMC 2014): dataset_TSMC2014_*.txt, or a table of such check-ins",

@@ -38,7 +38,7 @@ class Read:
 def read_source(
     path: Path, layout: Layout, settings: Settings, ledger: Ledger, tick: Callable[[int, int], None]
 ) -> Read:
-    """Read a file, or a folder's files in the order of their names. tick: told (files done, files). Raises UserError."""
+    """Read a file, or a folder's files in order of their names. tick: told (files done, files). Raises UserError."""
     paths = list(_files(path, layout))
     parts: list[Read] = []
     for done, file in enumerate(paths):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from bench.data.cityfile import MOST_CELLS, WEEKDAYS, Weekday
+from bench.data.world import WEEKDAYS
+from bench.data.worldfile import WIDEST, Weekday
 from bench.errors import UserError, nearest
 
 HUMOB_CELLS = (200, 200)
@@ -81,8 +82,8 @@ class Settings(BaseModel):
     @field_validator("cells")
     @classmethod
     def _few_cells(cls, cells: tuple[int, int] | None) -> tuple[int, int] | None:
-        if cells and not all(1 <= n <= MOST_CELLS for n in cells):
-            raise ValueError(f"1 to {MOST_CELLS} cells a side are possible")
+        if cells and not all(1 <= n <= WIDEST for n in cells):
+            raise ValueError(f"1 to {WIDEST} cells a side are possible")
         return cells
 
     @field_validator("extent")
@@ -114,9 +115,11 @@ class Settings(BaseModel):
         return MINUTES // self.slot_minutes
 
     @property
-    def weekday(self) -> str:
+    def weekday(self) -> Weekday:
         """Weekday of day 0."""
-        return WEEKDAYS[self.first_day.weekday()] if self.first_day else self.first_weekday
+        if self.first_day is None:
+            return self.first_weekday
+        return cast(Weekday, WEEKDAYS[self.first_day.isoweekday() % 7])
 
 
 def read_options(options: Mapping[str, Any], where: str) -> Settings:

@@ -9,7 +9,7 @@ import numpy as np
 from bench.data.points.fixes import Fixes, Ledger
 from bench.data.points.settings import Settings
 
-OTHER_FIX = "another fix of the same slot stands for it (rule: {})"
+OTHER_FIX = "another fix stands for the slot (rule: {})"
 MS_A_MINUTE = 60_000
 
 
@@ -132,5 +132,5 @@ def fill_gaps(rows: Slots, settings: Settings) -> Slots:
 
 
 def weekday(day: np.ndarray | int) -> np.ndarray | int:
-    """Return the weekday (0: Monday) of days since 1970, which began on a Thursday."""
-    return (day + 3) % 7
+    """Return the weekday (Sunday = 0) of days since 1970, which began on a Thursday."""
+    return (day + 4) % 7

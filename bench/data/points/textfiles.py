@@ -48,7 +48,8 @@ def read_plt(path: Path) -> tuple[pa.Table, int]:
     """Read GeoLife's PLT: six lines, then latitude, longitude, 0, altitude, days, date, time."""
     import pyarrow.compute as pc
 
-    table, short = _arrow(path, list(PLT), ",", PLT_LINES, dict.fromkeys(("date", "clock"), "text"))
+    kinds = {"lat": "number", "lon": "number", "date": "text", "clock": "text"}
+    table, short = _arrow(path, list(PLT), ",", PLT_LINES, kinds)
     time = pc.binary_join_element_wise(table.column("date"), table.column("clock"), " ")
     return table.select(["lat", "lon"]).append_column("time", time), short
 

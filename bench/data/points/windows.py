@@ -7,11 +7,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from bench.data.cityfile import WEEKDAYS
 from bench.data.files.rows import LAST_DAY
 from bench.data.points.fixes import Ledger
 from bench.data.points.settings import Settings
 from bench.data.points.slots import Slots, weekday
+from bench.data.world import WEEKDAYS
 from bench.errors import UserError
 
 BEFORE = "a slot before day 0"
