@@ -23,11 +23,11 @@ LINE_EVERY_S = 15.0
 
 
 def fetch_command(
-    name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth or giscup2025.")],
+    name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth, massive-steps-CITY, zenodo:ID.")],
     folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
     url: Annotated[str | None, typer.Option(help="Take the record from this address instead.")] = None,
 ) -> None:
-    """Download a challenge's files: resumable, checksummed."""
+    """Download a data set's files: resumable, checksummed."""
     from rich.console import Console
 
     from bench.data.files.fetch import fetch
@@ -38,7 +38,8 @@ def fetch_command(
     out = Console()
     for path in paths:
         out.print(f"{path}  {path.stat().st_size:,} bytes", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"all checksums agree; use it with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
+    use = f"use it with --data humob:{folder}" if name.startswith("humob") else "bench data convert makes a city of it"
+    out.print(f"all checksums agree; {use}", markup=False, highlight=False, soft_wrap=True)
 
 
 def convert_command(

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bench.data.cityfile import beside, read_cityfile
 from bench.data.convert import write_points
 from bench.data.files.blocks import Points
 from bench.data.files.csvfiles import read_points
@@ -47,8 +48,9 @@ class Humob(Source):
 
     @property
     def world(self) -> World:
-        """The 200 x 200 grid and the challenge's calendar."""
-        return World(Grid(), self.challenge.calendar)
+        """The cities' grid and calendar where they share one, else the 200 x 200 grid and the challenge's calendar."""
+        first, *others = map(self._frame, self.files)
+        return first if all(world == first for world in others) else World(Grid(), self.challenge.calendar)
 
     def cities(self) -> tuple[str, ...]:
         """Names of the cities whose files are in the folder."""
@@ -78,6 +80,13 @@ class Humob(Source):
         """Return the folder of the challenge's files."""
         return (self.folder,)
 
+    def _frame(self, city: str) -> World:
+        """Return a city's grid and calendar: as ``city_X.yaml`` beside a plain file says, else the challenge's."""
+        described = beside(self._known(city).main)
+        if self.challenge is PLAIN_FILES and described.exists():
+            return read_cityfile(described).world()
+        return World(Grid(), self.challenge.calendar)
+
     def _known(self, city: str) -> CityFiles:
         if city not in self.files:
             raise UserError(f"{self.folder}: city '{city}' is not there{nearest(city, self.files)}")
@@ -93,7 +102,7 @@ class Humob(Source):
         copy = self._cache / _cache_name(files, self.spec)
         if copy.exists():
             with suppress(UserError):  # a damaged cache is made again
-                return read_points(copy, city=city, masked=True)
+                return read_points(copy, city=city, masked=True, grid=self._frame(city).grid)
         points = self._parse(city, files)
         with suppress(OSError):  # no place for a cache: do without
             write_points(copy, points)
@@ -104,10 +113,11 @@ class Humob(Source):
     def _parse(self, city: str, files: CityFiles) -> Points:
         plain = self.challenge is PLAIN_FILES
         masked = True if plain else self.challenge.targets.get(city, False)
-        points = read_points(files.main, city=city, first_day=self.challenge.first_day, masked=masked)
+        first_day = self.challenge.first_day
+        points = read_points(files.main, city=city, first_day=first_day, masked=masked, grid=self._frame(city).grid)
         if files.truth is None or not len(points.masked):
             return points
-        complete = read_points(files.truth, city=city, first_day=self.challenge.first_day).visible
+        complete = read_points(files.truth, city=city, first_day=first_day).visible
         return fill(points, complete, files.truth)
 
 
