@@ -257,3 +257,17 @@ def test_a_plain_city_with_days_from_1_to_75_gets_a_hint(tmp_path: Path, first: 
     assert len(notes) == told
     if told:
         assert notes[0].startswith("city B: days run from 1 to 75, so they seem to count from 1, not from 0")
+
+
+def test_a_plain_file_has_the_grid_that_stands_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "city_P.csv").write_text("uid,d,t,x,y\n1,0,95,300,7\n")
+    with pytest.raises(UserError, match="t = 95 is outside"):
+        Humob(tmp_path, cache=tmp_path / "cache").load("P")
+    (tmp_path / "city_P.yaml").write_text("{width: 400, height: 10, slots_per_day: 96, first_weekday: monday}")
+    source = Humob(tmp_path, cache=tmp_path / "cache")
+    for _ in range(2):  # from the file, then from the cache
+        assert source.load("P").x.tolist() == [300]
+        source = Humob(tmp_path, cache=tmp_path / "cache")
+    (tmp_path / "city_P.yaml").write_text("{width: 40}")
+    with pytest.raises(UserError, match="outside"):
+        Humob(tmp_path, cache=tmp_path / "other").load("P")
