@@ -48,7 +48,11 @@ class KnowsOffDays(PerUser):
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer with the calendar that the settings want."""
-        return super().predict(history, queries, replace(ctx, calendar=self._found) if self._found else ctx)
+        return super().predict(history, queries, self.knowing(ctx))
+
+    def knowing(self, ctx: Context) -> Context:
+        """Return the context with the calendar that the settings want."""
+        return replace(ctx, calendar=self._found) if self._found else ctx
 
     def save(self, folder: Path) -> None:
         """Write the days that were found."""

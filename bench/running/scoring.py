@@ -22,6 +22,7 @@ from bench.protocol.schema import Protocol
 from bench.records.provenance import machine, provenance
 from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Usage
 from bench.records.store import Run, Store, read_answers, read_json
+from bench.running import losses
 from bench.running.hardware import Hardware
 from bench.running.plan import Planned
 from bench.running.recording import describe_planned
@@ -54,8 +55,10 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
     split, world = case.prepared.split, context.source.world
     given = read_answers(store.answers(ids.answers))
     filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, world.grid)
-    wanted = (protocol.metrics.main, *protocol.metrics.also)
+    wanted = [name for name in (protocol.metrics.main, *protocol.metrics.also) if name not in losses.METRICS]
     frame = _score(filled, case.prepared.truth, wanted, world)
+    lost = losses.per_user(case, store, protocol)
+    frame = frame.assign(**lost)
     quarters = groups.user_groups(split.history, world.grid)
     path = context.run.scores_path(ids.answers)
     write_with(path, lambda part: frame.to_parquet(part, index=False))
@@ -67,13 +70,13 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         case=describe_planned(case, protocol),
         data=_data(case, context),
         main=protocol.metrics.main,
-        scores={name: summarise(frame, quarters, name) for name in wanted},
+        scores={name: summarise(frame, quarters, name) for name in (*wanted, *lost)},
         answers=_counts(filled, protocol),
         cost=_cost(case, cost, context),
         learning=learning,
         facts=facts,
         confined=_confined(case, context.store),
-        numerics={"precision": case.model.precision},
+        numerics={"precision": case.model.precision, **_of_losses(case, context)},
         files={
             "scores": path.relative_to(context.run.folder).as_posix(),
             "answers": store.answers(ids.answers).relative_to(store.folder).as_posix(),
@@ -92,6 +95,14 @@ def _score(filled: checks.Filled, truth: Trajectories, wanted: Sequence[str], wo
     return frame.assign(**{f"{name}{MISSES}": strict[name] for name in wanted})
 
 
+def _of_losses(case: Planned, context: ScoringContext) -> dict[str, str]:
+    """Say how nats a cell were computed, or why they were not; nothing where they are not wanted or not given."""
+    if not losses.given_by(case, context.protocol):
+        return {}
+    noted = losses.about(case, context.store)
+    return {"nats": "; ".join(text if key == "context" else f"{key}: {text}" for key, text in noted.items())}
+
+
 def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
     """Return mean, 95 % interval over users, median, and means by group of users."""
     metric = metrics.get(name)
@@ -103,7 +114,7 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
         low=float(low[0]) if known else None,
         high=float(high[0]) if known else None,
         median=float(np.nanmedian(values)),
-        misses_as_zero=float(frame[f"{name}{MISSES}"].mean()),
+        misses_as_zero=float(frame[f"{name}{MISSES}"].mean()) if f"{name}{MISSES}" in frame else None,
         unit=metric.unit,
         better=metric.better,
         groups=groups.group_means(frame, quarters, name),
