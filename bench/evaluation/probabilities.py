@@ -126,7 +126,7 @@ def _check_cells(given: CellProbabilities, rows: int, grid: Grid) -> CellProbabi
     )
     if (np.diff(cell, axis=1) == 0).any():
         raise WrongProbabilities("a cell stands twice among a query's cells")
-    return CellProbabilities(*axes, p / np.maximum(1.0, total)[:, None])
+    return CellProbabilities(axes[0], axes[1], p / np.maximum(1.0, total)[:, None])
 
 
 def _numbers(name: str, table: object, shape: tuple[int, int]) -> np.ndarray:

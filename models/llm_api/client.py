@@ -75,8 +75,8 @@ class Client:
         if (found := _cached(path)) is not None:
             return found
         started = time.perf_counter()
-        answer, retries = self._tried(lambda: self._send(request))
-        reply = Reply(*answer, seconds=time.perf_counter() - started, retries=retries)
+        (text, read, written), retries = self._tried(lambda: self._send(request))
+        reply = Reply(text, read, written, time.perf_counter() - started, retries)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({"text": reply.text, "read": reply.read, "written": reply.written}) + "\n")
         return reply
