@@ -3,7 +3,8 @@
 A place's votes say little of cells that were never visited, which hold a seventh of the points of a whole window and
 more of a short one. So four shares are mixed: the model's own over places, how often each place was visited, the cells
 around visited ones (a point lies beside a place more often than anywhere else), and all cells alike. How much of each:
-by expectation maximisation on synthetic people of cities that no protocol uses (60 and 15 days).
+by expectation maximisation on 120 synthetic people of cities that no protocol uses (seeds 1234, 1240, 1250; 60 days
+seen, 15 asked).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ SETTINGS = Tuned(
     about="weights of the decoding, ridge, share of transitions, numbers of samples and candidates",
 )
 RECIPE = choices_made("which votes, columns and ways of decoding there are")
-MIXTURE = Mixture(own=0.8, visits=0.0, near=0.1, next=0.05)
+MIXTURE = Mixture(own=0.506, visits=0.321, near=0.025, next=0.051)
 WEIGHTS, FACTS = "weights.json", "facts.json"
 
 

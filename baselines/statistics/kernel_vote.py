@@ -17,7 +17,7 @@ from bench.adapters.origin import Tuned
 from bench.data.trajectories import Queries, Trajectories
 from bench.evaluation.probabilities import CellProbabilities
 
-MIXTURE = Mixture(own=0.385, visits=0.395, near=0.097, next=0.058)
+MIXTURE = Mixture(own=0.363, visits=0.449, near=0.039, next=0.053)
 
 
 class KernelVote(KnowsOffDays):

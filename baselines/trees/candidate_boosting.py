@@ -20,7 +20,7 @@ from bench.adapters.origin import Tuned, choices_made
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.evaluation.probabilities import CellProbabilities
 
-MIXTURE = Mixture(own=0.4, visits=0.38, near=0.097, next=0.058)
+MIXTURE = Mixture(own=0.333, visits=0.481, near=0.036, next=0.054)
 
 
 class CandidateBoosting(Adapter):

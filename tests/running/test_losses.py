@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -9,9 +10,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from small_run import Go
 
 from bench.adapters.small_world import GRID, people
+from bench.cli.report import make_report
+from bench.errors import UserError
+from bench.leaderboard import build
 from bench.running.losses import changed
 
 METRICS = ("metrics={main: geobleu@humob24, also: [nats@v1, exposure@v1]}",)
@@ -38,6 +43,25 @@ def test_models_of_the_project_give_nats_and_those_of_answers_alone_do_not(go: G
     _made, again, told = go("slot_mode", "kernel_vote", overrides=METRICS)
     assert not [line for line in told.lines if "probabilities" in line or "predict" in line], before
     assert len(again) == 4
+
+
+def test_a_leaderboard_may_be_ranked_by_nats(go: Go) -> None:
+    made, records, _said = go(
+        "slot_mode", "kernel_vote", {"use": "expected_day", "settings": {"learn": "nothing"}},
+        overrides=("metrics={main: nats@v1, also: [geobleu@humob24]}",),
+    )  # fmt: skip
+    found = build(records, made.folder)
+    for board in found.cities:
+        assert {row.model for row in board.ranked} == {"kernel_vote", "expected_day"}
+        assert [row.unranked for row in board.rows if row.model == "slot_mode"] == ["not scored with nats@v1"]
+    make_report(made.folder, Console(file=io.StringIO()))
+    assert "nats a cell" in (made.folder / "leaderboard.md").read_text()
+
+
+def test_a_run_without_any_nats_says_so(go: Go) -> None:
+    made, records, _said = go("slot_mode", overrides=("metrics={main: nats@v1}",))
+    with pytest.raises(UserError, match="no model here gives nats@v1"):
+        build(records, made.folder)
 
 
 @pytest.mark.parametrize(
