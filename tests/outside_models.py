@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.adapters.adapter import Adapter, Context, Settings, Split
+from bench.adapters.adapter import Adapter, Context, PerUser, Settings, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
+from bench.evaluation.probabilities import AxisProbabilities, CellProbabilities, Probabilities
 from bench.records.store import read_json, write_json
 
 
@@ -178,3 +179,107 @@ class Homesick(_Simple):
     def skip(self, split: Split) -> str | None:
         """Say where."""
         return f"not on {self.device}"
+
+
+class Believes(PerUser):
+    """Answers with the last cell; holds the cell before each query likely, the history's last at first."""
+
+    name: ClassVar[str] = "believes"
+    in_context = True
+
+    def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+        """Answer with the last cell."""
+        return np.full(len(queries), history.x[-1]), np.full(len(queries), history.y[-1])
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return half the probability for one cell."""
+        assert shown is not None
+        x, y = (self.likely(axis)[:, None] for axis in (shown.x, shown.y))
+        return CellProbabilities(x, y, np.full(x.shape, 0.5))
+
+    def likely(self, axis: np.ndarray) -> np.ndarray:
+        """Return the axis of the cell that is held likely."""
+        return np.concatenate([axis[:1] * 0 + 1, axis[:-1]])
+
+
+class LooksBack(Believes):
+    """Looks at what it may."""
+
+    name: ClassVar[str] = "looks_back"
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return both axes: y after x, which it may see."""
+        assert shown is not None
+        first = np.concatenate([[True], queries.uid[1:] != queries.uid[:-1]])
+        x, y = np.full((len(queries), ctx.grid.width), 1.0), np.full((len(queries), ctx.grid.height), 1.0)
+        rows = np.arange(len(queries))
+        x[rows[~first], shown.x[:-1][~first[1:]] - 1] += 100
+        y[rows, shown.x - 1] += 3
+        return AxisProbabilities(x / x.sum(axis=1, keepdims=True), y / y.sum(axis=1, keepdims=True))
+
+
+class LooksAtIt(Believes):
+    """Holds the very cell likely that it is asked for."""
+
+    name: ClassVar[str] = "looks_at_it"
+
+    def likely(self, axis: np.ndarray) -> np.ndarray:
+        """Look at the cell itself."""
+        return axis
+
+
+class LooksAtItsY(Believes):
+    """Knows nothing of x and looks at the y that it is asked for."""
+
+    name: ClassVar[str] = "looks_at_its_y"
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return both axes."""
+        assert shown is not None
+        x, y = (np.full((len(queries), size), 1.0) for size in (ctx.grid.width, ctx.grid.height))
+        y[np.arange(len(y)), shown.y - 1] += 300
+        return AxisProbabilities(x / x.sum(axis=1, keepdims=True), y / y.sum(axis=1, keepdims=True))
+
+
+class SumsToTwo(Believes):
+    """Gives more than there is."""
+
+    name: ClassVar[str] = "sums_to_two"
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return two for one cell."""
+        ones = np.ones((len(queries), 1), np.int64)
+        return CellProbabilities(ones, ones, ones * 2.0)
+
+
+class SaysTooLittle(SumsToTwo):
+    """Leaves out the last query."""
+
+    name: ClassVar[str] = "says_too_little"
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return a row less."""
+        ones = np.ones((len(queries) - 1, 1), np.int64)
+        return CellProbabilities(ones, ones, ones * 0.5)
+
+
+class Breaks(SumsToTwo):
+    """Fails."""
+
+    name: ClassVar[str] = "breaks"
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Divide by nothing."""
+        raise ZeroDivisionError("nothing")

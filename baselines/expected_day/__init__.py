@@ -31,6 +31,7 @@ import numpy as np
 from pydantic import Field
 
 from baselines._decoding import DecodeSettings
+from baselines._probabilities import Mixture, mixed, of_users
 from baselines.expected_day.choices import Choices
 from baselines.expected_day.weights import Part, Weights
 from baselines.statistics._kernel import TUNED
@@ -39,6 +40,7 @@ from bench.adapters.adapter import Context, LearnsFrom, Needs
 from bench.adapters.origin import GENERATOR, LOOKED_AT, Learning, Tuned, choices_made
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.evaluation.decoding import Way, from_samples
+from bench.evaluation.probabilities import CellProbabilities
 from bench.files import write_text
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "weights.json"
@@ -50,6 +52,7 @@ SETTINGS = Tuned(
     about="weights of the decoding, ridge, share of transitions, numbers of samples and candidates",
 )
 RECIPE = choices_made("which votes, columns and ways of decoding there are")
+MIXTURE = Mixture(own=0.506, visits=0.321, near=0.025, next=0.051)
 WEIGHTS, FACTS = "weights.json", "facts.json"
 
 
@@ -90,6 +93,7 @@ class ExpectedDay(KnowsOffDays):
         super().__init__(settings)
         if self.settings.learn != "nothing" or self.settings.off_days == "calendar":
             self.learns_from = self.settings.learn  # type: ignore[misc]
+        self.in_context = self.settings.transitions > 0
         self._weights: Weights | None = None
         self._points = 0
 
@@ -148,6 +152,36 @@ class ExpectedDay(KnowsOffDays):
         now, past = transitions.asked(queries, ctx), transitions.past(history, found.places, found.stays, ctx)
         transitions.walk(now, past, index, logits, chained, rng.random(index.shape), rng.random(drawn.shape), drawn)
         return found, np.take_along_axis(index, drawn, axis=1).T
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> CellProbabilities:
+        """Mix the logit's shares, after the cell before each query, with where the user is at all."""
+        ctx = self.knowing(ctx)
+
+        def one(past: Trajectories, asked: Queries) -> CellProbabilities:
+            user = asked.users[0]
+            found, shares = self._shares(past, asked, shown.of(user) if shown is not None else None, ctx)
+            own = np.zeros((len(asked), len(found.places)))
+            np.put_along_axis(own, found.index, shares, axis=1)
+            return mixed(own, found.places, ctx.grid, MIXTURE)
+
+        return of_users(history, queries, one)
+
+    def _shares(
+        self, history: Trajectories, queries: Queries, shown: Trajectories | None, ctx: Context
+    ) -> tuple[Choices, np.ndarray]:
+        """Return one user's candidates and their shares, (queries, candidates)."""
+        from baselines.expected_day import transitions
+
+        found = Choices.of(history, queries, self.settings.candidates, ctx)
+        unary, chained = self.weights.mixed(self.settings.transitions)
+        logits = np.einsum("nqk,n->qk", found.columns, unary.astype(np.float32)).astype(np.float64)
+        if shown is not None and len(chained):
+            after = transitions.after_truth(history, shown, found, ctx)
+            logits += np.einsum("nqk,n->qk", after, chained.astype(np.float32))
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return found, shares / shares.sum(axis=1, keepdims=True)
 
     @property
     def weights(self) -> Weights:

@@ -21,6 +21,7 @@ from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.adapters.origin import GENERATOR, Learning, Tuned
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories
 from bench.evaluation.decoding import Version
+from bench.evaluation.probabilities import AxisProbabilities
 from bench.files import write_text
 
 if TYPE_CHECKING:
@@ -224,6 +225,24 @@ class LpBert(Adapter):
             with flushed():
                 cells[seen] = self._setup(ctx).answer(self.model, history, queries.take(seen))
         return Answers.of(cells[:, 0], cells[:, 1], np.where(seen, OK, MISSING))
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> AxisProbabilities:
+        """Return the softmax of both heads, within the grid; the network takes x and y as independent."""
+        assert self.model is not None, "fit or load first"
+        from bench.training.precision import flushed
+
+        known = set(history.users)
+        seen = np.repeat([user in known for user in queries.users], np.diff(queries.starts)).astype(bool)
+        axes = [np.full((len(queries), size), 1 / size, np.float32) for size in (ctx.grid.width, ctx.grid.height)]
+        if seen.any():
+            with flushed():
+                for axis, found in zip(
+                    axes, self._setup(ctx).shares(self.model, history, queries.take(seen)), strict=True
+                ):
+                    axis[seen] = found
+        return AxisProbabilities(*axes)
 
     def save(self, folder: Path) -> None:
         """Write the weights and what is known of the fit."""

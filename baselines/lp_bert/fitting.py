@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor, nn
 
 from baselines.lp_bert.data import Example, hide_days, hide_once, pack, people, questions
@@ -65,6 +66,13 @@ class Setup:
             ctx.progress("users", i + 1, len(examples))
             parts.append(cells)
         return np.concatenate(parts)
+
+    def shares(self, model: LPBert, history: Trajectories, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probabilities of x and of y, float32 (queries, width) and (queries, height)."""
+        examples = questions(history, queries, self.cities)
+        found = logits(model.to(self.ctx.device), examples, self.settings.predict_batch, self.precision)
+        x, y = zip(*found, strict=True)
+        return softmax(np.concatenate(x), axis=1), softmax(np.concatenate(y), axis=1)
 
     def _decoded(self, model: LPBert, examples: list[Example], queries: Queries) -> np.ndarray:
         """Return what :meth:`answer` does, user by user decoded as the settings say."""

@@ -22,16 +22,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor, nn
 
 from baselines.lp_bert.data import Person, hide_days, pack, people, questions
-from baselines.lp_bert.decode import predict
+from baselines.lp_bert.decode import logits, predict
 from baselines.lp_bert.loss import loss_of
 from baselines.lp_bert.model import Batch, LPBert, Shape
 from baselines.lp_bert.start import vote
 from bench.adapters.adapter import Context
 from bench.data.sources.synthetic import Synthetic
+from bench.data.world import Grid
 from bench.errors import UserError
+from bench.evaluation.probabilities import AxisProbabilities, check, losses
 from bench.training import checkpoint, curves, heldout
 from bench.training.fit_report import FitReport
 from bench.training.heldout import HeldOut
@@ -103,6 +106,7 @@ class Pretraining(Task[Batch]):
         assert isinstance(network, LPBert)
         for name, some in self.sets.items():
             self.figures[f"{name}_geobleu"], self.figures[f"{name}_accuracy"] = score(network, some, PRECISION)
+            self.figures[f"{name}_nats"] = nats(network, some, PRECISION)
 
     def validated(self, progress: Mapping[str, Any]) -> None:
         """Write a line of the log."""
@@ -113,6 +117,14 @@ def score(model: LPBert, some: HeldOut, precision: str) -> tuple[float, float]:
     """Return a network's GEO-BLEU and share of exact cells on held-out people."""
     cells = np.concatenate(list(predict(model, questions(some.history, some.truth.queries()), 16, precision)))
     return some.score(cells[:, 0], cells[:, 1])
+
+
+def nats(model: LPBert, some: HeldOut, precision: str) -> float:
+    """Return a network's mean loss on held-out people, in nats a cell."""
+    grid, found = Grid(), logits(model, questions(some.history, some.truth.queries()), 16, precision)
+    x, y = (softmax(np.concatenate(axis), axis=1) for axis in zip(*found, strict=True))
+    given = check(AxisProbabilities(x, y), some.truth.queries(), grid)
+    return float(losses(given, some.truth, grid).mean())
 
 
 def beginning(begin: Begin = "votes") -> LPBert:

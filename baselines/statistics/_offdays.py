@@ -46,9 +46,13 @@ class KnowsOffDays(PerUser):
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer with the calendar that the settings want."""
-        if self._found is not None:
-            ctx = replace(ctx, calendar=replace(ctx.calendar, weekend=frozenset(), holidays=self._found))
-        return super().predict(history, queries, ctx)
+        return super().predict(history, queries, self.knowing(ctx))
+
+    def knowing(self, ctx: Context) -> Context:
+        """Return the context with the calendar that the settings want."""
+        if self._found is None:
+            return ctx
+        return replace(ctx, calendar=replace(ctx.calendar, weekend=frozenset(), holidays=self._found))
 
     def save(self, folder: Path) -> None:
         """Write the days that were found."""

@@ -8,12 +8,16 @@ import numpy as np
 from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
+from baselines._probabilities import Mixture, mixed, of_users
 from baselines.statistics._kernel import TUNED, Kernel, Votes, most_voted, proximity, smoothed, winners
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.adapters.origin import Tuned
 from bench.data.trajectories import Queries, Trajectories
+from bench.evaluation.probabilities import CellProbabilities
+
+MIXTURE = Mixture(own=0.363, visits=0.449, near=0.039, next=0.053)
 
 
 class KernelVote(KnowsOffDays):
@@ -41,10 +45,8 @@ class KernelVote(KnowsOffDays):
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the winner of the votes for every query."""
-        places = Places.of(history)
-        setting = self.settings
-        kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
-        votes = Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
+        places, setting = Places.of(history), self.settings
+        votes = self._votes(history, queries, places, ctx)
         if setting.decode == "slot":
             return places.at(winners(votes))
         near = proximity(places, ctx.grid)
@@ -52,3 +54,20 @@ class KernelVote(KnowsOffDays):
             return places.at(winners(smoothed(votes, near)))
         chosen = most_voted(votes, near, setting.choices)
         return choose(np.take_along_axis(votes, chosen, axis=1), *places.at(chosen), queries, setting, ctx)
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> CellProbabilities:
+        """Mix the votes with where the user is at all."""
+        ctx = self.knowing(ctx)
+
+        def one(past: Trajectories, asked: Queries) -> CellProbabilities:
+            places = Places.of(past)
+            return mixed(self._votes(past, asked, places, ctx), places, ctx.grid, MIXTURE)
+
+        return of_users(history, queries, one)
+
+    def _votes(self, history: Trajectories, queries: Queries, places: Places, ctx: Context) -> np.ndarray:
+        setting = self.settings
+        kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
+        return Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)

@@ -9,13 +9,18 @@ import numpy as np
 from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
+from baselines._probabilities import Mixture, mixed, of_users, over_places
 from baselines._windows import windows
 from baselines.statistics._kernel import TUNED
+from baselines.statistics._votes import Places
 from baselines.trees._candidates import Candidates
 from baselines.trees._trees import Trees
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
 from bench.adapters.origin import Tuned, choices_made
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
+from bench.evaluation.probabilities import CellProbabilities
+
+MIXTURE = Mixture(own=0.333, visits=0.481, near=0.036, next=0.054)
 
 
 class CandidateBoosting(Adapter):
@@ -82,6 +87,18 @@ class CandidateBoosting(Adapter):
             )
         return Answers.concat(parts)
 
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> CellProbabilities:
+        """Mix the candidates' shares with where the user is at all."""
+
+        def one(past: Trajectories, asked: Queries) -> CellProbabilities:
+            found, places = Candidates.of(past, asked, self.settings.candidates, ctx), Places.of(past)
+            own = over_places(self._shares(found, self._rank(found)), found.x, found.y, places)
+            return mixed(own, places, ctx.grid, MIXTURE)
+
+        return of_users(history, queries, one)
+
     def save(self, folder: Path) -> None:
         """Write the trees."""
         self._trees.save(folder)
@@ -95,17 +112,22 @@ class CandidateBoosting(Adapter):
         return {"parameters": len(self._trees.value), "trees": len(self._trees.roots)}
 
     def _best(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
-        """Answer one user's queries with the candidates that rank first.
-
-        Where shares are wanted, a candidate's share of the votes is scaled as the trees scale its expected proximity.
-        """
+        """Answer one user's queries with the candidates that rank first."""
         found = Candidates.of(history, queries, self.settings.candidates, ctx)
-        rank = found.votes + self._trees.predict(found.rows).reshape(found.x.shape)
+        rank = self._rank(found)
         if self.settings.decode != "proximity":
-            shares = found.shares * np.maximum(rank, 1e-6) / found.votes
-            return Answers.of(*choose(shares, found.x, found.y, queries, self.settings, ctx))
+            return Answers.of(*choose(self._shares(found, rank), found.x, found.y, queries, self.settings, ctx))
         best = rank.argmax(axis=1)[:, None]
         return Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
+
+    def _rank(self, found: Candidates) -> np.ndarray:
+        """Return each candidate's expected proximity, (queries, k)."""
+        return found.votes + self._trees.predict(found.rows).reshape(found.x.shape)
+
+    @staticmethod
+    def _shares(found: Candidates, rank: np.ndarray) -> np.ndarray:
+        """Scale a candidate's share of the votes as the trees scale its expected proximity."""
+        return found.shares * np.maximum(rank, 1e-6) / found.votes
 
     def _examples(self, train: Trajectories, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return features and targets of drawn queries, all candidates of each."""

@@ -40,7 +40,9 @@ class Needs:
     """What an adapter cannot run without; checked before anything is loaded.
 
     packages: modules to import; install: what pip installs for them, e.g. an extra: ``mobility-bench[llm]`` (the
-    packages themselves where it is empty).
+    packages themselves where it is empty). environment: variables that hold a key, which reach the model's process;
+    keeps: whether ``Context.folder`` outlives the run although the model learns from nothing. Both are for the
+    project's own models alone.
     """
 
     packages: tuple[str, ...] = ()
@@ -48,6 +50,8 @@ class Needs:
     cuda: bool = False
     gpu_gb: float = 0.0
     cpu_gb: float = 0.0
+    environment: tuple[str, ...] = ()
+    keeps: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,7 @@ class Adapter(ABC):
         with the fit that answered, some users at a time. shown: None unless ``in_context``; then the queries' rows
         with cells: the true ones, or the model's own answers. A query may depend on the cells of the user's queries
         before it, and its y on its own x; never on its own cell otherwise or on later ones. The runner changes the
-        cells from some query on and compares: what must not look has to be equal to a thousandth. A user without a
-        history gets a uniform guess.
+        cells from some query on and compares (bench/running/losses.py). A user without a history gets a uniform guess.
         """
         raise NotImplementedError
 

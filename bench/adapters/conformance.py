@@ -27,6 +27,8 @@ from bench.adapters.adapter import Adapter, Context, LearnsFrom
 from bench.adapters.small_world import SmallWorld, locked
 from bench.data.trajectories import OK, Answers, Queries, Trajectories
 from bench.evaluation import answers as checks
+from bench.evaluation.probabilities import check as check_probabilities
+from bench.evaluation.probabilities import log_chances
 
 HEAVY = ("torch", "sklearn", "numba", "transformers", "altair")
 SAFE_FILES = (".json", ".npy", ".npz", ".parquet", ".safetensors", ".csv", ".txt", ".yaml")
@@ -204,6 +206,31 @@ def saving_keeps_everything(subject: Subject) -> None:
     hold(dict(fresh.facts()) == dict(subject.fitted.facts()), "facts() differs after loading")
 
 
+def probabilities_look_at_nothing_that_comes_after(subject: Subject) -> None:
+    """Probabilities, where there are any, are distributions; no other user and no cell that follows changes them."""
+    world, made = subject.world, subject.fitted
+    if type(made).probabilities is Adapter.probabilities:
+        return
+    split, truth, grid = world.split, world.truth, world.grid
+
+    def told(shown: Trajectories) -> np.ndarray:
+        chosen = split.queries.only(shown.users)
+        past = locked(split.history.only(shown.users))
+        given = made.probabilities(past, locked(chosen), subject.context(), shown if made.in_context else None)
+        return log_chances(check_probabilities(given, chosen, grid), truth.only(shown.users), grid)
+
+    whole = told(truth)
+    for user in truth.users:
+        rows, own = _rows(truth, user), truth.of(user)
+        hold(np.abs(told(own) - whole[rows]).max() < 0.1, "a user's probabilities change with who else is in the call")
+        cut = len(own) // 2
+        later = np.arange(len(own)) >= cut
+        moved = replace(own, x=np.where(later, grid.width + 1 - own.x, own.x), y=np.where(later, 1, own.y))
+        apart = np.abs(told(moved) - whole[rows])
+        looked = max(apart[:cut].max(initial=0), apart[cut, 0])  # y at the cut may look at its x
+        hold(looked < 0.1, "probabilities change with the cell that is asked for, or with later ones")
+
+
 def inputs_stay_as_they_are(subject: Subject) -> None:
     """Nothing is written into what an adapter is given (the columns are locked, and compared afterwards)."""
     split = subject.world.split
@@ -264,6 +291,7 @@ CHECKS: tuple[Check, ...] = (
     company_does_not_matter,
     the_same_seed_gives_the_same_answers,
     saving_keeps_everything,
+    probabilities_look_at_nothing_that_comes_after,
     inputs_stay_as_they_are,
     the_truth_is_out_of_reach,
     facts_are_scalars,

@@ -64,7 +64,7 @@ def _protocols() -> list[tuple[str, str]]:
 def _metrics() -> list[tuple[str, str]]:
     from bench.evaluation import metrics
 
-    found = [metrics.get(name) for name in metrics.names()]
+    found = [metrics.get(name) for name in (*metrics.names(), *metrics.OF_PROBABILITIES)]
     return [(m.name, f"{m.title}: {m.about} ({f'{m.unit}, ' if m.unit else ''}{m.better} is better)") for m in found]
 
 

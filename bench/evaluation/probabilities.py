@@ -70,19 +70,21 @@ def check(given: object, queries: Queries, grid: Grid) -> Probabilities:
 
 def losses(given: Probabilities, truth: Trajectories, grid: Grid) -> np.ndarray:
     """Return -log p of every row of the truth, float64 (rows,), in nats. given: as :func:`check` returns it."""
+    return -log_chances(given, truth, grid).sum(axis=1)
+
+
+def log_chances(given: Probabilities, cells: Trajectories, grid: Grid) -> np.ndarray:
+    """Return log p of one cell a row, float64: (rows, 1), or of its x and of its y, (rows, 2). The floor is in."""
     if isinstance(given, AxisProbabilities):
-        return x_losses(given, truth, grid) - np.log(_with_floor(_at(given.y, truth.y), grid.height))
-    cells = grid.width * grid.height
+        tables = ((given.x, cells.x), (given.y, cells.y))
+        found = [_with_floor(_at(table, axis), table.shape[1]) for table, axis in tables]
+        return np.log(np.stack(found, axis=1))
+    whole = grid.width * grid.height
     listed = given.p > 0
-    hit = (given.x == truth.x[:, None]) & (given.y == truth.y[:, None]) & listed
-    rest = np.maximum(0.0, 1.0 - given.p.sum(axis=1, dtype=np.float64)) / np.maximum(1, cells - listed.sum(axis=1))
+    hit = (given.x == cells.x[:, None]) & (given.y == cells.y[:, None]) & listed
+    rest = np.maximum(0.0, 1.0 - given.p.sum(axis=1, dtype=np.float64)) / np.maximum(1, whole - listed.sum(axis=1))
     p = np.where(hit.any(axis=1), (given.p * hit).sum(axis=1, dtype=np.float64), rest)
-    return -np.log(_with_floor(p, cells))
-
-
-def x_losses(given: AxisProbabilities, truth: Trajectories, grid: Grid) -> np.ndarray:
-    """Return -log p of the true x alone, float64 (rows,)."""
-    return -np.log(_with_floor(_at(given.x, truth.x), grid.width))
+    return np.log(_with_floor(p, whole))[:, None]
 
 
 def _at(table: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -124,7 +126,7 @@ def _check_cells(given: CellProbabilities, rows: int, grid: Grid) -> CellProbabi
     )
     if (np.diff(cell, axis=1) == 0).any():
         raise WrongProbabilities("a cell stands twice among a query's cells")
-    return CellProbabilities(*axes, p / np.maximum(1.0, total)[:, None])
+    return CellProbabilities(axes[0], axes[1], p / np.maximum(1.0, total)[:, None])
 
 
 def _numbers(name: str, table: object, shape: tuple[int, int]) -> np.ndarray:

@@ -77,6 +77,8 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
         raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them apart")
     metrics, named, main = _metrics(records), panel.names(records), mains[0]
     lines = panel.read_lines(records, folder)
+    if lines and main not in metrics:
+        raise UserError(f"no model here gives {main}, which ranks; take another main metric, or add a model that does")
     against = _reference(lines, metrics, main, reference)
     gaps = _gaps(records, named)
     touching = {record.identity.cost: touched(record, line.uids) for line in lines for record in line.records}

@@ -40,7 +40,7 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 def _known_metric(name: str) -> str:
     from bench.evaluation import metrics
 
-    known = list(metrics.names())
+    known = [*metrics.names(), *metrics.OF_PROBABILITIES]
     if name not in known:
         raise ValueError(f"metric '{name}' is not known{nearest(name, known)}")
     return name

@@ -3,6 +3,8 @@
 OUT/store/fits/ID/       what adapter.save wrote, and fit.json (seconds, memory, facts)
 OUT/store/answers/ID.parquet, ID.raw.parquet, ID.json
 OUT/store/costs/ID.json
+OUT/store/losses/ID.parquet, ID.json
+OUT/store/kept/ADAPTER/  what a model keeps from run to run, e.g. a server's answers
 OUT/store/scratch/ID/    checkpoints of a fit under way
 OUT/RUN/records/ID.json, OUT/RUN/scores/ID.parquet, OUT/RUN/slices/ID.parquet, OUT/RUN/run.json, OUT/RUN/logs/
 """
@@ -39,6 +41,10 @@ class Store:
         """Folder for the checkpoints of a fit."""
         return self.folder / "scratch" / fit_id
 
+    def kept(self, adapter: str) -> Path:
+        """Folder of what an adapter keeps from run to run (Needs.keeps)."""
+        return self.folder / "kept" / adapter
+
     def answers(self, answers_id: str) -> Path:
         """Parquet file of the answers."""
         return self.folder / "answers" / f"{answers_id}.parquet"
@@ -46,6 +52,10 @@ class Store:
     def cost(self, cost_id: str) -> Path:
         """JSON file of the cost."""
         return self.folder / "costs" / f"{cost_id}.json"
+
+    def losses(self, losses_id: str) -> Path:
+        """Parquet file of the losses of a model's probabilities (bench/running/losses.py)."""
+        return self.folder / "losses" / f"{losses_id}.parquet"
 
     def measured(self, cost_id: str) -> bool:
         """Whether a case's cost is there, with all that a record needs (an older version wrote less)."""
@@ -77,13 +87,14 @@ def write_answers(path: Path, answers: Answers, queries: Queries) -> None:
     if answers.raw:
         users = list(answers.raw)
         text = {"city": [c for c, _ in users], "uid": [u for _, u in users], "text": [answers.raw[u] for u in users]}
-        _write_parquet(raw_path(path), text)
+        write_parquet(raw_path(path), text)
     columns = {name: getattr(queries, name) for name in queries.columns()}
     columns["city"] = np.array(queries.cities or ("",))[queries.city]
-    _write_parquet(path, {**columns, "x": answers.x, "y": answers.y, "status": answers.status})
+    write_parquet(path, {**columns, "x": answers.x, "y": answers.y, "status": answers.status})
 
 
-def _write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
+def write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -77,14 +78,19 @@ def reset() -> None:
 def environment(job: dict[str, Any], hidden: Sequence[Path]) -> dict[str, str]:
     """Return a worker's environment: the caller's without what names hidden paths, its own folders for temporary files.
 
+    Variables that look as if they held a key or a password stay behind, but those that the model names
+    (``Needs.environment``) and the hub's token.
+
     Threads that wait for each other sleep rather than spin: a spinning thread takes the core from the one it waits for
     where other processes run, too.
     """
     secret = tuple(str(path) for path in hidden)
+    named = {*job.get("environment", ()), *HUB}
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("MOBILITY_BENCH_")
+        and (name in named or not SECRET.search(name))
         and not any(entry.endswith(secret) for entry in value.split(os.pathsep))
     }
     home = Path(kept.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -106,6 +112,8 @@ def environment(job: dict[str, Any], hidden: Sequence[Path]) -> dict[str, str]:
     }
 
 
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+HUB = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_DISABLE_IMPLICIT_TOKEN", "TOKENIZERS_PARALLELISM")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # GNU's and LLVM's OpenMP, and OpenBLAS (2**4 cycles, its least).
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0", "OPENBLAS_THREAD_TIMEOUT": "4"}

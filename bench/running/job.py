@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ def workplace(store: Store, model: Model, fit_id: str) -> Iterator[Workplace]:
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as root:
             at = Path(root).resolve()
             scratch = store.scratch(fit_id) if model.learns else at / "work" / "scratch"
+            if model.own and model.needs.keeps:
+                scratch = store.kept(model.adapter)
             place = Workplace(at / "given", at / "work", fit.resolve(), scratch.resolve(), at / "log.txt")
             for folder in (place.given, place.work / "tmp", place.scratch):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +68,37 @@ def write_job(
 
     The truth is not among the tables. measure: whether costs are measured now; then the job has the machine to itself.
     """
+    job, reached = _job(cases, place, store, protocol, where, hidden)
+    threads = where.threads if measure else max(1, where.threads // where.jobs)
+    parts = [_part(case, place, store, measure=measure) for case in cases]
+    return {**job, "threads": threads, "parts": parts}, reached
+
+
+def write_asks(
+    asks: Sequence[dict[str, Any]], cases: Sequence[Planned], place: Workplace, store: Store,
+    protocol: Protocol, where: Hardware, *, hidden: Sequence[Path],
+) -> dict[str, Any]:  # fmt: skip
+    """Return the job of asking one fit for probabilities (loss_worker.py): it keeps nothing of what it sees.
+
+    asks: what is asked, with tables by name, which are written here.
+    """
+    place = replace(place, scratch=place.work / "scratch")
+    place.scratch.mkdir(exist_ok=True)
+    job, _reached = _job(cases, place, store, protocol, where, hidden)
+    tables = ("history", "queries", "shown")
+    written = [
+        {key: _table(value, value.fingerprint(), place) if key in tables and value is not None else value
+         for key, value in ask.items()}
+        for ask in asks
+    ]  # fmt: skip
+    return {**job, "threads": where.threads, "asks": written}
+
+
+def _job(
+    cases: Sequence[Planned], place: Workplace, store: Store, protocol: Protocol, where: Hardware,
+    hidden: Sequence[Path],
+) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
+    """Return what every job of these cases says, and what hidden paths its worker reaches."""
     model, fit_id = cases[0].model, cases[0].identity.fit
     made = store.fit(fit_id).resolve() if store.fit(fit_id).exists() else None
     compiled = _compiled(model, place)
@@ -83,16 +116,15 @@ def write_job(
         "target": model.target,
         "folders": folders,
         "settings": dict(model.settings),
+        "environment": model.needs.environment if model.own else (),
         "grants": granted.plain(),
         "made": str(made) if made else None,
         "fit": str(place.fit),
         "scratch": str(place.scratch),
         "compiled": str(compiled),
         "temporary": str(place.work / "tmp"),
-        "threads": where.threads if measure else max(1, where.threads // where.jobs),
         "context": _context(cases[0], where.device),
         "limits": protocol.limits.model_dump(),
-        "parts": [_part(case, place, store, measure=measure) for case in cases],
     }
     return job, reached
 

@@ -19,6 +19,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "phase": {"seconds": (*NUMBER, type(None))},
     "fitted": {"fit": dict},
     "part": {"cost_id": str, "answered": (dict, type(None)), "cost": (dict, type(None))},
+    "probabilities": {"cost_id": str, "ask": str, "first": int, "last": int},
     "missed": {"cost_id": str, "status": str, "reason": str},
     "error": {"message": str},
 }

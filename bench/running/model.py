@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from bench.adapters import registry
 from bench.adapters.adapter import Adapter, LearnsFrom, Needs
@@ -18,13 +18,16 @@ from bench.errors import UserError
 from bench.protocol.schema import ModelSpec
 from bench.records.provenance import source_hash
 
+Gives = Literal["nothing", "each by itself", "in context"]
+
 
 @dataclass(frozen=True)
 class Model:
     """One model of a protocol with its settings, on one kind of device.
 
     settings: as a worker gets them; recorded: as records and identities hold them; source: hash of the adapter's files;
-    own: whether it is one of this project's; target, folder: where a worker finds an outsider's (registry.add).
+    gives: whether it gives probabilities, and whether they look at the cells before; own: whether it is one of this
+    project's; target, folder: where a worker finds an outsider's (registry.add).
     """
 
     name: str
@@ -41,6 +44,7 @@ class Model:
     needs: Needs
     source: str
     knows_worlds: bool = False
+    gives: Gives = "nothing"
     own: bool = False
     target: str | None = None
     folder: str | None = None
@@ -96,8 +100,15 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             needs=adapter.needs,
             source=source_hash(type(adapter)),
             knows_worlds=bool(adapter.knows_worlds),
+            gives=_gives(adapter),
         )
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"its adapter failed: {type(error).__name__}: {error}") from None
+
+
+def _gives(adapter: Adapter) -> Gives:
+    if type(adapter).probabilities is Adapter.probabilities:
+        return "nothing"
+    return "in context" if adapter.in_context else "each by itself"

@@ -22,10 +22,10 @@ from bench.protocol.schema import Protocol, SplitSpec
 from bench.records.provenance import machine
 from bench.records.record import SCHEMA, Record
 from bench.records.store import Run, Store
-from bench.running import confinement, executor
+from bench.running import confinement, executor, losses
 from bench.running.accepting import KEPT, Keeper
 from bench.running.hardware import Hardware
-from bench.running.job import Workplace, workplace, write_job
+from bench.running.job import Workplace, workplace, write_asks, write_job
 from bench.running.messages import BadMessage, plain
 from bench.running.model import Model, describe
 from bench.running.plan import Planned, digest, parts_of, plan_case
@@ -135,26 +135,33 @@ class Runner:
     def _is_done(self, case: Planned) -> bool:
         """Is there a record, or all that one is made of?"""
         record = self.run.read(case.identity.cost)
-        answered = self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost)
-        if record is not None and record.status == "done" and self._asks_the_same(record):
+        if record is not None and record.status == "done" and self._asks_the_same(record, case):
             self._warn_of_changed_source(record, case.model)
-            if record.schema_version == SCHEMA or not answered:
+            if record.schema_version == SCHEMA or not self._is_answered(case):
                 self.progress.known(record)
                 return True
-        if answered:
+        if self._is_answered(case) and losses.settled(case, self.store, self.protocol):
             self._finish(case)
             return True
         return False
 
-    def _asks_the_same(self, record: Record) -> bool:
+    def _is_answered(self, case: Planned) -> bool:
+        return self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost)
+
+    def _asks_the_same(self, record: Record, case: Planned) -> bool:
         """Would scoring again give the same record?"""
         wanted, given = self.protocol, record.answers
         return (
             given is not None
-            and {wanted.metrics.main, *wanted.metrics.also} <= set(record.scores)
+            and self._given(case) <= set(record.scores)
             and (record.main, given.fallback, given.most_filled, record.case.protocol_version, record.case.scale)
             == (wanted.metrics.main, wanted.answers.fallback, wanted.answers.most_filled, wanted.version, wanted.scale)
         )
+
+    def _given(self, case: Planned) -> set[str]:
+        """Return the protocol's metrics without those that this model's probabilities would have to give."""
+        wanted = {self.protocol.metrics.main, *self.protocol.metrics.also}
+        return wanted - set(losses.METRICS) | set(losses.given_by(case, self.protocol))
 
     def _warn_of_changed_source(self, record: Record, model: Model) -> None:
         if record.provenance.adapter_source != model.source:
@@ -211,20 +218,49 @@ class Runner:
                 place,
                 alone=not self.where.shared and (self.where.jobs == 1 or measure),
                 closed=not reached,
-                kept=self._finish if measure else lambda case: None,
+                kept=self._finish_answered if measure else lambda case: None,
                 missed=lambda case, status, reason: self._miss(case, status, reason, place),
             )
-            listen = self._listener(label, keeper)
+            listen = self._listener(label, keeper, KEPT)
             try:
-                error = executor.run_worker(job, log=place.log, listen=listen, hidden=self.hidden)
+                if not all(map(self._is_answered, cases)):
+                    error = executor.run_worker(job, log=place.log, listen=listen, hidden=self.hidden)
+                    for case in keeper.waiting.values():
+                        if not self._is_done(case):  # by another run on this store, meanwhile
+                            self._miss(case, "failed", error or "its process ended without an answer", place)
+                if measure:
+                    self._ask_for_probabilities(label, cases, place)
             except executor.Stopped:
                 return
-            for case in keeper.waiting.values():
-                if not self._is_done(case):  # by another run on this store, meanwhile
-                    self._miss(case, "failed", error or "its process ended without an answer", place)
         self.progress.finish(label)
 
-    def _listener(self, label: str, keeper: Keeper) -> Callable[[dict[str, Any]], None]:
+    def _finish_answered(self, case: Planned) -> None:
+        """Finish a case unless its probabilities are still to be asked for."""
+        if losses.settled(case, self.store, self.protocol):
+            self._finish(case)
+
+    def _ask_for_probabilities(self, label: str, cases: Sequence[Planned], place: Workplace) -> None:
+        """Ask answered cases for what their nats a cell need, and finish them."""
+        rest = [c for c in cases if self._is_answered(c) and not losses.settled(c, self.store, self.protocol)]
+        if not rest:
+            return
+        asking = [losses.Asking.of(case, self.store, self.protocol) for case in rest]
+        asks = [ask for one in asking for ask in one.job(place)]
+        job = write_asks(asks, rest, place, self.store, self.protocol, self.where, hidden=self.hidden)
+        keeper = losses.LossKeeper(asking, self.store, place, self._say_without_losses)
+        listen = self._listener(label, keeper, losses.KEPT)
+        error = executor.run_worker(job, log=place.log, listen=listen, hidden=self.hidden)
+        for cost_id in list(keeper.waiting):
+            keeper.missed(cost_id, "failed", error or "its process ended without a word")
+        for case in rest:
+            self._finish(case)
+
+    def _say_without_losses(self, case: Planned, reason: str) -> None:
+        self.progress.say(f"no nats a cell: {case.label}: {reason}")
+
+    def _listener(
+        self, label: str, keeper: Keeper | losses.LossKeeper, events: Sequence[str]
+    ) -> Callable[[dict[str, Any]], None]:
         """Return what hears a worker's messages: progress and validation scores here, all else by the keeper."""
 
         def listen(message: dict[str, Any]) -> None:
@@ -234,7 +270,7 @@ class Runner:
             elif event == "intermediate":
                 if self.on_validation_score:
                     self.on_validation_score(message["step"], message["value"])
-            elif event in KEPT:
+            elif event in events:
                 getattr(keeper, event)(**message)
             else:
                 raise BadMessage(f"its process sent '{event}', which is not asked for")

@@ -22,6 +22,7 @@ from bench.protocol.schema import Protocol
 from bench.records.provenance import machine, provenance
 from bench.records.record import AnswerCounts, Corpus, Cost, Data, Record, Score, SliceScore, Usage
 from bench.records.store import Run, Store, read_answers, read_json
+from bench.running import losses
 from bench.running.agreement import agreement
 from bench.running.hardware import Hardware
 from bench.running.plan import Planned
@@ -56,8 +57,10 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
     world = split.world(split.test_city)
     given = read_answers(store.answers(ids.answers))
     filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, world.grid)
-    wanted = (protocol.metrics.main, *protocol.metrics.also)
+    wanted = [name for name in (protocol.metrics.main, *protocol.metrics.also) if name not in losses.METRICS]
     frame = _score(filled, case.prepared.truth, wanted, world)
+    lost = losses.per_user(case, store, protocol)
+    frame = frame.assign(**lost)
     quarters = groups.user_groups(split.history, world.grid)
     sliced = _slices(filled, case, wanted, world)
     path, by_slice = context.run.scores_path(ids.answers), context.run.slices_path(ids.answers)
@@ -71,7 +74,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         case=describe_planned(case, protocol),
         data=_data(case, context),
         main=protocol.metrics.main,
-        scores={name: summarise(frame, quarters, name, sliced) for name in wanted},
+        scores={name: summarise(frame, quarters, name, sliced) for name in (*wanted, *lost)},
         corpus=_corpus(filled, case.prepared.truth, world),
         agreement=tuple(agreement(case, filled, context)),
         answers=_counts(filled, protocol),
@@ -79,7 +82,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         learning=learning,
         facts=facts,
         confined=_confined(case, context.store),
-        numerics={"precision": case.model.precision},
+        numerics={"precision": case.model.precision, **_of_losses(case, context)},
         files={
             "scores": path.relative_to(context.run.folder).as_posix(),
             "slices": by_slice.relative_to(context.run.folder).as_posix(),
@@ -115,6 +118,14 @@ def _corpus(filled: checks.Filled, truth: Trajectories, world: World) -> dict[st
     }
 
 
+def _of_losses(case: Planned, context: ScoringContext) -> dict[str, str]:
+    """Say how nats a cell were computed, or why they were not; nothing where they are not wanted or not given."""
+    if not losses.given_by(case, context.protocol):
+        return {}
+    noted = losses.about(case, context.store)
+    return {"nats": "; ".join(text if key == "context" else f"{key}: {text}" for key, text in noted.items())}
+
+
 def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd.DataFrame) -> Score:
     """Return mean, 95 % interval over users, median, and means by group of users and by slice."""
     metric = metrics.get(name)
@@ -127,7 +138,7 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd
         low=float(low[0]) if known else None,
         high=float(high[0]) if known else None,
         median=float(np.nanmedian(values)),
-        misses_as_zero=float(frame[f"{name}{MISSES}"].mean()),
+        misses_as_zero=float(frame[f"{name}{MISSES}"].mean()) if f"{name}{MISSES}" in frame else None,
         unit=metric.unit,
         better=metric.better,
         groups=groups.group_means(frame, quarters, name),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from bench.data.trajectories import Answers, Queries
+from bench.evaluation.probabilities import AxisProbabilities, CellProbabilities, Probabilities
 from bench.files import write_with
 
 Table = TypeVar("Table", bound=Queries)
@@ -46,11 +49,31 @@ def read_answers(path: Path) -> Answers:
 
     Raises OSError or ValueError; whether they answer the queries is for evaluation/answers.py to say.
     """
+    with _opened(path) as file, np.load(file, allow_pickle=False) as data:
+        raw = json.loads(data["raw"].tobytes())
+        text = {(str(city), int(uid)): str(said) for city, uid, said in raw}
+        return Answers(x=data["x"], y=data["y"], status=data["status"], raw=text)
+
+
+def write_probabilities(path: Path, given: Probabilities) -> None:
+    """Write probabilities for the way back."""
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **vars(given))
+
+
+def read_probabilities(path: Path) -> Probabilities:
+    """Read probabilities that a worker left, as :func:`read_answers` reads answers. Raises OSError or ValueError."""
+    with _opened(path) as file, np.load(file, allow_pickle=False) as data:
+        if "p" in data:
+            return CellProbabilities(x=data["x"], y=data["y"], p=data["p"])
+        return AxisProbabilities(x=data["x"], y=data["y"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file, never through a link. Raises OSError or ValueError."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("its answers are no regular file")
-        with np.load(file, allow_pickle=False) as data:
-            raw = json.loads(data["raw"].tobytes())
-            text = {(str(city), int(uid)): str(said) for city, uid, said in raw}
-            return Answers(x=data["x"], y=data["y"], status=data["status"], raw=text)
+            raise ValueError("what its process left is no regular file")
+        yield file

@@ -39,6 +39,10 @@ def work(job: dict[str, Any], *, confined: bool) -> int:
     try:
         if "describe" in job:
             outsiders.tell(job["describe"], voice)
+        elif "asks" in job:
+            from bench.running.loss_worker import tell
+
+            tell(Worker(job, voice), job["asks"])
         else:
             Worker(job, voice).work()
     except Exception as error:
@@ -61,7 +65,7 @@ class Worker:
 
     def work(self) -> None:
         """Ask which parts the model takes part in; fit; answer them. An error in one part is that part's alone."""
-        self._begin("predict_seconds")
+        self.begin("predict_seconds")
         taking_part = [part for part in self.job["parts"] if self._takes_part(part)]
         if not taking_part:
             return
@@ -70,7 +74,7 @@ class Worker:
             try:
                 self._answer(part)
             except Exception as error:
-                self._failed(part, error)
+                self.failed(part, error)
 
     def _takes_part(self, part: dict[str, Any]) -> bool:
         if type(self.adapter).skip is Adapter.skip:  # it never skips: the training rows need not be read for it
@@ -78,13 +82,14 @@ class Worker:
         try:
             reason = self.adapter.skip(self._split(part))
         except Exception as error:
-            self._failed(part, error)
+            self.failed(part, error)
             return False
         if reason:
             self.voice.say("missed", cost_id=part["cost_id"], status="skipped", reason=str(reason))
         return not reason
 
-    def _failed(self, part: dict[str, Any], error: Exception) -> None:
+    def failed(self, part: dict[str, Any], error: Exception) -> None:
+        """Say that a part failed, and why."""
         traceback.print_exception(error)
         self.voice.say("missed", cost_id=part["cost_id"], status="failed", reason=_one_line(error))
 
@@ -94,19 +99,24 @@ class Worker:
         tables = (train, validate, history, queries)
         return Split(tuple(part["train_cities"]), part["label"], self.context.window, *tables, _worlds(part))
 
-    def _fit_or_load(self, part: dict[str, Any]) -> None:
-        """Load the fit if the runner has it; else fit and save it."""
+    def load(self) -> bool:
+        """Load the fit if the runner has it; return whether it has."""
         if self.job["made"]:
             self.adapter.load(Path(self.job["made"]))
+        return bool(self.job["made"])
+
+    def _fit_or_load(self, part: dict[str, Any]) -> None:
+        """Load the fit if the runner has it; else fit and save it."""
+        if self.load():
             return
         seconds = None
         if self.adapter.learns_from != "nothing":
             train, validate = _learned(part)
             if self.adapter.learns_from == "test histories":
                 train = Trajectories.concat([train, _asked(part)[0]])
-            self._begin("fit_seconds")
+            self.begin("fit_seconds")
             started = time.perf_counter()
-            self.adapter.fit(train, validate, self._context_of(part, part["train_cities"][0]))
+            self.adapter.fit(train, validate, self.context_of(part, part["train_cities"][0]))
             timing.synchronise(self.context.device)
             seconds = time.perf_counter() - started
         self.adapter.save(Path(self.job["fit"]))
@@ -114,8 +124,8 @@ class Worker:
 
     def _answer(self, part: dict[str, Any]) -> None:
         history, queries = _asked(part)
-        self._begin("predict_seconds")
-        ctx = self._context_of(part, part["label"])
+        self.begin("predict_seconds")
+        ctx = self.context_of(part, part["label"])
         answered = measured = None
         if part["answer"]:
             started = time.perf_counter()
@@ -130,7 +140,7 @@ class Worker:
             measured["learning"] = self.adapter.learning().model_dump(mode="json")
         self.voice.say("part", cost_id=part["cost_id"], answered=answered, cost=measured)
 
-    def _context_of(self, part: dict[str, Any], city: str) -> Context:
+    def context_of(self, part: dict[str, Any], city: str) -> Context:
         """Return the context with the worlds of a part, at one of its cities, and the time limit of the phase."""
         return replace(self.context, worlds=_worlds(part)).at(city)
 
@@ -150,7 +160,7 @@ class Worker:
         ctx.progress(f"{label}: predict", len(users), len(users))
         return Answers.concat(parts), usage.total(used)
 
-    def _begin(self, limit: str) -> None:
+    def begin(self, limit: str) -> None:
         """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""
         seconds = self.job["limits"][limit]
         self.context.deadline = time.monotonic() + seconds if seconds else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_llama import small_base
+from stub_server import serving
 
 from bench.adapters import registry
 from bench.adapters.conformance import CHECKS, Subject
@@ -29,6 +30,23 @@ def _small_llama(folder: Path) -> dict[str, Any]:
     return {"base": str(small_base(folder / "base")), "history_days": 3, "batch": 2, "learning_rate": 1e-2}
 
 
+def _served(folder: Path) -> dict[str, Any]:
+    """Ask a small server, which lives as long as the tests."""
+    server = serving()
+    SERVERS.append(server)
+    return {"url": server.__enter__().url, "parallel": 2}
+
+
+SERVERS: list[Any] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers_end() -> Iterator[None]:
+    yield
+    while SERVERS:
+        SERVERS.pop().__exit__(None, None, None)
+
+
 # Settings that make an adapter small enough for a test, or that it cannot do without; the others run on defaults.
 SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "replay": _replayed,
@@ -36,6 +54,7 @@ SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "candidate_boosting": {"trees": 10, "rows": 5000},
     "llama_mob": _small_llama,
     "llama_mob_parallel": _small_llama,
+    "llm_api": _served,
     "lp_bert": {"init": "scratch", "epochs": 1, "batch": 4, "learning_rate": 1e-3},
 }
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -144,3 +144,22 @@ def test_the_command_line_keeps_no_folder_of_the_data(tmp_path: Path) -> None:
     assert str(tmp_path) not in shown
     assert "humob:***" in shown
     assert "kept" in shown
+
+
+def test_of_keys_only_those_that_the_model_names_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ITS_API_KEY", "OTHER_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "aws_secret", "HF_TOKEN", "EDITOR"):
+        monkeypatch.setenv(name, "x")
+    found = environment({**LIMITS, "environment": ("ITS_API_KEY",)}, [])
+    assert {"ITS_API_KEY", "HF_TOKEN", "EDITOR"} <= set(found)
+    assert not {"OTHER_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "aws_secret"} & set(found)
+
+
+@landlock
+def test_a_confined_process_reaches_the_network(run: Callable[..., str]) -> None:
+    code = (
+        "import socket, threading\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "threading.Thread(target=lambda: server.accept()[0].sendall(b'heard'), daemon=True).start()\n"
+        "print(socket.create_connection(server.getsockname()).recv(5).decode(), socket.gethostbyname('localhost'))\n"
+    )
+    assert run(code) == "heard 127.0.0.1"

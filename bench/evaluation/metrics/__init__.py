@@ -103,6 +103,8 @@ _REGISTRY = {
             "jumps",
             whole_days=True,
         ),
+        Metric("nats@v1", "nats", "lower", "nats a cell", "-log p of the true cell, by a run", ""),
+        Metric("exposure@v1", "nats", "lower", "exposure", "more nats after its own answers than after true ones", ""),
         Metric(
             "fastdtw@check",
             "km",
@@ -131,11 +133,12 @@ CORPUS = {
 MAIN = ("geobleu@humob24", "geobleu@giscup25", "dtw@humob24", "dtw@fixed")
 ANY_GRID = ("geobleu@grid", "dtw@fixed")  # what stands for them on other grids
 OFF_BY_DEFAULT = ("fastdtw@check",)
+OF_PROBABILITIES = ("nats@v1", "exposure@v1")  # from what a model believes, not from its answers: a run computes them
 
 
 def names() -> tuple[str, ...]:
-    """All metrics, name@version, the four main figures first."""
-    return tuple(_REGISTRY)
+    """All metrics of answers, name@version, the four main figures first."""
+    return tuple(name for name in _REGISTRY if name not in OF_PROBABILITIES)
 
 
 def get(name: str) -> Metric:
@@ -187,14 +190,16 @@ def score_users(
     predicted_x, predicted_y: cells, row by row as the truth stands. missed: boolean per row; such rows count as the
     worst answer there is (a metric's module says what that is), which gives the score "misses as zero". world: grid
     and calendar (HuMob's where None). threads: all cores where None. A user to whom a metric does not apply gets NaN.
-    Raises UserError on an unknown metric, one that is not defined on this grid, another number of rows, or a prediction
-    that is no number.
+    Raises UserError on an unknown metric, one that is not defined on this grid or that no answers give, another number
+    of rows, or a prediction that is no number.
     """
     import pandas as pd
 
     from bench.evaluation.metrics.pairs import Pairs
 
     wanted = [get(name) for name in metrics]
+    if other := [name for name in metrics if name in OF_PROBABILITIES]:
+        raise UserError(f"{', '.join(other)}: computed from a model's probabilities by bench run, not from answers")
     pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads)
     if lacking := undefined(metrics, pairs.world.grid):
         raise UserError(lacking)

@@ -130,7 +130,8 @@ def _scored(records: Sequence[Record | None], protocol: Protocol, trains: bool) 
             raise Failed(where)
         done.append(record)
         for name in (protocol.metrics.main, *protocol.metrics.also):
-            scores[name][record.case.test_city].append(record.scores[name].mean)
+            if name in record.scores:  # not every model gives probabilities
+                scores[name][record.case.test_city].append(record.scores[name].mean)
     fits = {record.identity.fit: record for record in done}
     costs = {name: _mean(name, list(fits.values()) if name == "fit_seconds" else done) for name in COSTS}
     trains &= done[0].case.learns_from != "nothing"
