@@ -7,6 +7,8 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,14 @@ def test_all_published_results_are_one_page(tmp_path: Path) -> None:
     real = [part for part in parts.values() if part["id"] == "zero_shot_real"]
     assert all(part["boards"][0]["rows"] and not part.get("people") for part in real)
     assert path.stat().st_size < 8e6
+
+
+def test_a_leaderboard_alone_imports_nothing_that_draws(run: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rich.console import Console;"
+        "from bench.cli.report import make_report;"
+        f"make_report(Path({str(run)!r}), Console(quiet=True));"
+        "print([name for name in ('altair', 'jinja2', 'pandas', 'vl_convert') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
