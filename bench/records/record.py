@@ -57,6 +57,7 @@ class Data(Part):
     synthetic: bool
     fingerprint: dict[str, str] = Field({}, description="city -> SHA-256 of its whole table")
     parts: dict[str, str] = Field({}, description="train, validate, history, queries -> SHA-256 of the rows")
+    worlds: dict[str, dict[str, Any]] = Field({}, description="city -> grid and calendar, where they are not HuMob's")
     train_users: int
     validate_users: int
     test_users: int

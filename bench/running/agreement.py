@@ -18,7 +18,7 @@ from bench.running.plan import Planned, answers_of_seed
 if TYPE_CHECKING:
     from bench.running.scoring import ScoringContext
 
-GEOBLEU, SAME = "geobleu@humob24", "accuracy@v1"
+GEOBLEU, SAME = "geobleu@grid", "accuracy@v1"
 
 
 def agreement(case: Planned, said: checks.Filled, context: ScoringContext) -> Iterator[Agreement]:
@@ -28,15 +28,15 @@ def agreement(case: Planned, said: checks.Filled, context: ScoringContext) -> It
     answers stand as the truth.
     """
     split, fallback = case.prepared.split, context.protocol.answers.fallback
-    grid = context.source.world.grid
+    world = split.world(split.test_city)
     for seed in context.protocol.seeds:
         answers = answers_of_seed(case, seed)
         path = context.store.answers(answers)
         if seed == case.seed or not path.exists():
             continue
-        other = checks.fill(read_answers(path), split.history, split.queries, fallback, grid)
+        other = checks.fill(read_answers(path), split.history, split.queries, fallback, world.grid)
         first, second = (said, other) if case.seed < seed else (other, said)
-        yield Agreement(seed=seed, answers=answers, **_compared(first, second, split.queries, context.source.world))
+        yield Agreement(seed=seed, answers=answers, **_compared(first, second, split.queries, world))
 
 
 def _compared(first: checks.Filled, second: checks.Filled, queries: Queries, world: World) -> dict[str, float | None]:

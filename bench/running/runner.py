@@ -33,6 +33,7 @@ from bench.running.progress import Progress
 from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.running.scoring import ScoringContext, done_record
 from bench.running.splits import Prepared, Skip, make_split
+from bench.running.worlds import unlike, with_metrics
 
 
 def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress: Progress) -> Run:
@@ -61,7 +62,8 @@ class Runner:
         folder: Path | None = None,
         on_validation_score: Callable[[int, float], None] | None = None,
     ) -> None:
-        self.protocol, self.source, self.where, self.progress = protocol, source, where, progress
+        self.source, self.where, self.progress = source, where, progress
+        self.protocol = protocol = with_metrics(protocol, source, progress.say)
         self.on_validation_score = on_validation_score
         self.store = Store(out / "store")
         self.run = Run(folder or out / run_name(protocol, source))
@@ -112,7 +114,10 @@ class Runner:
         if case.identity.cost in self.cases:
             return True
         self.cases.append(case.identity.cost)
-        reason = lacking(model.needs, self.where.device)
+        there = prepared.split
+        reason = lacking(model.needs, self.where.device) or unlike(
+            model, there.train_cities, there.test_city, there.worlds
+        )
         if reason:
             self._tell_once(f"skipped: {case.model.name}: {reason}")
             self._record_reason(case, "skipped", reason)
@@ -197,14 +202,13 @@ class Runner:
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
             job, reached = write_job(
-                cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
+                cases, place, self.store, self.protocol, self.where, measure=measure, hidden=self.hidden
             )
             self._say_what_is_reached(reached)
             keeper = Keeper(
                 cases,
                 self.store,
                 place,
-                self.source,
                 alone=not self.where.shared and (self.where.jobs == 1 or measure),
                 closed=not reached,
                 kept=self._finish if measure else lambda case: None,

@@ -13,7 +13,7 @@ import pandas as pd
 from bench.adapters.origin import Learning
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
-from bench.data.world import World
+from bench.data.world import World, not_humob
 from bench.evaluation import answers as checks
 from bench.evaluation import bootstrap, metrics
 from bench.evaluation.metrics import groups, slices
@@ -52,7 +52,8 @@ class ScoringContext:
 def done_record(case: Planned, context: ScoringContext) -> Record:
     """Score a case whose answers and cost are in the store; write its per-user scores; return its record."""
     protocol, store, ids = context.protocol, context.store, case.identity
-    split, world = case.prepared.split, context.source.world
+    split = case.prepared.split
+    world = split.world(split.test_city)
     given = read_answers(store.answers(ids.answers))
     filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, world.grid)
     wanted = (protocol.metrics.main, *protocol.metrics.also)
@@ -143,6 +144,7 @@ def _data(case: Planned, context: ScoringContext) -> Data:
         synthetic=source.synthetic,
         fingerprint={city: context.fingerprint(city) for city in cities},
         parts=dict(case.parts),
+        worlds=not_humob(split.worlds),
         train_users=_users(prepared, "train"),
         validate_users=_users(prepared, "validate"),
         test_users=_users(prepared, "test"),

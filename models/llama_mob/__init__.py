@@ -43,6 +43,7 @@ class LlamaMob(Adapter):
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[llm]", cpu_gb=2.0)
     batch_users: ClassVar[int] = 64
+    knows_worlds: ClassVar[bool] = True
     settings: LlamaMobSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:

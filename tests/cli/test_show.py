@@ -96,7 +96,9 @@ class Small:
     """A source of one user."""
 
     spec = "small"
-    world = World()
+
+    def world(self, _city: str) -> World:
+        return World()
 
     def __init__(self, table: Trajectories) -> None:
         self.table = table

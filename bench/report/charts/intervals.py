@@ -8,7 +8,8 @@ from typing import Any
 from bench.report.charts.style import Spec, finish
 
 LINE = 22  # pixels of a row
-CELL = 40
+CELL, THIN = 40, 15  # pixels of a column with its figure, and without
+MANY = 16  # columns from which on figures have no room
 
 
 def forest(rows: Sequence[Mapping[str, Any]], title: str, *, zero: bool, width: int | str = 560) -> Spec:
@@ -54,5 +55,5 @@ def shades(rows: Sequence[Mapping[str, Any]], unit: str, *, lower: bool) -> Spec
     texts = base.mark_text(fontSize=10).encode(
         x=x, y=y, text="text:N", color=alt.condition(dark, alt.value("#ffffff"), alt.value("#10243a"))
     )
-    layers = alt.layer(cells, texts) if len(columns) <= 16 else alt.layer(cells)
-    return finish(layers, max(240, (CELL if len(columns) <= 16 else 24) * len(columns)), LINE * len(names))
+    layers = alt.layer(cells, texts) if len(columns) <= MANY else alt.layer(cells)
+    return finish(layers, max(240, (CELL if len(columns) <= MANY else THIN) * len(columns)), LINE * len(names))

@@ -59,7 +59,7 @@ function drawPeople(look, box) {
 
 function personView(look, again) {
   const day = look.days[look.day];
-  const off = look.all.off.includes(day) ? "off-day" : "working day";
+  const off = look.all.cities[look.city].off.includes(day) ? "off-day" : "working day";
   const slider = el("input", { type: "range", id: "day", min: 0, max: look.days.length - 1, value: look.day, "aria-label": "Day",
     "aria-valuetext": `day ${day}`, oninput: () => { look.day = Number(slider.value); again("#day"); } });
   const scores = el("div", { class: "scores" });
@@ -118,21 +118,21 @@ function map(look, day) {
     dot.append(svg("title", {}, `truth, ${clock(look, look.person.t[i])}`));
     box.append(dot);
   }
-  const km = look.all.grid[2] * span / 4, round = km >= 10 ? 10 * Math.round(km / 10) : Math.max(1, Math.round(km));
-  const long = round / look.all.grid[2] * unit;
+  const km = look.all.cities[look.city].grid[2] * span / 4, round = km >= 10 ? 10 * Math.round(km / 10) : Math.max(1, Math.round(km));
+  const long = round / look.all.cities[look.city].grid[2] * unit;
   box.append(svg("line", { x1: 12, x2: 12 + long, y1: size - 12, y2: size - 12, class: "scale" }), svg("text", { x: 12, y: size - 18 }, `${round} km`));
   return el("figure", {}, box, el("figcaption", { class: "legend" }, el("span", {}, "▢ history"), el("span", {}, "○─ truth"),
     ...models.map((one) => el("span", {}, mark(one.row), one.row.name))));
 }
 
 function clock(look, slot) {
-  const minutes = slot * 1440 / look.all.grid[3];
+  const minutes = slot * 1440 / look.all.cities[look.city].grid[3];
   return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 }
 
 // A line a model: right ●, at most 1 km off ◐, further ○, no valid answer ✕ at every asked time of the day.
 function strip(look, day) {
-  const { cells, truth, t } = look.person, km = look.all.grid[2], points = pointsOf(look, day);
+  const { cells, truth, t } = look.person, km = look.all.cities[look.city].grid[2], points = pointsOf(look, day);
   const head = el("tr", {}, el("th", {}, ""), ...points.map((i) => el("th", { scope: "col" }, clock(look, t[i]))));
   const rows = shownModels(look).map((one) => {
     let right = 0;

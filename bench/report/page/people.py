@@ -6,7 +6,6 @@ given, and then the page is for this machine only.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from bench.data.sources import Source, open_source
+from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import INVALID, OK, Trajectories
 from bench.errors import UserError
 from bench.leaderboard import Board, Row
 from bench.records.manifest import RunContent, file_of
 from bench.records.record import Record
 
-_OPTIONS = re.compile(r"^(\w+)\((.*)\)$")
 _WRONG, _SILENT = -1, -2  # in place of a cell: invalid, missing
 
 
@@ -34,13 +33,7 @@ class People:
 
     def payload(self, boards: Sequence[Board], chosen: Mapping[tuple[str, int], Sequence[Record]]) -> dict[str, Any]:
         """Return all test users. chosen: (city, place of the row on its board) -> the row's records."""
-        world = self.source.world
-        first = next(record for record in self.content.records if record.status == "done").case
-        days = range(first.history[0], first.horizon[1] + 1)
-        off = world.calendar.is_off(days)
         return {
-            "grid": [world.grid.width, world.grid.height, world.grid.cell_km, world.grid.slots],
-            "off": [day for day, free in zip(days, off.tolist(), strict=True) if free],
             "cities": {
                 board.cities[0]: self._city(board, chosen) for board in boards if len(board.cities) == 1 and board.rows
             },
@@ -48,6 +41,7 @@ class People:
 
     def _city(self, board: Board, chosen: Mapping[tuple[str, int], Sequence[Record]]) -> dict[str, Any]:
         city = board.cities[0]
+        world = self.source.world(city)
         rows = [(i, row, chosen.get((city, i), ())) for i, row in enumerate(board.rows)]
         rows = [(i, row, records) for i, row, records in rows if records]
         table = self._load(city, rows[0][2][0])
@@ -61,7 +55,14 @@ class People:
             said = [given.get(uid) if given else None for given in answers]
             users.append(_user(uid, whole.days(*history), whole.days(*horizon), said))
             users[-1]["scores"] = [of.get(uid) for of in scores]
-        return {"rows": [i for i, _, _ in rows], "metrics": list(self._metrics), "users": users}
+        days = range(history[0], horizon[1] + 1)
+        return {
+            "grid": [world.grid.width, world.grid.height, world.grid.cell_km, world.grid.slots],
+            "off": [day for day, free in zip(days, world.calendar.is_off(days).tolist(), strict=True) if free],
+            "rows": [i for i, _, _ in rows],
+            "metrics": list(self._metrics),
+            "users": users,
+        }
 
     @cached_property
     def _metrics(self) -> tuple[str, ...]:
@@ -110,13 +111,7 @@ def source_of(content: RunContent, data: str | None) -> Source | None:
         return open_source(data)
     if len(specs) != 1:
         return None
-    match = _OPTIONS.match(next(iter(specs)))
-    if not match or match[1] != "synthetic":
-        return None
-    given = dict(part.split("=", 1) for part in match[2].split(",") if "=" in part)
-    seed = int(given.pop("seed", "0"))
-    options: dict[str, object] = {name: int(text) if text.isdecimal() else text for name, text in given.items()}
-    return open_source("synthetic", seed=seed, options=options)
+    return Synthetic.named(next(iter(specs)))
 
 
 def _user(uid: int, past: Trajectories, truth: Trajectories, said: Sequence[Any]) -> dict[str, Any]:

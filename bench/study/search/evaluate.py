@@ -179,10 +179,9 @@ class Remembered(Source):
         """The source as records name it."""
         return self._source.spec
 
-    @property
-    def world(self) -> World:
-        """Grid and calendar."""
-        return self._source.world
+    def world(self, city: str) -> World:
+        """Return a city's grid and calendar."""
+        return self._source.world(city)
 
     def cities(self) -> tuple[str, ...]:
         """Names of the cities that are here."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from bench.data.world import HALF_HOURS
 from bench.errors import UserError
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import sizes
@@ -27,9 +28,9 @@ class Engine:
 
     The modes of ``decoding`` (all but `free`) differ in passes, not in answers: in float32 each gives what ``forced``
     gives, but for leads as small as rounding errors (``Counts.margin``); in bfloat16 some percent of slots differ.
-    off_days: days -> which are off-days; drafter: makes what guesses for a user, by default from history and earlier
-    answers; record: how passes are recorded, on CUDA as graphs; seconds: of the last call. An engine holds its cache
-    and its graphs between calls: keep it for as long as the model is asked.
+    off_days: days -> which are off-days; slots: of a day; drafter: makes what guesses for a user, by default from
+    history and earlier answers; record: how passes are recorded, on CUDA as graphs; seconds: of the last call. An
+    engine holds its cache and its graphs between calls: keep it for as long as the model is asked.
     """
 
     def __init__(
@@ -42,11 +43,12 @@ class Engine:
         off_days: Callable[[IntArray], np.ndarray],
         width: int,
         height: int,
+        slots: int = HALF_HOURS,
         drafter: Callable[[Task], Drafting] | None = None,
         record: Recorder | None = None,
     ) -> None:
         self.model, self.tokens, self.decoding, self.seed = model, tokens, decoding, seed
-        self.width, self.height, self._off_days = width, height, off_days
+        self.width, self.height, self._off_days, self._slots = width, height, off_days, slots
         self._drafter = drafter or self._shipped
         self.seconds = Seconds()
         self._passes = Passes(model, np.empty(0, np.int64))
@@ -113,7 +115,10 @@ class Engine:
         return Writing(task, self.decoding, choice, drafter, self._numerals)
 
     def _shipped(self, task: Task) -> Drafting:
-        return Drafter(task.history, task.queries, self._off_days, threshold=self.decoding.stop)
+        seen, asked = (rows.copy() for rows in (task.history, task.queries))
+        for rows in (seen, asked):  # the drafter's weights know half-hours
+            rows[:, 1] = rows[:, 1] * HALF_HOURS // self._slots
+        return Drafter(seen, asked, self._off_days, threshold=self.decoding.stop)
 
     def _result(self, writing: Writing) -> Result:
         return Result(writing.numbers.reshape(-1, 2), self.tokens.decode(np.array(writing.ids)), writing.counts)

@@ -43,7 +43,7 @@ class Template:
             "You predict where a person goes in a city." if parts.role else "",
             _grid(grid) if parts.grid else "",
             _quadruple(grid) if parts.quadruple else "",
-            _example() if parts.example else "",
+            _example(grid) if parts.example else "",
             _weekdays(calendar) if parts.weekdays else "",
             _holidays(calendar) if parts.holidays else "",
             _task(parts.listed),
@@ -80,14 +80,28 @@ def _quadruple(grid: Grid) -> str:
     )
 
 
-def _example() -> str:
-    return "For example, 3 16 88 120 says that on day 3, in the timeslot from 8 to 8:30, the person was in cell 88 120."
+def _example(grid: Grid) -> str:
+    slot, cell = grid.slots // 3, f"{min(88, grid.width)} {min(120, grid.height)}"  # 8 o'clock
+    span = " to ".join(_clock(part * 24 * 60 // grid.slots) for part in (slot, slot + 1))
+    return (
+        f"For example, 3 {slot} {cell} says that on day 3, in the timeslot from {span}, the person was in cell {cell}."
+    )
+
+
+def _clock(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}:{rest:02}" if rest else f"{hours}"
 
 
 def _weekdays(calendar: Calendar) -> str:
     if not calendar.weekend:
         return ""
-    return f"Weekends are the days that leave {_words(calendar.weekend)} when divided by 7."
+    said = []
+    for first in (0, *(after + 1 for after, _days in calendar.breaks)):  # from there to the next break
+        shift = int(calendar.weekday([first])[0]) - first
+        leave = _words(frozenset((day - shift) % 7 for day in calendar.weekend))
+        said.append(f"{f'from day {first} on, ' if first else ''}the days that leave {leave} when divided by 7")
+    return f"Weekends are {'; '.join(said)}."
 
 
 def _holidays(calendar: Calendar) -> str:

@@ -133,6 +133,15 @@ def test_the_theme_changes(browser: webdriver.Chrome) -> None:
     assert browser.execute_script(ground) != before
 
 
+def test_it_fits_a_phone(browser: webdriver.Chrome) -> None:
+    phone = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    until(browser, "return window.innerWidth === 390 && document.querySelectorAll('#ranking-table .model').length > 3")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    until(browser, "return window.innerWidth > 1000 && document.querySelectorAll('#ranking-table .model').length > 3")
+
+
 def test_charts_are_drawn_it_is_quiet_and_hostile_names_are_text(browser: webdriver.Chrome) -> None:
     browser.execute_script("document.querySelectorAll('.chart').forEach((box) => box.childElementCount || box.draw())")
     until(browser, "return [...document.querySelectorAll('.chart')].every((box) => box.querySelector('svg'))")
