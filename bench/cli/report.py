@@ -50,7 +50,7 @@ def report_command(
         str | None, typer.Option(help="humob:FOLDER, to see single real users on a page for this machine.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="An earlier run: say what moved since, and whether by chance.")
+        Path | None, typer.Option(help="An earlier run: say what moved since, and whether beyond chance.")
     ] = None,
     export: Annotated[Path | None, typer.Option(help="Write the run's data frames there, as Parquet.")] = None,
     claims: Annotated[

@@ -21,7 +21,8 @@ STATES = ("ok", "invalid", "missing")  # by bench.data.trajectories.OK, INVALID,
 def cases(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row a case: what was asked, its status, the mean and 95 % interval of each metric, its costs.
 
-    Columns of a metric: ``geobleu@humob24``, ``geobleu@humob24 low`` and ``... high``. ``case`` joins the rows with
+    Columns of a metric: ``geobleu@humob24``, ``geobleu@humob24 low`` and ``... high``; metrics of all users together
+    (``jsd_distance@v1`` and others) stand among them. ``case`` joins the rows with
     those of :func:`scores`. A case that failed or was skipped has its reason, and gaps elsewhere.
     """
     import pandas as pd
@@ -135,6 +136,8 @@ def _row(record: Record) -> dict[str, Any]:
     row["filled_share"] = record.answers.filled / record.answers.asked if record.answers else None
     for name, score in record.scores.items():
         row |= {name: score.mean, f"{name} low": score.low, f"{name} high": score.high}
+    for name, part in record.corpus.items():
+        row |= {name: part.value, f"{name} low": part.low, f"{name} high": part.high}
     return row | {name: getattr(record.cost, name, None) for name in COSTS}
 
 

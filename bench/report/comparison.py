@@ -49,6 +49,11 @@ def _how_to_read(found: Comparison) -> Iterator[str]:
 def _moved(found: Comparison) -> Iterator[str]:
     for run, name in enumerate(found.names[1:]):
         tested = [change for change in found.changes if change.verdicts[run] is not None]
+        if not tested:
+            equal = sum(change.means[run + 1] == change.means[0] for change in found.changes)
+            if found.changes:
+                yield f"{name}: nothing can be tested; {equal} of {len(found.changes)} means are equal."
+            continue
         counts = Counter(change.verdicts[run] for change in tested)
         still = sum(change.differences[run] == (0.0, 0.0, 0.0) for change in tested)
         yield (

@@ -136,7 +136,9 @@ def test_without_scores_of_users_there_is_no_interval(tmp_path: Path) -> None:
     found = compare([read_run(tmp_path / name) for name in "01"])
     assert {c.verdicts for c in found.changes} == {(None,)}
     assert [c.means for c in found.changes] == [c.means for c in found_first.changes]
-    assert "no interval and no test" in markdown.render(comparison.lay_out(found))
+    text = markdown.render(comparison.lay_out(found))
+    assert "no interval and no test" in text
+    assert f"1: nothing can be tested; {len(found.changes)} of {len(found.changes)} means are equal." in text
 
 
 @pytest.mark.parametrize(

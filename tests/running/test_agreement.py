@@ -31,6 +31,7 @@ def test_seeds_agree_as_their_answers_do_and_slices_stand_in_records(go: Go) -> 
     assert changed.same_low < changed.same_cell < changed.same_high
     assert changed.geobleu < 1.0
 
+    assert content.cases["jsd_places@v1"].between(0, np.log(2)).all()
     pairs = content.agreements[["test_city", "seed", "other_seed"]].values.tolist()
     assert pairs == [["C", 0, 1], ["D", 0, 1]]
     _slices_are_those_of_the_file(content)
