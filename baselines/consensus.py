@@ -84,7 +84,8 @@ class Consensus(Adapter):
     def _of_city(self, city: str, ctx: Context) -> list[Points]:
         """Read a city's files once."""
         if city not in self._runs:
-            first_day, runs = self.settings.first_day, []
+            first_day = self.settings.first_day
+            runs: list[Points] = []
             for path in self.settings.answers.get(city, ()):
                 found = read_runs(path, city, first_day, ctx.grid)
                 for run in found:
