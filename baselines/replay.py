@@ -50,10 +50,7 @@ class Replay(Adapter):
 
         def recorded(self) -> dict[str, Any]:
             """Return the settings with each file as its name and the SHA-256 of its content."""
-            names = {
-                city: f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-                for city, path in self.by_city().items()
-            }
+            names = {city: named(path) for city, path in self.by_city().items()}
             return {**self.model_dump(mode="json"), "answers": names.get("", names)}
 
         def by_city(self) -> dict[str, Path]:
@@ -83,12 +80,8 @@ class Replay(Adapter):
         for code, city in enumerate(queries.cities):
             mine = np.flatnonzero(queries.city == code)
             if len(mine) and self._path(city):
-                given, invalid = self._table(city, ctx)
-                asked = queries.take(mine)
-                row, found = _match(asked, given)
-                x[mine[found]], y[mine[found]] = given.x[row[found]], given.y[row[found]]
-                status[mine[found]] = OK
-                status[mine[_match(asked, invalid)[1]]] = INVALID
+                said = look_up(queries.take(mine), self._table(city, ctx))
+                x[mine], y[mine], status[mine] = said.x, said.y, said.status
         return Answers.of(x, y, status)
 
     def facts(self) -> dict[str, int | float | str]:
@@ -109,12 +102,28 @@ class Replay(Adapter):
             assert path is not None
             first_day = self.settings.first_day
             table = read_points(path, city=city, first_day=first_day, answers=True, grid=ctx.grid)
-            _prove_days(path, table, ctx.window, first_day)
+            prove_days(path, table, ctx.window, first_day)
             self._tables[city] = table
         return self._tables[city]
 
 
-def _prove_days(path: Path, table: Points, window: Window, first_day: int) -> None:
+def named(path: Path) -> str:
+    """Return a file's name and the SHA-256 of its content, as a record names it."""
+    return f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def look_up(queries: Queries, points: Points) -> Answers:
+    """Return what a table holds for each query of one city."""
+    n = len(queries)
+    x, y, status = np.zeros(n, np.int16), np.zeros(n, np.int16), np.full(n, MISSING, np.int8)
+    row, found = _match(queries, points.visible)
+    x[found], y[found] = points.visible.x[row[found]], points.visible.y[row[found]]
+    status[found] = OK
+    status[_match(queries, points.masked)[1]] = INVALID
+    return Answers.of(x, y, status)
+
+
+def prove_days(path: Path, table: Points, window: Window, first_day: int) -> None:
     """Raise UserError if the file's days run exactly one beside the horizon, or from 1 to 75: they count otherwise."""
     days = np.concatenate([table.visible.d, table.masked.d]) + first_day
     low, high = int(days.min()), int(days.max())

@@ -84,6 +84,7 @@ class ExpectedDay(KnowsOffDays):
     """Draw days from a conditional logit over the user's own places; answer with the day of highest expected score."""
 
     name: ClassVar[str] = "expected_day"
+    version: ClassVar[int] = 2
     learns_from: ClassVar[LearnsFrom] = "train users"
     needs: ClassVar[Needs] = Needs(packages=("scipy", "threadpoolctl"))
     Settings = ExpectedDaySettings

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.statistics._kernel import Kernel, Votes, gaps, most_voted, off_days, proximity, smoothed
+from baselines.statistics._kernel import Kernel, Votes, gaps, off_days
 from baselines.statistics._votes import Places
 from baselines.trees._candidates import KERNELS
 from bench.adapters.adapter import Context
@@ -26,6 +26,7 @@ VOTES = (
 )
 OCCUPANCY = 3  # votes of whole days for where the user was just before and after the slot
 KINDS = len(VOTES) + OCCUPANCY
+LANES = 16  # room for the kinds of votes: a processor adds sixteen numbers at once
 FLOOR = 0.002  # added to every share before its logarithm
 
 SHARES = ("share", "share_near", "share_of_days", "share_last_7", "share_last_15")
@@ -45,46 +46,63 @@ UNARY = (*LOGS, *LEVELS, *(f"{column} x {what}" for column, what in CROSSED))
 class Choices:
     """Candidates of each query of one user, best voted first.
 
-    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); near: float64 (places, places), their
-    proximity; stays: float64 (places,), how often a point soon followed by another is followed at the same place.
+    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); stays: float64 (places,), how often a
+    point soon followed by another is followed at the same place.
     """
 
     places: Places
     index: np.ndarray
     columns: np.ndarray
-    near: np.ndarray
     stays: np.ndarray
 
     @classmethod
     def of(cls, history: Trajectories, queries: Queries, most: int, ctx: Context) -> Choices:
         """Take for each query of one user the ``most`` places with the most smoothed votes, and describe them."""
         places = Places.of(history)
-        near = proximity(places, ctx.grid)
+        apart = distances(places, ctx)
+        near = np.exp(np.float32(-0.5) * apart)
         votes = _all_votes(history, queries, places, ctx)
-        chosen = most_voted(votes[:, :, 0], near, most)
-        total = votes.sum(axis=1).astype(np.float32)
-        votes = votes.astype(np.float32)
-        shares = np.concatenate(
-            [votes[np.arange(len(chosen))[:, None], chosen], near.astype(np.float32)[chosen] @ votes], axis=2
-        )
-        shares /= np.maximum(np.tile(total, 2), np.finfo(np.float32).tiny)[:, None]
-        per_place, levels = _of_places(history, places, near, ctx)
+        total = np.ones(len(places), np.float32) @ votes
+        votes /= np.maximum(total, np.finfo(np.float32).tiny)[:, None]
+        chosen = _best(votes[:, :, 0] @ near, most)
+
         columns = np.empty((len(UNARY), *chosen.shape), np.float32)
-        columns[: 2 * KINDS] = shares.transpose(2, 0, 1)
-        columns[2 * KINDS : len(LOGS)] = per_place[:, chosen]
-        entropy = _entropy(columns[0])
-        columns[: len(LOGS)] = np.log(columns[: len(LOGS)] + np.float32(FLOOR))
-        columns[len(LOGS) : len(LOGS) + len(LEVELS)] = levels[:, chosen]
-        quantities = _of_queries(history, queries, ctx) | {"evidence": np.log1p(total[:, 0]), "entropy": entropy}
+        shares, levels = _of_places(history, places, apart, near, ctx)
+        by_query = (votes[np.arange(len(chosen))[:, None], chosen], near[chosen] @ votes)
+        for i, values in enumerate(by_query):
+            columns[i * KINDS : (i + 1) * KINDS] = values[:, :, :KINDS].transpose(2, 0, 1)
+        quantities = _of_queries(history, queries, ctx)
+        quantities |= {"evidence": np.log1p(total[:, 0]), "entropy": _entropy(columns[0])}
+        columns[: 2 * KINDS] += np.float32(FLOOR)
+        np.log(columns[: 2 * KINDS], out=columns[: 2 * KINDS])
+        columns[2 * KINDS : len(LOGS)] = np.log(shares + FLOOR).astype(np.float32)[:, chosen]
+        columns[len(LOGS) : len(LOGS) + len(LEVELS)] = levels.astype(np.float32)[:, chosen]
         for row, (column, what) in enumerate(CROSSED, len(LOGS) + len(LEVELS)):
             np.multiply(columns[UNARY.index(column)], quantities[what][:, None], out=columns[row], casting="same_kind")
-        return cls(places, chosen, columns, near, levels[LEVELS.index("stays")])
+        return cls(places, chosen, columns, levels[LEVELS.index("stays")])
+
+
+def distances(places: Places, ctx: Context) -> np.ndarray:
+    """Return the distances between all places in half kilometres (HuMob's cells), float32 (places, places)."""
+    x, y = places.x.astype(np.float32), places.y.astype(np.float32)
+    return np.sqrt((x[:, None] - x) ** 2 + (y[:, None] - y) ** 2) * np.float32(ctx.grid.half_kms)
+
+
+def _best(votes: np.ndarray, most: int) -> np.ndarray:
+    """Return the ``most`` places with the most votes, best first: float32 (queries, places) -> int64 (queries, k).
+
+    Of equals the first comes first: bits of positive numbers are in their order, and the place stands behind them.
+    """
+    places = votes.shape[1]
+    keys = np.ascontiguousarray(votes).view(np.int32).astype(np.int64) << 32 | np.arange(places)[::-1]
+    keys.sort(axis=1)
+    return places - 1 - (keys[:, ::-1][:, :most] & 0xFFFFFFFF)
 
 
 def _all_votes(history: Trajectories, queries: Queries, places: Places, ctx: Context) -> np.ndarray:
-    """Return votes of all kinds, float64 (queries, places, KINDS), each up to a factor of its own."""
+    """Return votes of all kinds, float32 (queries, places, LANES), each up to a factor of its own; KINDS are used."""
     slots, calendar = ctx.grid.slots, ctx.calendar
-    votes = Votes(history, places, calendar, slots).all(queries, VOTES, room=OCCUPANCY)
+    votes = Votes(history, places, calendar, slots).all(queries, VOTES, LANES - len(VOTES), np.float32)
     day, start = np.unique(history.d, return_index=True)
     asked, which = np.unique(queries.d, return_inverse=True)
     alike = np.where(off_days(asked, calendar)[:, None] == off_days(day, calendar), 1.0, 0.1)
@@ -136,7 +154,9 @@ def _entropy(shares: np.ndarray) -> np.ndarray:
     return -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
 
 
-def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+def _of_places(
+    history: Trajectories, places: Places, apart: np.ndarray, near: np.ndarray, ctx: Context
+) -> tuple[np.ndarray, np.ndarray]:
     """Describe each place: SHARES and LEVELS (as log1p), float64 (columns, places) each."""
     row, d, n = places.row, ctx.calendar.elapsed(history.d), len(places)
     last_day = d.max()
@@ -147,7 +167,7 @@ def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Con
     recent = [
         np.bincount(row[d > last_day - span], minlength=n) / max(1, (d > last_day - span).sum()) for span in (7, 15)
     ]
-    shares = [share, smoothed(share[None], near)[0], days / len(np.unique(d)), *recent]
+    shares = [share, share @ near, days / len(np.unique(d)), *recent]
 
     before, after = gaps(history, ctx.grid.slots, ctx.calendar) * ctx.grid.half_hours
     soon = after[:-1] <= 4
@@ -157,8 +177,7 @@ def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Con
     first, last = np.empty(n, np.int64), np.empty(n, np.int64)
     first[row[::-1]], last[row] = d[::-1], d  # rows are in time order, and the last written stays
     off = np.bincount(row, weights=off_days(history.d, ctx.calendar), minlength=n) / count
-    from_home = np.hypot(places.x - places.x[home], places.y - places.y[home]) * ctx.grid.half_kms
-    levels = [stays, from_home, last_day - last, last - first]
+    levels = [stays, apart[home], last_day - last, last - first]
     levels += [off, count / days, *(np.bincount(row, weights=gap, minlength=n) / count for gap in (before, after))]
     return np.array(shares), np.log1p(levels)
 

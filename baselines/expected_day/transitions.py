@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from baselines.expected_day.choices import Choices
+from baselines.expected_day.choices import Choices, distances
 from baselines.expected_day.weights import REACHES, TRANSITIONS
 from baselines.statistics._kernel import GAPS, gap_class, gaps, off_days
 from baselines.statistics._votes import Places
@@ -62,8 +62,7 @@ def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context)
     pairs = pairs[np.argsort(history.t[pairs + 1], kind="stable")]
     second, elapsed = pairs + 1, ctx.calendar.elapsed(history.d)
     steps = np.arange(slots) * ctx.grid.half_hours
-    x, y = places.x.astype(np.float32), places.y.astype(np.float32)
-    apart = np.hypot(x[:, None] - x, y[:, None] - y) * np.float32(ctx.grid.half_kms)
+    apart = distances(places, ctx)
     return Past(
         apart,
         np.exp(np.float32(-0.5) * apart),
@@ -207,6 +206,20 @@ def _cumulate(unary, joint):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def _gather(drawn, index, number, before, group):  # type: ignore[no-untyped-def]
+    """Group the samples by the candidate drawn last: fill group, and before with each one's place; return how many."""
+    number[:] = -1
+    groups = 0
+    for s in range(len(drawn)):
+        c = drawn[s]
+        if number[c] < 0:
+            number[c], before[groups] = groups, index[c]
+            groups += 1
+        group[s] = number[c]
+    return groups
+
+
+@numba.njit(cache=True, nogil=True)
 def walk(now, past, index, unary, weights, offset, order, out):  # type: ignore[no-untyped-def]
     """Draw days: out[q, s] becomes the number of the candidate that sample s holds at query q.
 
@@ -218,29 +231,28 @@ def walk(now, past, index, unary, weights, offset, order, out):  # type: ignore[
     samples = out.shape[1]
     where = np.full((2, len(past.apart)), -1)
     of_hour, joint = np.zeros((k, k)), np.zeros((k, k))
-    turn, come_from = np.arange(samples), np.zeros(samples, np.int64)
+    turn, group = np.arange(samples), np.zeros(samples, np.int64)  # group: of samples with one distribution
+    before, number = np.empty(k, np.int64), np.empty(k, np.int64)
     size, used = np.empty(k, np.int64), np.empty(k, np.int64)
     for q in range(queries):
-        rows = 1  # groups of samples with one distribution
+        groups = 1
         if len(weights) and q > 0:
-            rows = k
-            _score(now, q, index[q - 1], index[q], where, past, of_hour, weights, joint)
-            come_from[:] = out[q - 1]
+            groups = _gather(out[q - 1], index[q - 1], number, before, group)
+            _score(now, q, before[:groups], index[q], where, past, of_hour, weights, joint)
         else:
             joint[0] = 0.0
-            come_from[:] = 0
-        _cumulate(unary[q], joint[:rows])
+        _cumulate(unary[q], joint[:groups])
         size[:], used[:] = 0, 0
         for s in range(samples):
-            size[come_from[s]] += 1
+            size[group[s]] += 1
         for i in range(samples - 1, 0, -1):
             j = int(order[q, i] * (i + 1))
             turn[i], turn[j] = turn[j], turn[i]
         for s in turn:
-            p = come_from[s]
-            level = (used[p] + offset[q, p]) / size[p] * joint[p, k - 1]
-            used[p] += 1
+            g = group[s]
+            level = (used[g] + offset[q, g]) / size[g] * joint[g, k - 1]
+            used[g] += 1
             c = 0
-            while c < k - 1 and joint[p, c] <= level:
+            while c < k - 1 and joint[g, c] <= level:
                 c += 1
             out[q, s] = c

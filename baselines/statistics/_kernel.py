@@ -17,6 +17,8 @@ from bench.data.world import HALF_HOURS, Calendar, Grid
 WEEK = 7
 GAPS = (1, 2, 4, 8, 16)  # borders between classes of gaps, in half-hours
 TUNED = constants_tuned("the kernel's widths and factors")
+APART = 2 * len(GAPS) + 1  # how far two pairs of gaps can be apart, in classes, and 0
+LEAST = 1e-20  # least weight of a day: products of smaller ones leave float32
 FAR = 1e-9  # least slot weight: points of other hours decide where the hour has none
 
 
@@ -41,36 +43,55 @@ class Votes:
 
     def __init__(self, history: Trajectories, places: Places, calendar: Calendar, slots: int) -> None:
         self._calendar, self._slots, self._count = calendar, slots, len(places)
-        elapsed = calendar.elapsed(history.d)
-        self._age = (elapsed.max() - elapsed).astype(np.float64)
-        gap = gap_class(history, slots, calendar)
-        self._rows = (history.t.astype(np.int64), day_kind(history.d, calendar), gap, places.row)
+        self._days, day = np.unique(history.d, return_inverse=True)
+        rows = _slot_and_gaps(history, slots, calendar)
+        self._rows = (*rows, day.astype(np.int32), places.row.astype(np.int32))
 
     def __call__(self, queries: Queries, kernel: Kernel) -> np.ndarray:
         """Return the votes for each place, shape (queries, places), each row up to a factor of its own."""
         return self.all(queries, (kernel,))[:, :, 0]
 
-    def all(self, queries: Queries, kernels: Sequence[Kernel], room: int = 0) -> np.ndarray:
+    def all(
+        self, queries: Queries, kernels: Sequence[Kernel], room: int = 0, dtype: type[np.floating] = np.float64
+    ) -> np.ndarray:
         """Return the votes of several kernels, shape (queries, places, kernels + room): room is left at zero."""
-        near, alike, gap = _tables(tuple(kernels), self._slots)
-        weight = np.stack([np.exp(-self._age / kernel.tau) for kernel in kernels], axis=1)
-        gaps_asked = gap_class(queries, self._slots, self._calendar)
-        asked = (queries.t.astype(np.int64), day_kind(queries.d, self._calendar), gaps_asked)
-        votes = np.zeros((len(queries), self._count, len(kernels) + room))
-        _vote(len(kernels))(*asked, *self._rows, near, alike, weight, gap, votes)
+        kinds, kind = np.unique(day_kind(queries.d, self._calendar), return_inverse=True)
+        reach, alike = (_widened(table, room, dtype) for table in _tables(tuple(kernels), self._slots))
+        elapsed = self._calendar.elapsed(self._days)
+        age = (elapsed[-1] - elapsed)[:, None] / np.array([kernel.tau for kernel in kernels])
+        weight = np.multiply(
+            alike[np.ix_(kinds, day_kind(self._days, self._calendar))], _widened(np.exp(-age), room, dtype), order="C"
+        )
+        weight[weight < LEAST] = 0
+        votes = np.zeros((len(queries), self._count, len(kernels) + room), dtype)
+        compiled(_vote)(*_slot_and_gaps(queries, self._slots, self._calendar), kind, *self._rows, reach, weight, votes)
         return votes
 
 
+def _slot_and_gaps(rows: Queries, slots: int, calendar: Calendar) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    before, after = gap_class(rows, slots, calendar).T.astype(np.int32)
+    return rows.t.astype(np.int32), before, after
+
+
+def _widened(table: np.ndarray, room: int, dtype: type[np.floating]) -> np.ndarray:
+    """Return a table with ``room`` zeros more in its last axis."""
+    out = np.zeros((*table.shape[:-1], table.shape[-1] + room), dtype)
+    out[..., : table.shape[-1]] = table
+    return out
+
+
 @cache
-def _tables(kernels: tuple[Kernel, ...], slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return weights by slot distance, by both kinds of day and by how far gaps are apart; kernels come last."""
-    slot, kind, apart = np.arange(slots) * (HALF_HOURS / slots), np.arange(2 * WEEK), np.arange(2 * len(GAPS) + 1)
-    near = [np.maximum(np.exp(-(slot**2) / (2 * kernel.slot_width**2)), FAR) for kernel in kernels]
+def _tables(kernels: tuple[Kernel, ...], slots: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights by slot distance and how far gaps are apart (both in one axis), and by both kinds of day."""
+    slot, kind, apart = np.arange(slots)[:, None] * (HALF_HOURS / slots), np.arange(2 * WEEK), np.arange(APART)
+    reach = [
+        np.maximum(np.exp(-(slot**2) / (2 * kernel.slot_width**2)), FAR) * np.exp(-kernel.gap * apart)
+        for kernel in kernels
+    ]
     alike = [np.where(kind[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0) for kernel in kernels]
     for table, kernel in zip(alike, kernels, strict=True):
         table *= np.where(kind[:, None] // WEEK == kind // WEEK, kernel.day_type, 1.0)
-    gap = [np.exp(-kernel.gap * apart) for kernel in kernels]
-    return np.stack(near, axis=-1), np.stack(alike, axis=-1), np.stack(gap, axis=-1)
+    return np.stack(reach, axis=-1).reshape(-1, len(kernels)), np.stack(alike, axis=-1)
 
 
 def gaps(rows: Queries, slots: int, calendar: Calendar) -> np.ndarray:
@@ -108,22 +129,35 @@ def compiled(function: Callable[..., None]) -> Any:
     return njit(cache=True, nogil=True)(function)
 
 
-@cache
-def _vote(kernels: int) -> Any:
-    """Compile the vote for so many kernels: their number is known to the compiler, which is twice as fast."""
-    from numba import njit
+def _vote(
+    slot: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    kind: np.ndarray,
+    past_slot: np.ndarray,
+    past_before: np.ndarray,
+    past_after: np.ndarray,
+    day: np.ndarray,
+    place: np.ndarray,
+    reach: np.ndarray,
+    weight: np.ndarray,
+    votes: np.ndarray,
+) -> None:
+    """Add every history row's weights to its place's votes, query by query.
 
-    @njit(cache=True, nogil=True)
-    def vote(asked_slot, asked_kind, asked_gap, slot, kind, gaps, place, near, alike, weight, gap, votes):  # type: ignore[no-untyped-def]
-        for q in range(len(asked_slot)):
-            for r in range(len(slot)):
-                t = np.uint64(abs(asked_slot[q] - slot[r]))
-                g = np.uint64(abs(asked_gap[q, 0] - gaps[r, 0]) + abs(asked_gap[q, 1] - gaps[r, 1]))
-                like, p = np.uint64(kind[r]), np.uint64(place[r])
-                for k in range(kernels):
-                    votes[q, p, k] += near[t, k] * alike[asked_kind[q], like, k] * weight[np.uint64(r), k] * gap[g, k]
-
-    return vote
+    Flat arrays and a number of kernels that only the run knows: so the compiler takes all kernels at once.
+    """
+    width = votes.shape[2]
+    by_slot, at = reach.reshape(-1), np.empty(len(place), np.uint64)
+    for q in range(len(slot)):
+        for r in range(len(place)):
+            apart = abs(before[q] - past_before[r]) + abs(after[q] - past_after[r])
+            at[r] = np.uint64((abs(slot[q] - past_slot[r]) * APART + apart) * width)
+        mine, by_day = votes[q].reshape(-1), weight[kind[q]].reshape(-1)
+        for r in range(len(place)):
+            i, j, p = at[r], np.uint64(day[r] * width), np.uint64(place[r] * width)
+            for k in range(np.uint64(width)):
+                mine[p + k] += by_slot[i + k] * by_day[j + k]
 
 
 def _smooth(votes: np.ndarray, near: np.ndarray, out: np.ndarray) -> None:

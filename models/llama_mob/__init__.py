@@ -108,11 +108,9 @@ class LlamaMob(Adapter):
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer all users, some at a time; a user without a history gets ``missing``."""
-        from models.llama_mob.answering import Answering
+        from models.llama_mob.sampled import answer
 
-        ready = self._made_ready(ctx)
-        answering = Answering(ready.model, ready.tokens, self.settings, ctx, self._engines)
-        answers, self._spent = answering.answer(history, queries)
+        answers, self._spent = answer(self._made_ready(ctx), self.settings, ctx, self._engines, history, queries)
         return answers
 
     def save(self, folder: Path) -> None:

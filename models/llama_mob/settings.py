@@ -127,6 +127,12 @@ class Decoding(BaseModel):
         description="the most probable number; or, at temperature 0 and not for `free`, the one of highest expected "
         "GEO-BLEU proximity exp(-0.5 * distance); unset: that with the tiny base where it can be, else greedy",
     )
+    samples: int = Field(
+        1,
+        ge=1,
+        description="answers sampled a user; of several the day of highest expected GEO-BLEU is made (minimum Bayes "
+        "risk): more score higher and take as many times as long",
+    )
     batch: int | None = Field(None, ge=1, description="users at a time; none: as memory allows")
     attempts: int = Field(
         1,
@@ -139,6 +145,12 @@ class Decoding(BaseModel):
     def _proximity_is_no_sample(self) -> Decoding:
         if self.choose == "expected_proximity" and (self.mode == "free" or self.temperature):
             raise ValueError("choose: expected_proximity needs temperature 0 and another mode than free")
+        return self
+
+    @model_validator(mode="after")
+    def _several_samples_differ(self) -> Decoding:
+        if self.samples > 1 and not self.temperature:
+            raise ValueError("samples above 1 need a temperature above 0: at 0 all are the same")
         return self
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from bench.adapters import registry
 from bench.adapters.adapter import Context
 from bench.data.trajectories import MISSING, OK, Queries, Trajectories
+from bench.errors import UserError
 
 
 def write(path: Path, cells: list[tuple[int, int] | None]) -> Path:
@@ -40,6 +41,30 @@ def test_one_file_is_its_answer_and_the_order_of_files_changes_nothing(tmp_path:
     files = [write(tmp_path / f"{i}.csv", list(day)) for i, day in enumerate(days)]
     assert ask(files[:1], 3) == (days[0], [OK] * 3)
     assert ask(files, 3) == ask(files[::-1], 3)
+
+
+def test_a_file_may_hold_several_runs_and_cities(tmp_path: Path) -> None:
+    days = ([HOME, WORK, SHOP], [HOME, HOME, WORK], [SHOP, WORK, WORK])
+    alone = [write(tmp_path / f"{i}.csv", list(day)) for i, day in enumerate(days)]
+    rows = [f"{i},B,{line}" for i, file in enumerate(alone) for line in file.read_text().splitlines()[1:]]
+    together = tmp_path / "runs.csv"
+    together.write_text("\n".join(["run,city,uid,d,t,x,y", *rows[::-1], "0,C,7,60,0,1,1"]) + "\n")
+    assert ask([together], 3) == ask(alone, 3)
+
+
+def test_faults_of_a_file_of_runs_are_named_with_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "runs.csv"
+    for rows, fault in (
+        ("a,7,60,0,1,1\na,7,60,0,2,2", "line 3.*line 2"),
+        ("a,7,60,half,1,1", "line 2: t is 'half'"),
+        ("a,7,60,0,1", "line 2: 5 fields"),
+    ):
+        file.write_text(f"run,uid,d,t,x,y\n{rows}\n")
+        with pytest.raises(UserError, match=fault):
+            ask([file], 1)
+    file.write_text("run,city,uid,d,t,x,y\na,C,7,60,0,1,1\n")
+    with pytest.raises(UserError, match="no rows of city B"):
+        ask([file], 1)
 
 
 def test_what_a_file_lacks_comes_from_the_others_and_what_all_lack_is_missing(tmp_path: Path) -> None:

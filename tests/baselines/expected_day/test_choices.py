@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from plain_logit import gap_classes, votes
 
-from baselines.expected_day.choices import CROSSED, KINDS, LEVELS, LOGS, UNARY, VOTES, Choices, _all_votes
+from baselines.expected_day.choices import CROSSED, KINDS, LANES, LEVELS, LOGS, UNARY, VOTES, Choices, _all_votes, _best
 from baselines.statistics._kernel import gap_class
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
@@ -20,9 +23,9 @@ def test_votes_are_those_of_the_definition(uid: int) -> None:
     history, queries = rows.days(0, 20).take(slice(None, None, 3)), rows.days(21, 23).queries()
     places = Places.of(history)
     found = _all_votes(history, queries, places, ctx)
-    assert found.shape == (len(queries), len(places), KINDS)
+    assert found.shape == (len(queries), len(places), LANES)
     expected = votes(history, queries, places.row, ctx.calendar)
-    assert np.allclose(found, expected, rtol=1e-9, atol=0)
+    assert np.allclose(found[:, :, :KINDS], expected, rtol=1e-5, atol=0)
 
 
 def test_gaps_are_counted_in_half_hours_whatever_the_slots() -> None:
@@ -30,6 +33,14 @@ def test_gaps_are_counted_in_half_hours_whatever_the_slots() -> None:
     assert np.array_equal(gap_class(rows, 48, Calendar()), gap_classes(rows))
     fine = type(rows)(rows.cities, rows.city, rows.uid, rows.d, rows.t * 3, rows.x, rows.y)
     assert np.array_equal(gap_class(fine, 144, Calendar()), gap_classes(rows))
+
+
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 9)), elements=st.sampled_from([0, 1e-20, 0.5, 1.0])),
+    st.integers(1, 10),
+)
+def test_the_best_voted_come_first_and_of_equals_the_first_seen(votes: np.ndarray, most: int) -> None:
+    assert np.array_equal(_best(votes, most), np.argsort(-votes, axis=1, kind="stable")[:, :most])
 
 
 def test_columns_are_named_and_finite_and_the_best_voted_leads() -> None:

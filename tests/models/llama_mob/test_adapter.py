@@ -55,6 +55,32 @@ def ask(model: LlamaMob, world: SmallWorld) -> Any:
     return model.predict(world.split.history, world.split.queries, world.context())
 
 
+def test_several_samples_become_one_answer(world: SmallWorld, base: Path) -> None:
+    one, three = (made(base, tuning="none", decoding={"temperature": 1.0, "samples": samples}) for samples in (1, 3))
+    alone, together = ask(one, world), ask(three, world)
+    assert np.array_equal(together.status, alone.status)  # somebody has no history
+    assert (together.status == OK).any()
+    for user, text in together.raw.items():
+        assert text.startswith(alone.raw[user])
+        assert text != "\n\n".join([alone.raw[user]] * 3)
+    assert three.usage()["users"] == one.usage()["users"]
+    assert three.usage()["forward_passes"] > 2 * one.usage()["forward_passes"]
+
+
+def test_samples_that_agree_are_the_answer(world: SmallWorld, base: Path) -> None:
+    sure = {"temperature": 1.0, "top_p": 1e-9, "samples": 3}  # nothing but the most probable number is left
+    greedy, agreed = (ask(made(base, tuning="none", decoding=way), world) for way in ({}, sure))
+    there = greedy.status == OK
+    assert np.array_equal(agreed.status == OK, there)
+    assert np.array_equal(agreed.x[there], greedy.x[there])
+    assert np.array_equal(agreed.y[there], greedy.y[there])
+
+
+def test_samples_that_cannot_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match="temperature above 0"):
+        LlamaMobSettings(decoding={"samples": 2})
+
+
 @pytest.mark.parametrize("tuning", ["none", "lora", "full"])
 def test_saved_and_loaded_it_answers_alike(tuning: str, world: SmallWorld, base: Path, tmp_path: Path) -> None:
     model = made(base, tuning=tuning)
