@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.data.cityfile import FrameSpec, read_cityfile
-from bench.data.points.settings import HUMOB_CELL_M, HUMOB_CELLS, Settings
+from bench.data.points.settings import HUMOB_CELL_M, HUMOB_CELLS, WIDEST_M, Settings
 from bench.data.worldfile import WIDEST
 from bench.errors import UserError
 
@@ -135,7 +135,8 @@ def _of_box(
     west, south, east, north = box
     if cells is not None:
         cell = max((east - west) / cells[0], (north - south) / cells[1], 1e-3)
-        # as many cells as asked, centred on the box
+        if cell > WIDEST_M:
+            raise UserError(f"{cells[0]} x {cells[1]} cells would be {cell / 1000:.0f} km wide; more cells are needed")
         left, top = (west + east - cell * cells[0]) / 2, (south + north + cell * cells[1]) / 2
         return Frame(crs, left, top, cell, *cells)
     cell = cell or HUMOB_CELL_M
