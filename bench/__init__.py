@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench import records as records
     from bench.adapters.registry import add as add_adapter
-    from bench.protocol.protocol import load as load_protocol
+    from bench.protocol.reading import load as load_protocol
     from bench.running.experiment import run
 
 __all__ = ["add_adapter", "load_protocol", "records", "run"]
@@ -26,7 +26,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "add_adapter": ("bench.adapters.registry", "add"),
-    "load_protocol": ("bench.protocol.protocol", "load"),
+    "load_protocol": ("bench.protocol.reading", "load"),
     "run": ("bench.running.experiment", "run"),
     "records": ("bench.records", None),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.adapters import registry
-from bench.protocol import protocol
+from bench.protocol import reading
 from bench.shipped import find_protocol, protocols
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +48,7 @@ def _inner(requirement: str) -> list[str]:
 
 def needed(command: str, name: str) -> set[str]:
     """Return the extras that a command of the README needs."""
-    models = protocol.load(Path(name)).models
+    models = reading.load(Path(name)).models
     extras = {registry.get(model.use).needs.install for model in models} - {""}
     return {extra[len("mobility-bench[") : -1] for extra in extras} | ({"study"} if command == "study" else set())
 
@@ -62,7 +62,7 @@ def test_the_first_command_installs_what_its_protocol_needs() -> None:
 @pytest.mark.parametrize(("command", "name"), sorted(set(COMMAND.findall(README))))
 def test_every_protocol_that_the_readme_names_ships(command: str, name: str) -> None:
     assert find_protocol(Path(name)) == protocols()[name]
-    assert protocol.is_study(Path(name)) == (command == "study")
+    assert reading.is_study(Path(name)) == (command == "study")
 
 
 def test_some_install_line_covers_every_command() -> None:

@@ -48,9 +48,9 @@ def check_command(
 
 def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
     """Print splits, models and the number of cases and fits. Raises UserError with all faults."""
-    from bench.protocol import protocol
+    from bench.protocol import reading
 
-    wanted = protocol.load(path, scale=scale, overrides=overrides, data=data)
+    wanted = reading.load(path, scale=scale, overrides=overrides, data=data)
     here = _cities(wanted, given=data is not None)
     print(f"{wanted.name} (version {wanted.version}, scale {wanted.scale}): {wanted.about}")
     print(f"data     {wanted.data.source}" + ("" if here is not None else " (not here yet: give --data)"))
@@ -67,7 +67,7 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
     print(f"cases    at most {cases}, with at most {fits} fits (seeds {', '.join(map(str, wanted.seeds))})")
     for note in wanted.notes:
         print(f"note     {note}")
-    if protocol.is_study(path):
+    if reading.is_study(path):
         _check_study(path, scale, overrides, data)
 
 
@@ -75,11 +75,11 @@ def print_resolved(path: Path, scale: str | None, overrides: Sequence[str], data
     """Print a protocol as YAML that asks the same, with every default filled in. Raises UserError with all faults."""
     import yaml
 
-    from bench.protocol import protocol
+    from bench.protocol import reading
     from bench.protocol.resolved import resolved
 
-    read = protocol.load(path, scale=scale, overrides=overrides, data=data)
-    root, _ = protocol.document(path, scale=scale, overrides=overrides, data=data, add=())
+    read = reading.load(path, scale=scale, overrides=overrides, data=data)
+    root, _ = reading.document(path, scale=scale, overrides=overrides, data=data, add=())
     content = resolved(read, root)
     print(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True), end="")
 

@@ -49,12 +49,12 @@ def describe_command(
     specs: Annotated[list[str] | None, typer.Argument(help="Sources: synthetic (the default), humob:FOLDER.")] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic cities; protocols have 1.")] = 1,
 ) -> None:
-    """Describe data sets, beside the real cities B and C."""
+    """Describe data sets, beside the real cities B and C; with synthetic ones, each kind of city beside a real one."""
     from rich.console import Console
 
     from bench.data.describe import real_cities
 
-    columns = {f"real {city}": figures for city, figures in real_cities().items()}
+    columns = {f"real {city}": figures for city, figures in real_cities().items() if figures.scores}
     for spec in specs or ["synthetic"]:
         columns |= _describe(spec, seed)
     console = Console()
@@ -63,6 +63,13 @@ def describe_command(
         "The real cities: 100 users each of HuMob 2024's B and C. People: 25 % / median / 75 %. Scores on days 60-74: "
         "GEO-BLEU of HuMob 2024 ± two standard errors / GEO-BLEU of the GIS Cup 2025 / true DTW in km."
     )
+    if "synthetic" in (specs or ["synthetic"]):
+        console.print()
+        console.print(figures_table(_kinds(seed)))
+        console.print(
+            "Kinds of city (data.options.kinds of a protocol), each beside real people whose days are its counterpart: "
+            "taxis, owners of GPS loggers, people who check in. Which figures a kind follows stands in its file."
+        )
 
 
 def _describe(spec: str, seed: int) -> dict[str, Description]:
@@ -84,9 +91,24 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
             if len(table.users) > MOST_USERS:
                 step = len(table.users) // MOST_USERS
                 table = table.only(table.users[::step][:MOST_USERS])
-            scored = {name: statistic_scores(table, name, source.world) for name in STATISTICS}
-            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world, scored)
+            scored = {name: statistic_scores(table, name, source.world(city)) for name in STATISTICS}
+            found[f"{spec.partition(':')[0]} {city}"] = describe(table, source.world(city), scored)
     return found
+
+
+def _kinds(seed: int) -> dict[str, Description]:
+    """Describe each kind, and the real city that it stands beside."""
+    from bench.data.describe import describe, real_cities
+    from bench.data.sources.synthetic import Synthetic
+    from bench.data.sources.synthetic.kinds import kind, kinds
+
+    columns = {}
+    for name in kinds():
+        source = Synthetic(seed=seed, users=MOST_USERS, kinds={"B": name})
+        columns[name] = describe(source.load("B"), source.world("B"), {})
+        beside = kind(name).beside
+        columns[f"real {beside}"] = real_cities()[beside]
+    return columns
 
 
 def figures_table(columns: dict[str, Description]) -> Table:
@@ -111,8 +133,8 @@ def _all_baselines(described: Iterable[Description]) -> list[str]:
 
 
 def _scores(described: Description, name: str) -> str:
-    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash where the baseline was not asked."""
-    if name not in described.scores:
+    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash where the baseline, or a metric on this grid, was not asked."""
+    if "geobleu@humob24" not in described.scores.get(name, {}):
         return "-"
     old, new, dtw, _ = described.scores[name].values()
     error = 2 * described.errors[name]["geobleu@humob24"]

@@ -26,7 +26,7 @@ def run_command(
 
     from bench.adapters import registry
     from bench.cli.report import make_report
-    from bench.protocol.protocol import load
+    from bench.protocol.reading import load
     from bench.running import outsiders
     from bench.running.experiment import run
 

@@ -79,7 +79,7 @@ def show_trajectory(
     last = int(user.d[-1])
     chosen = days or (max(int(user.d[0]), last - SHOWN_DAYS + 1), last)
     said = _answers(answers, city, uid) if answers else None
-    for line in view(user, opened.world, chosen, console.width, said):
+    for line in view(user, opened.world(city), chosen, console.width, said):
         console.print(line, overflow="ignore", no_wrap=True)
 
 

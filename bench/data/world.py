@@ -26,6 +26,11 @@ class Grid:
         """How many half-hours a slot lasts."""
         return HALF_HOURS / self.slots
 
+    @property
+    def half_kms(self) -> float:
+        """How many half-kilometres, HuMob's cells, a cell's side is long."""
+        return self.cell_km / 0.5
+
     def __str__(self) -> str:
         """Name the grid for readers, e.g. ``200 x 200 cells of 500 m, 48 slots a day``."""
         return f"{self.width} x {self.height} cells of {1000 * self.cell_km:g} m, {self.slots} slots a day"
@@ -101,3 +106,8 @@ class World:
         breaks = tuple((after, days) for after, days in plain["breaks"])
         days = frozenset(plain["weekend"]), frozenset(plain["holidays"])
         return cls(Grid(**plain["grid"]), Calendar(*days, plain["first_weekday"], breaks))
+
+
+def not_humob(worlds: Mapping[str, World]) -> dict[str, Any]:
+    """Return the worlds of the cities that have not HuMob's, as plain values: what identities name beside the rows."""
+    return {city: world.plain() for city, world in worlds.items() if world != World()}

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, m
 
 from bench.data.world import WEEKDAYS, Calendar, Grid, World
 
-WIDEST = 998  # 999 stands for a masked cell in files
+MOST_CELLS = 2**15 - 1  # cells are int16
 MINUTES = 1440
 
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 Day = Annotated[StrictInt, Field(ge=0, le=9999)]
-Cells = Annotated[StrictInt, Field(ge=1, le=WIDEST)]
+Cells = Annotated[StrictInt, Field(ge=1, le=MOST_CELLS)]
 
 
 class _Part(BaseModel):

@@ -28,7 +28,10 @@ def learned_from(lineage: Lineage) -> str:
 
 
 def _briefly(learning: Learning) -> str:
-    return f"pretrained on {learning.pretrained_on}" if learning.pretrained_on else start(learning)
+    if not learning.pretrained_on:
+        return start(learning)
+    by_hand = "set by hand, then " if learning.hand_set else ""
+    return f"{by_hand}pretrained on {learning.pretrained_on}"
 
 
 def _part(lineage: Lineage, training: str) -> str:

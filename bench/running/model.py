@@ -40,6 +40,7 @@ class Model:
     batch_users: int
     needs: Needs
     source: str
+    knows_worlds: bool = False
     own: bool = False
     target: str | None = None
     folder: str | None = None
@@ -94,6 +95,7 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             batch_users=int(adapter.batch_users),
             needs=adapter.needs,
             source=source_hash(type(adapter)),
+            knows_worlds=bool(adapter.knows_worlds),
         )
     except UserError:
         raise

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from bench.data.world import not_humob
 from bench.records.record import Identity, Record
 from bench.running.model import Model
 from bench.running.splits import Prepared
@@ -38,12 +40,17 @@ def identity(
     threads: int,
     batch_users: int,
     predicts_with: Collection[str] = (),
+    worlds: Mapping[str, Any] = MappingProxyType({}),
+    train_cities: Sequence[str] = (),
+    test_city: str = "",
 ) -> Identity:
     """Compute a case's identities.
 
     parts: SHA-256 of the rows of train, validate (where there is one), history and queries. A model that learns from
     nothing has one fit for all training parts; one that learns from test histories has one per set of test users.
     predicts_with: names of settings that only prediction looks at; they belong to the answers, not to the fit.
+    worlds: grid and calendar of the cities where they are not HuMob's; a fit depends on those that it learns in, the
+    answers on that of the test city.
     """
     learned = {
         "nothing": (),
@@ -59,10 +66,15 @@ def identity(
         "window": [list(days) for days in window],
         "parts": {name: parts[name] for name in learned if name in parts},
     }
+    places = {"nothing": (), "train users": train_cities, "test histories": (*train_cities, test_city)}[learns_from]
+    if found := {city: worlds[city] for city in places if city in worlds}:
+        fit["worlds"] = found
     fit_id = digest(fit)
     asked: dict[str, Any] = {"fit": fit_id, "history": parts["history"], "queries": parts["queries"]}
     if predicts_with:
         asked["settings"] = {name: value for name, value in settings.items() if name in predicts_with}
+    if test_city in worlds:
+        asked["world"] = worlds[test_city]
     answers_id = digest(asked)
     cost = {"answers": answers_id, "device": device, "threads": threads, "batch_users": batch_users}
     return Identity(fit=fit_id, answers=answers_id, cost=digest(cost))
@@ -85,6 +97,9 @@ def identity_of(record: Record) -> Identity:
         threads=record.cost.threads,
         batch_users=record.cost.batch_users,
         predicts_with=record.case.predicts_with,
+        worlds=record.data.worlds,
+        train_cities=record.case.train_cities,
+        test_city=record.case.test_city,
     )
 
 
@@ -139,5 +154,16 @@ def plan_case(
         threads=threads,
         batch_users=model.batch_users,
         predicts_with=model.predicts_with,
+        worlds=not_humob(prepared.split.worlds),
+        train_cities=prepared.split.train_cities,
+        test_city=prepared.split.test_city,
     )
     return Planned(model, prepared, seed, train_days, dict(parts), found)
+
+
+def answers_of_seed(case: Planned, seed: int) -> str:
+    """Return the identity that the answers of the same case have at another seed."""
+    again = plan_case(
+        case.model, case.prepared, seed, parts=case.parts, train_days=case.train_days, hardware="", threads=1
+    )
+    return again.identity.answers

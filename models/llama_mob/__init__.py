@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "filelock", "tokenizers", "safetensors")
 TINY_START = Learning(
     start="pretrained",
-    hand_set="the first two layers, so that they copy cells of records at a near hour",
+    hand_set="a tiny decoder's first two layers, so that they copy cells of records at a near hour",
     pretrained_on="synthetic people",
 )
 NOTES, ALL_WEIGHTS = "llama_mob.json", "weights.safetensors"
@@ -43,6 +43,7 @@ class LlamaMob(Adapter):
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[llm]", cpu_gb=2.0)
     batch_users: ClassVar[int] = 64
+    knows_worlds: ClassVar[bool] = True
     settings: LlamaMobSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
@@ -165,6 +166,8 @@ class LlamaMob(Adapter):
             return Learning(start="random")
         if settings.base == "tiny":
             return TINY_START
+        if settings.base == "smollm2":
+            return Learning(start="pretrained", pretrained_on="text of the web (SmolLM2-135M-Instruct, in 4 bits)")
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
         return Learning(start="pretrained", pretrained_on=f"what the makers of {Path(settings.base).name} say{known}")
 

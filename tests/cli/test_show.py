@@ -95,7 +95,9 @@ class Small:
     """A source of one user."""
 
     spec = "small"
-    world = World()
+
+    def world(self, _city: str) -> World:
+        return World()
 
     def __init__(self, table: Trajectories) -> None:
         self.table = table
@@ -131,6 +133,6 @@ def test_a_trajectory_is_shown_with_the_answers_of_a_file(
 def test_a_record_of_another_schema_is_refused_in_one_line(tmp_path: Path) -> None:
     records = make_run(tmp_path, TYPICAL[:1], [("B", ("C",))])
     path = tmp_path / "records" / f"{records[0].identity.cost}.json"
-    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
-    with pytest.raises(UserError, match="it has schema 1, this version reads 2"):
+    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 1'))
+    with pytest.raises(UserError, match="it has schema 1, this version reads 2 and 3"):
         show.show_record(path, Console(file=io.StringIO()))

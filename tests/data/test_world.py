@@ -63,7 +63,7 @@ def test_time_goes_forward(world: World, days: list[int]) -> None:
     ("given_", "said"),
     [
         ({"slots_per_day": 7}, "whole minutes"),
-        ({"width": 999}, "998"),
+        ({"width": 0}, "greater than or equal to 1"),
         ({"cell_km": 0}, "greater than 0"),
         ({"slots": 48}, "Extra inputs"),
     ],

@@ -72,3 +72,10 @@ def test_fifteen_equal_models_show_a_false_verdict_in_about_one_table_of_twenty(
         uncorrected += any(better(samples[:, [a, b]], 60).any() for a in range(15) for b in range(a))
     assert uncorrected / tables > 0.7
     assert 0.005 <= wrong / tables <= 0.09
+
+
+@given(st.lists(st.floats(0.0, 6.0), min_size=1, max_size=30), st.integers(5, 200))
+def test_holm_lies_between_bonferroni_and_no_correction(found: list[float], users: int) -> None:
+    held = significance.holm(np.array(found), len(found), users)
+    assert (np.array(found)[held] >= significance.bar(1, users)).all()
+    assert held[np.array(found) >= significance.bar(len(found), users)].all()

@@ -15,7 +15,7 @@ from bench.cli.app import app
 from bench.cli.check import counts
 from bench.data.world import Window
 from bench.errors import UserError
-from bench.protocol import protocol, yamlfile
+from bench.protocol import reading, yamlfile
 from bench.protocol.schema import METRICS, AnswersSpec, LimitsSpec, Protocol
 from bench.protocol.selection import Selection
 
@@ -75,13 +75,13 @@ def changed(file: Path, *replacements: tuple[str, str]) -> Path:
 def faults(file: Path, **given: object) -> list[str]:
     """Return the messages of a protocol that cannot be read, without the folder."""
     with pytest.raises(UserError) as caught:
-        protocol.load(file, **given)  # type: ignore[arg-type]
+        reading.load(file, **given)  # type: ignore[arg-type]
     return [message.replace(f"{file.parent}/", "") for message in caught.value.messages]
 
 
 def test_the_floor_joins_every_protocol_that_does_not_name_it(file: Path) -> None:
     def names(**given: object) -> list[str]:
-        return [model.name for model in protocol.load(file, **given).models]  # type: ignore[arg-type]
+        return [model.name for model in reading.load(file, **given).models]  # type: ignore[arg-type]
 
     assert names() == ["user_mode", "The mode"]
     changed(file, ("floor: false\n", ""))
@@ -94,12 +94,12 @@ def test_the_floor_joins_every_protocol_that_does_not_name_it(file: Path) -> Non
 
 @pytest.mark.parametrize("path", sorted((ROOT / "protocols").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_protocol_shows_the_floor(path: Path) -> None:
-    used = {model.use for model in protocol.load(path, data="synthetic").models}
+    used = {model.use for model in reading.load(path, data="synthetic").models}
     assert set(registry.FLOOR) <= used
 
 
 def test_reads_every_part(file: Path) -> None:
-    read = protocol.load(file)
+    read = reading.load(file)
     assert (read.name, read.version, read.scale, read.seeds) == ("tiny", 2, "default", (0,))
     assert (read.data.source, read.data.cities, read.data.seed) == ("synthetic", ("A", "B", "C"), 3)
     assert read.data.options == {"users": 50}
@@ -117,14 +117,14 @@ def test_reads_every_part(file: Path) -> None:
 
 
 def test_objects_are_frozen(file: Path) -> None:
-    read = protocol.load(file)
+    read = reading.load(file)
     for part, field in ((read, "name"), (read.data, "seed"), (read.users.test, "n"), (read.splits[0].train, "days")):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(part, field, 1)
 
 
 def test_training_on_dates_of_the_horizon_is_said(file: Path) -> None:
-    read = protocol.load(file)
+    read = reading.load(file)
     assert [split.sees_horizon_dates for split in read.splits] == [False, True]
     assert read.notes == (
         "training users are seen on days 0-12, which include dates of the horizon 10-12; test users never are",
@@ -132,30 +132,30 @@ def test_training_on_dates_of_the_horizon_is_said(file: Path) -> None:
 
 
 def test_a_scale_replaces_its_parts_and_no_others(file: Path) -> None:
-    full = protocol.load(file, scale="full")
+    full = reading.load(file, scale="full")
     assert (full.scale, full.seeds) == ("full", (0, 1))
     assert [str(chosen) for chosen in full.users.by_role().values()] == ["all", "4", "30"]
-    assert full.window == protocol.load(file).window
-    assert protocol.load(file, scale="default") == protocol.load(file)
-    assert protocol.scales(file) == ("default", "full")
+    assert full.window == reading.load(file).window
+    assert reading.load(file, scale="default") == reading.load(file)
+    assert reading.scales(file) == ("default", "full")
     assert faults(file, scale="ful") == ["--scale ful: tiny.yaml has no such scale; did you mean 'full'?"]
 
 
 def test_a_choice_of_users_is_replaced_whole(file: Path) -> None:
     changed(file, ("test: 30}", "test: {uids: 3-5}}"), ("users: {train: 5}", "users: {test: {uids: {C: 7}}}"))
-    assert [str(split.users.test) for split in protocol.load(file).splits] == ["last 9", "uids C 7"]
-    assert [str(split.users.test) for split in protocol.load(file, scale="full").splits] == ["uids 3-5", "uids C 7"]
+    assert [str(split.users.test) for split in reading.load(file).splits] == ["last 9", "uids C 7"]
+    assert [str(split.users.test) for split in reading.load(file, scale="full").splits] == ["uids 3-5", "uids C 7"]
 
 
 def test_a_scale_may_use_dotted_keys(file: Path) -> None:
     changed(file, ("    seeds: [0, 1]\n", "    data.seed: 8\n    splits.0.test: [C]\n"))
-    full = protocol.load(file, scale="full")
+    full = reading.load(file, scale="full")
     assert full.data.seed == 8
     assert full.splits[0].test == ("C",)
 
 
 def test_set_reaches_every_part_after_the_scale(file: Path) -> None:
-    read = protocol.load(
+    read = reading.load(
         file,
         scale="full",
         overrides=["users.train=7", "data.seed=9", "window.history=[2, 9]", "splits.1.train.days=[0, 9]", "seeds=[5]"],
@@ -165,13 +165,13 @@ def test_set_reaches_every_part_after_the_scale(file: Path) -> None:
 
 
 def test_the_last_set_of_a_key_counts(file: Path) -> None:
-    assert protocol.load(file, overrides=["data.seed=1", "data.seed=2"]).data.seed == 2
+    assert reading.load(file, overrides=["data.seed=1", "data.seed=2"]).data.seed == 2
 
 
 def test_data_takes_the_place_of_the_source_and_its_options(file: Path) -> None:
-    read = protocol.load(file, data="humob:somewhere/else")
+    read = reading.load(file, data="humob:somewhere/else")
     assert (read.data.source, read.data.options) == ("humob:somewhere/else", {})
-    assert protocol.load(file, data="synthetic").data.options == {"users": 50}
+    assert reading.load(file, data="synthetic").data.options == {"users": 50}
     assert faults(file, data="humbo:x") == [
         "--data humbo:x: data.source: source 'humbo:x' is not known; did you mean 'humob'?"
     ]
@@ -181,8 +181,8 @@ def test_data_takes_the_place_of_the_source_and_its_options(file: Path) -> None:
 
 
 def test_only_keeps_models_by_name_or_adapter(file: Path) -> None:
-    assert [model.name for model in protocol.load(file, only=["The mode"]).models] == ["The mode"]
-    assert [model.name for model in protocol.load(file, only=["slot_mode", "user_mode"]).models] == [
+    assert [model.name for model in reading.load(file, only=["The mode"]).models] == ["The mode"]
+    assert [model.name for model in reading.load(file, only=["slot_mode", "user_mode"]).models] == [
         "user_mode",
         "The mode",
     ]
@@ -193,8 +193,8 @@ def test_only_keeps_models_by_name_or_adapter(file: Path) -> None:
 
 def test_further_adapters_join_once(file: Path) -> None:
     changed(file, ("  - user_mode\n", ""))
-    assert [model.name for model in protocol.load(file, add=["slot_mode"]).models] == ["The mode"]
-    assert [model.name for model in protocol.load(file, add=["user_mode"]).models] == ["The mode", "user_mode"]
+    assert [model.name for model in reading.load(file, add=["slot_mode"]).models] == ["The mode"]
+    assert [model.name for model in reading.load(file, add=["user_mode"]).models] == ["The mode", "user_mode"]
     assert faults(file, add=["outsider"])[0].startswith("--adapter outsider: models.1.use: model 'outsider' is not kn")
 
 
@@ -317,7 +317,7 @@ def test_listed_users_may_not_overlap(file: Path, users: str, overlap: str) -> N
 
 
 def test_listed_users_of_different_cities_do_not_overlap(file: Path) -> None:
-    read = protocol.load(file, overrides=["users.train={uids: {A: 1-50}}", "users.test={uids: {B: 1-50, C: 3}}"])
+    read = reading.load(file, overrides=["users.train={uids: {A: 1-50}}", "users.test={uids: {B: 1-50, C: 3}}"])
     assert str(read.users.test) == "uids B 1-50; C 3"
 
 
@@ -329,7 +329,7 @@ def test_a_scale_that_was_not_asked_for_is_checked_too(file: Path) -> None:
 
 def test_what_set_mends_does_not_come_back_from_other_scales(file: Path) -> None:
     changed(file, ("seed: 3", "seed: three"))
-    assert protocol.load(file, overrides=["data.seed=3"]).data.seed == 3
+    assert reading.load(file, overrides=["data.seed=3"]).data.seed == 3
 
 
 def test_set_says_where_it_leads_nowhere(file: Path) -> None:
@@ -365,14 +365,14 @@ def test_check_says_what_the_data_lack(file: Path, tmp_path: Path) -> None:
 
 
 def test_counts_of_cases_and_fits(file: Path) -> None:
-    assert counts(protocol.load(file, scale="full")) == (2 * 3 * 2, 0)
+    assert counts(reading.load(file, scale="full")) == (2 * 3 * 2, 0)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_protocols_load_at_every_scale(name: str) -> None:
     path = ROOT / "protocols" / f"{name}.yaml"
-    for scale in protocol.scales(path):
-        read = protocol.load(path, scale=scale)
+    for scale in reading.scales(path):
+        read = reading.load(path, scale=scale)
         assert isinstance(read, Protocol)
         assert read.name == name
     first = path.read_text().splitlines()[0]
@@ -399,7 +399,7 @@ def test_what_is_left_out_has_its_default(file: Path) -> None:
         ("metrics: {main: geobleu@humob24, also: [dtw@fixed]}\n", ""),
         (", days: [0, 9]}, test: [B, C]", "}, test: [B, C]"),
     )
-    read = protocol.load(file, overrides=["window.horizon=[11, 13]"])
+    read = reading.load(file, overrides=["window.horizon=[11, 13]"])
     assert (read.version, read.data.source, read.data.seed) == (1, "synthetic", 1)
     assert (read.metrics.main, len(read.metrics.also)) == ("geobleu@humob24", 3)
     assert [split.train.days for split in read.splits] == [(0, 13), (0, 12)], "the whole window where none are named"
@@ -412,7 +412,7 @@ def test_a_resolved_protocol_asks_the_same(name: str, scale: str, tmp_path: Path
     written = CliRunner().invoke(app, ["check", str(path), "--scale", scale, "--resolved"])
     assert written.exit_code == 0
     (tmp_path / "full.yaml").write_text(written.stdout)
-    first, again = protocol.load(path, scale=scale), protocol.load(tmp_path / "full.yaml")
+    first, again = reading.load(path, scale=scale), reading.load(tmp_path / "full.yaml")
     assert asked(again) == asked(first)
     assert all(written.stdout.count(f"\n{key}:") == 1 for key in DEFAULTS)
     twice = CliRunner().invoke(app, ["check", str(tmp_path / "full.yaml"), "--resolved"])
@@ -445,14 +445,14 @@ def test_a_selection_is_written_as_it_is_read(chosen: object) -> None:
 
 def test_zero_shot_never_tests_where_it_trained() -> None:
     for scale in ("default", "full"):
-        read = protocol.load(ROOT / "protocols" / "zero_shot.yaml", scale=scale)
+        read = reading.load(ROOT / "protocols" / "zero_shot.yaml", scale=scale)
         assert [split.train.cities for split in read.splits] == [("B",), ("C",), ("D",)]
         for split in read.splits:
             assert sorted((*split.train.cities, *split.test)) == ["B", "C", "D"]
 
 
 def test_few_shot_asks_the_same_people_after_each_number_of_trajectories() -> None:
-    read = protocol.load(ROOT / "protocols" / "few_shot.yaml")
+    read = reading.load(ROOT / "protocols" / "few_shot.yaml")
     assert [split.users.train.n for split in read.splits] == [10, 100, 1000]
     assert len({(str(split.users.test), split.test, split.window) for split in read.splits}) == 1
 
@@ -460,14 +460,14 @@ def test_few_shot_asks_the_same_people_after_each_number_of_trajectories() -> No
 @pytest.mark.parametrize(("name", "main"), [("humob2024", "geobleu@humob24"), ("giscup2025", "geobleu@giscup25")])
 def test_challenges_ask_the_official_users_for_the_official_days(name: str, main: str) -> None:
     for scale in ("default", "full"):
-        read = protocol.load(ROOT / "protocols" / f"{name}.yaml", scale=scale)
+        read = reading.load(ROOT / "protocols" / f"{name}.yaml", scale=scale)
         assert read.window == Window((0, 59), (60, 74))
         assert {str(split.users.test) for split in read.splits} == {"last 3000"}
         assert read.metrics.main == main
 
 
 def test_the_papers_users_at_full_scale() -> None:
-    read = protocol.load(ROOT / "protocols" / "paper_table.yaml", scale="full")
+    read = reading.load(ROOT / "protocols" / "paper_table.yaml", scale="full")
     assert ["+".join(split.train.cities) for split in read.splits] == ["B", "C", "D", "A+B"]
     assert all(split.test == ("B", "C", "D") for split in read.splits)
     assert {city: read.users.test.listed(city) for city in "BC"} == {"B": ((17600, 17699),), "C": ((13600, 13699),)}

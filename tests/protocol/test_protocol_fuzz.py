@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from bench.protocol import protocol
+from bench.protocol import reading
 from bench.protocol.schema import Protocol
 
 WHOLE: dict[str, Any] = {
@@ -61,7 +61,7 @@ def read(text: str, folder: Path, **given: Any) -> None:
     file = folder / "p.yaml"
     file.write_text(text)
     try:
-        messages = [] if isinstance(protocol.load(file, **given), Protocol) else ["no protocol"]
+        messages = [] if isinstance(reading.load(file, **given), Protocol) else ["no protocol"]
     except UserError as error:
         messages = list(error.messages) or ["no message"]
     for message in messages:
@@ -75,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_whole_document_is_right(folder: Path) -> None:
     (folder / "whole.yaml").write_text(yaml.dump(WHOLE))
-    assert len(protocol.load(folder / "whole.yaml", scale="full").splits) == 2
+    assert len(reading.load(folder / "whole.yaml", scale="full").splits) == 2
 
 
 @settings(max_examples=120, deadline=None)

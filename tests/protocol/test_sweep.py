@@ -10,7 +10,8 @@ import pytest
 from bench.adapters import registry
 from bench.adapters.adapter import PerUser, Settings
 from bench.errors import UserError
-from bench.protocol import protocol
+from bench.protocol import reading
+from bench.protocol.schema import Protocol
 
 
 class _Knobs(Settings):
@@ -50,10 +51,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def load(file: Path, sweep: str) -> protocol.Protocol:
+def load(file: Path, sweep: str) -> Protocol:
     with file.open("a") as out:
         out.write(f"sweep: {sweep}\n")
-    return protocol.load(file)
+    return reading.load(file)
 
 
 def faults(file: Path, sweep: str) -> list[str]:
@@ -101,17 +102,17 @@ def test_splits_multiply_over_users_and_windows(file: Path) -> None:
 
 def test_set_reaches_a_sweep_and_refuses_what_is_swept(file: Path) -> None:
     load(file, "{models.dial.rank: [4, 8]}")
-    read = protocol.load(file, overrides=["sweep.models.dial.rank=[2]", "models.Dial v2.5.rank=9"])
+    read = reading.load(file, overrides=["sweep.models.dial.rank=[2]", "models.Dial v2.5.rank=9"])
     assert [model.name for model in read.models] == ["user_mode", "dial rank=2", "Dial v2.5"]
     assert read.models[-1].settings == {"rate": 0.5, "rank": 9}
     with pytest.raises(UserError, match=r"models.dial.rank is swept; set sweep.models.dial.rank=\[VALUE\] instead"):
-        protocol.load(file, overrides=["models.dial.rank=3"])
+        reading.load(file, overrides=["models.dial.rank=3"])
 
 
 def test_only_keeps_variants_by_any_of_their_names(file: Path) -> None:
     load(file, "{models.dial.rank: [4, 8]}")
-    assert [m.name for m in protocol.load(file, only=["dial rank=8"]).models] == ["dial rank=8"]
-    assert [m.name for m in protocol.load(file, only=["dial"]).models] == ["dial rank=4", "dial rank=8", "Dial v2.5"]
+    assert [m.name for m in reading.load(file, only=["dial rank=8"]).models] == ["dial rank=8"]
+    assert [m.name for m in reading.load(file, only=["dial"]).models] == ["dial rank=4", "dial rank=8", "Dial v2.5"]
 
 
 @pytest.mark.parametrize(

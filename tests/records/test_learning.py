@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.adapters.origin import Learning
 from bench.data.sources import open_source
-from bench.protocol import protocol
+from bench.protocol import reading
 from bench.records.record import SCHEMA, Record
 from bench.records.store import read_json
 from bench.running import hardware, runner
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path) -> tuple[Path, Record]:
     """Run the protocol; return its cost file and its record."""
-    wanted = protocol.load(folder / "tiny.yaml")
+    wanted = reading.load(folder / "tiny.yaml")
     source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
     done = runner.run(wanted, source, folder / "runs", hardware.detect(1, "cpu"), Lines(Console(file=io.StringIO())))
     (case,) = read_json(done.folder / "run.json")["cases"]

@@ -11,7 +11,7 @@ from small_run import HERE, TEXT, Go, Silent
 
 from bench.adapters import registry
 from bench.data.sources import open_source
-from bench.protocol import protocol
+from bench.protocol import reading
 from bench.records.record import Record
 from bench.records.record import read as read_record
 from bench.records.store import Run, read_json
@@ -32,7 +32,7 @@ def go(tmp_path: Path) -> Go:
     ) -> tuple[Run, list[Record], Silent]:
         path = tmp_path / "tiny.yaml"
         path.write_text(TEXT.format(models=list(models), limit=limit))
-        wanted = protocol.load(path, overrides=overrides)
+        wanted = reading.load(path, overrides=overrides)
         source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
         said = Silent()
         made = runner.run(wanted, source, tmp_path / "runs", hardware.detect(jobs, "cpu"), said)

@@ -31,10 +31,9 @@ class Source(ABC):
     def spec(self) -> str:
         """The source as records name it; no folder of this machine in it."""
 
-    @property
     @abstractmethod
-    def world(self) -> World:
-        """Grid and calendar."""
+    def world(self, city: str) -> World:
+        """Return the city's grid and calendar. Raises UserError."""
 
     @abstractmethod
     def cities(self) -> tuple[str, ...]:

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench.cache import cache_folder
 from bench.data.cityfile import read_cityfile
 from bench.data.files.csvfiles import read_points
 from bench.data.points.conversion import convert_points, write_city
 from bench.data.sources import Source
-from bench.data.sources.humob import cache_folder
 from bench.data.trajectories import Trajectories
 from bench.data.world import World
 from bench.errors import UserError, nearest
@@ -51,10 +51,9 @@ class PointsFile(Source):
         """``points:`` and the city's name; the content is told by fingerprints."""
         return f"{self.name}:{self.city}"
 
-    @property
-    def world(self) -> World:
-        """Grid and calendar of the city."""
-        return self._city()[1]
+    def world(self, city: str) -> World:
+        """Return grid and calendar of the city. Raises UserError."""
+        return self._city(city)[1]
 
     def cities(self) -> tuple[str, ...]:
         """The one city."""
@@ -62,15 +61,15 @@ class PointsFile(Source):
 
     def load(self, city: str) -> Trajectories:
         """Return the city's rows. Raises UserError."""
-        if city != self.city:
-            raise UserError(f"{self.path}: city '{city}' is not there{nearest(city, [self.city])}")
-        return self._city()[0]
+        return self._city(city)[0]
 
     def folders(self) -> tuple[Path, ...]:
         """Return where the points and the copies are."""
         return (self.path, self._cache)
 
-    def _city(self) -> tuple[Trajectories, World]:
+    def _city(self, city: str) -> tuple[Trajectories, World]:
+        if city != self.city:
+            raise UserError(f"{self.path}: city '{city}' is not there{nearest(city, [self.city])}")
         if self._made is None:
             self._made = self._read()
         return self._made

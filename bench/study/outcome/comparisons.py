@@ -9,12 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.evaluation import bootstrap
+from bench.evaluation import bootstrap, significance
 from bench.records.store import Run
 from bench.study.search.evaluate import Scored
 
 ALL = "all"  # the mean over target cities
-LEVEL = 0.05  # of the family-wise error of a list of comparisons
 K = TypeVar("K")
 
 
@@ -22,13 +21,15 @@ K = TypeVar("K")
 class Estimate:
     """A figure with its 95 % interval over users and seeds (not a number where scores of users are not here).
 
-    p: of the bootstrap, two-sided, for the hypothesis that a difference is 0.
+    strength: how many half-widths of the interval a difference lies from 0, 0 where below one; users: of the smallest
+    city.
     """
 
     value: float
     low: float
     high: float
-    p: float = 1.0
+    strength: float = 0.0
+    users: int = 0
 
     @property
     def known(self) -> bool:
@@ -44,15 +45,18 @@ class Panel:
     cities: tuple[str, ...]
     values: Mapping[tuple[str, str], float]
     samples: Mapping[tuple[str, str], np.ndarray]
+    users: int  # of the smallest city
 
     def estimate(self, weights: Mapping[str, float], city: str = ALL) -> Estimate:
         """Return a weighted sum of scores, e.g. a difference: {"A+B": 1, "A": -1}."""
         value = sum(weight * self.values[name, city] for name, weight in weights.items())
         if any((name, city) not in self.samples for name in weights):
             return Estimate(float(value), float("nan"), float("nan"))
-        drawn = sum(weight * self.samples[name, city] for name, weight in weights.items())
-        low, high = bootstrap.interval(np.asarray(drawn)[:, None])
-        return Estimate(float(value), float(low[0]), float(high[0]), _p_value(np.asarray(drawn)))
+        drawn = np.asarray(sum(weight * self.samples[name, city] for name, weight in weights.items()))
+        low, high = bootstrap.interval(drawn)
+        noise = bootstrap.SAME * max(1.0, *(float(np.abs(self.samples[name, city]).max()) for name in weights))
+        strength = significance.strengths(np.stack([drawn, -drawn]), noise).max()
+        return Estimate(float(value), float(low), float(high), float(strength), self.users)
 
     def less(self, one: str, other: str) -> Estimate:
         """Return the score of one less that of the other, over all target cities."""
@@ -60,24 +64,13 @@ class Panel:
 
 
 def significant(estimates: Mapping[K, Estimate]) -> set[K]:
-    """Return the differences that are not 0, at 5 % for the whole list.
-
-    Holm, A Simple Sequentially Rejective Multiple Test Procedure (1979), Scandinavian Journal of Statistics 6.
-    """
-    found: set[K] = set()
-    known = sorted((item for item in estimates.items() if item[1].known), key=lambda item: item[1].p)
-    for rank, (key, estimate) in enumerate(known):
-        if estimate.p * (len(known) - rank) > LEVEL:
-            break
-        found.add(key)
-    return found
-
-
-def _p_value(drawn: np.ndarray) -> float:
-    """Return the two-sided p-value of a bootstrap: how often it falls on the other side of 0, or on it."""
-    noise = bootstrap.SAME * float(np.abs(drawn).max(initial=1.0))
-    side = min(np.count_nonzero(drawn <= noise), np.count_nonzero(drawn >= -noise))
-    return min(1.0, 2 * (side + 1) / (len(drawn) + 1))
+    """Return the differences that are not 0, Holm-corrected over the whole list."""
+    known = {key: estimate for key, estimate in estimates.items() if estimate.known}
+    if not known:
+        return set()
+    found = np.array([estimate.strength for estimate in known.values()])
+    held = significance.holm(found, len(known), min(estimate.users for estimate in known.values()))
+    return {key for key, holds in zip(known, held, strict=True) if holds}
 
 
 def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
@@ -88,18 +81,20 @@ def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
     cities = tuple(next(iter(named.values())).scores[metric]) if named else ()
     values: dict[tuple[str, str], float] = {}
     samples: dict[tuple[str, str], np.ndarray] = {}
+    asked: list[int] = []
     for city in cities:
         found = {name: _of_users(scored, metric, city, run) for name, scored in named.items()}
         users = Counter(uids for uids, _ in found.values() if uids).most_common(1)
         here = {name: column for name, (uids, column) in found.items() if users and uids == users[0][0]}
         values |= {(name, city): float(np.mean(scored.scores[metric][city])) for name, scored in named.items()}
         if here:
+            asked.append(len(users[0][0]))
             samples |= {(name, city): drawn for name, drawn in _samples(here, city).items()}
     for name in named:
         values[name, ALL] = float(np.mean([values[name, city] for city in cities]))
         if all((name, city) in samples for city in cities):
             samples[name, ALL] = np.mean([samples[name, city] for city in cities], axis=0)
-    return Panel(metric, cities, values, samples)
+    return Panel(metric, cities, values, samples, min(asked, default=0))
 
 
 def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarray]:

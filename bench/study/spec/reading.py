@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UserError, nearest
-from bench.protocol import protocol as protocols
+from bench.protocol import reading as protocols
 from bench.protocol import sweep
 from bench.protocol.checking import Reader
 from bench.protocol.schema import ModelSpec, Protocol
@@ -51,7 +51,7 @@ def load(
     data: str | None = None,
     add: Sequence[str] = (),
 ) -> tuple[Study, ...]:
-    """Read a study file; return one study for each of its models. Arguments as those of bench.protocol.protocol.load.
+    """Read a study file; return one study for each of its models. Arguments as those of bench.protocol.reading.load.
 
     Raises UserError with all faults.
     """

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.cache import cache_folder
 from bench.data.convert import write_points
 from bench.data.sources import open_source
 from bench.data.sources.challenges import CHALLENGES, ENDINGS, find_files, get_challenge
-from bench.data.sources.humob import Humob, cache_folder
+from bench.data.sources.humob import Humob
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 
@@ -141,10 +142,10 @@ def test_plain_files(folder: Path, ending: str) -> None:
 
 def test_the_calendar_says_what_is_known(folder: Path) -> None:
     write(folder / "city_B_challengedata.csv", table([1], 1))
-    world = Humob(folder).world
+    world = Humob(folder).world("B")
     assert not world.calendar.is_off(np.arange(75)).any()  # the GIS Cup did not publish its calendar
     (folder / "city_B_challengedata.csv").rename(folder / "cityB_challengedata.csv")
-    assert Humob(folder).world.calendar.is_off([0, 1, 2, 6]).tolist() == [True, True, False, True]
+    assert Humob(folder).world("B").calendar.is_off([0, 1, 2, 6]).tolist() == [True, True, False, True]
 
 
 def test_a_folder_without_known_files_lists_both_sides(folder: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from study_text import TEXT
 
 from bench.errors import UserError
+from bench.protocol.reading import scales
 from bench.study.spec import reading
 from bench.study.spec.placing import place, protocol_at
 from bench.study.spec.schema import Study, choices
@@ -31,9 +32,7 @@ def faults(tmp_path: Path, *overrides: str, text: str = TEXT) -> list[str]:
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_shipped_studies_are_right_at_every_scale(path: Path) -> None:
-    from bench.protocol import protocol
-
-    for scale in protocol.scales(path):
+    for scale in scales(path):
         for study in reading.load(path, scale=scale):
             assert study.total > 0
             assert study.protocol.name == path.stem
@@ -182,7 +181,7 @@ def test_help_of_studies_imports_no_optuna() -> None:
     code = (
         "import sys; from bench.cli import app; sys.argv = ['bench', 'study', '--help']\n"
         "try: app.main()\nexcept SystemExit: pass\n"
-        "print('LOADED', [name for name in ('optuna', 'torch', 'pandas', 'matplotlib') if name in sys.modules])"
+        "print('LOADED', [name for name in ('optuna', 'torch', 'pandas', 'altair') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "LOADED []"
