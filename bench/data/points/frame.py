@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.data.cityfile import FrameSpec, read_cityfile
 from bench.data.points.settings import HUMOB_CELL_M, HUMOB_CELLS, WIDEST_M, Settings
-from bench.data.worldfile import WIDEST
+from bench.data.worldfile import MOST_CELLS
 from bench.errors import UserError
 
 DEGREES = "EPSG:4326"
@@ -141,7 +141,7 @@ def _of_box(
         return Frame(crs, left, top, cell, *cells)
     cell = cell or HUMOB_CELL_M
     width, height = (max(1, math.ceil(size / cell - SLACK)) for size in (east - west, north - south))
-    if max(width, height) > WIDEST:
+    if max(width, height) > MOST_CELLS:
         raise UserError(
             f"{width} x {height} cells of {cell:g} m are too many; larger cells or a smaller extent are needed"
         )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.data.world import WEEKDAYS
-from bench.data.worldfile import WIDEST, Weekday
+from bench.data.worldfile import MOST_CELLS, Weekday
 from bench.errors import UserError, nearest
 
 HUMOB_CELLS = (200, 200)
@@ -85,8 +85,8 @@ class Settings(BaseModel):
     @field_validator("cells")
     @classmethod
     def _few_cells(cls, cells: tuple[int, int] | None) -> tuple[int, int] | None:
-        if cells and not all(1 <= n <= WIDEST for n in cells):
-            raise ValueError(f"1 to {WIDEST} cells a side are possible")
+        if cells and not all(1 <= n <= MOST_CELLS for n in cells):
+            raise ValueError(f"1 to {MOST_CELLS} cells a side are possible")
         return cells
 
     @field_validator("extent")

@@ -106,7 +106,7 @@ def test_a_time_zone_is_needed_to_tell_days(convert) -> None:  # type: ignore[no
         ({"extent": [2, 0, 1, 1]}, "in this order"),
         ({"extent": [0, 0, 1, 1], "cell_m": 5, "cells": [2, 2]}, "the third follows"),
         ({"windows": "all"}, "needs window_days"),
-        ({"cells": [5000, 2]}, "cells a side are possible"),
+        ({"cells": [50000, 2]}, "cells a side are possible"),
         ({"lon": "a"}, "belong together"),
     ],
 )
