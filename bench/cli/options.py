@@ -10,7 +10,9 @@ import typer
 
 from bench.errors import UserError
 
-Data = Annotated[str | None, typer.Option("--data", help="Data in place of the file's: synthetic or humob:FOLDER.")]
+Data = Annotated[
+    str | None, typer.Option("--data", help="Instead of the file's: synthetic, humob:FOLDER, points:FILE.")
+]
 Scale = Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. users.test=20; repeatable.")]
 Adapters = Annotated[

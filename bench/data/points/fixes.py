@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -87,8 +87,3 @@ class Ledger:
     def left(self) -> int:
         """Fixes that are still here."""
         return self.came - sum(self.dropped.values())
-
-
-def with_columns(fixes: Fixes, **columns: np.ndarray) -> Fixes:
-    """Return the fixes with other columns."""
-    return replace(fixes, **columns)  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.data.cityfile import FrameSpec, read_cityfile
-from bench.data.points.settings import HUMOB_CELL_M, HUMOB_CELLS, Settings
-from bench.data.worldfile import WIDEST
+from bench.data.points.settings import HUMOB_CELL_M, HUMOB_CELLS, WIDEST_M, Settings
+from bench.data.worldfile import MOST_CELLS
 from bench.errors import UserError
 
 DEGREES = "EPSG:4326"
@@ -135,12 +135,13 @@ def _of_box(
     west, south, east, north = box
     if cells is not None:
         cell = max((east - west) / cells[0], (north - south) / cells[1], 1e-3)
-        # as many cells as asked, centred on the box
+        if cell > WIDEST_M:
+            raise UserError(f"{cells[0]} x {cells[1]} cells would be {cell / 1000:.0f} km wide; more cells are needed")
         left, top = (west + east - cell * cells[0]) / 2, (south + north + cell * cells[1]) / 2
         return Frame(crs, left, top, cell, *cells)
     cell = cell or HUMOB_CELL_M
     width, height = (max(1, math.ceil(size / cell - SLACK)) for size in (east - west, north - south))
-    if max(width, height) > WIDEST:
+    if max(width, height) > MOST_CELLS:
         raise UserError(
             f"{width} x {height} cells of {cell:g} m are too many; larger cells or a smaller extent are needed"
         )

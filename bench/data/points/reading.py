@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+UNKNOWN = 10**6  # minutes
 UNREADABLE = "a row without a time or a position that can be read"
 
 
@@ -109,6 +110,10 @@ def _fixes(path: Path, table: pa.Table, layout: Layout, settings: Settings, ledg
     offset = _offsets(table.column(columns["offset"])) if "offset" in columns else None
     fixes = Fixes(names, user, ms, lon, lat, offset)
     good = (ms != MISSING) & np.isfinite(lon) & np.isfinite(lat) & (user >= 0)
+    if offset is None:
+        columns.pop("offset", None)
+    else:
+        good &= offset != UNKNOWN
     fixes = ledger.keep(UNREADABLE, fixes, good)
     return Read(fixes, metric, not zoned and settings.time_is == "local", columns)
 
@@ -124,10 +129,10 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _offsets(column: pa.ChunkedArray) -> np.ndarray | None:
-    """Return minutes; None if the column holds something else, e.g. names of time zones."""
+    """Return minutes, UNKNOWN where a row has none; None if the column holds others, such as names of zones."""
     values = _numbers(column)
     legal = np.isfinite(values) & (np.abs(values) <= 24 * 60)
-    return values.astype(np.int32) if legal.all() else None
+    return np.where(legal, values, UNKNOWN).astype(np.int32) if legal.any() else None
 
 
 def _users(path: Path, table: pa.Table, columns: dict[str, str], layout: Layout) -> tuple[tuple[str, ...], np.ndarray]:

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.data.world import WEEKDAYS
-from bench.data.worldfile import WIDEST, Weekday
+from bench.data.worldfile import MOST_CELLS, Weekday
 from bench.errors import UserError, nearest
 
 HUMOB_CELLS = (200, 200)
 HUMOB_CELL_M = 500.0
 MINUTES = 1440
+WIDEST_M = 100_000.0  # of a cell
 
 
 class Settings(BaseModel):
@@ -34,13 +35,15 @@ class Settings(BaseModel):
     timezone: str | None = Field(None, description="IANA name; local time decides slots and days")
     time_is: Literal["utc", "local"] = Field("utc", description="what a time without an offset is")
     earliest: date = Field(date(1980, 1, 6), description="no fix is older; by default the first day of GPS time")
-    latest: date | None = Field(None, description="no fix is younger; by default today")
+    latest: date | None = Field(None, description="no fix is younger; by default tomorrow, for clocks ahead")
     max_kmh: float | None = Field(
         1200.0, gt=0, description="a fix that needs more speed to reach and to leave is a jump"
     )
     projection: str = Field("equal-area", description="equal-area (local), utm, or what pyproj reads, e.g. EPSG:32650")
-    cell_m: float | None = Field(None, gt=0, description="side of a cell in metres; 500 where nothing is said")
-    cells: tuple[int, int] | None = Field(None, description="cells to the right and downwards")
+    cell_m: float | None = Field(None, gt=0, le=WIDEST_M, description="side of a cell, 500 where nothing is said")
+    cells: tuple[int, int] | None = Field(
+        None, description="cells to the right and down; [200, 200] where nothing is said"
+    )
     extent: tuple[float, float, float, float] | None = Field(
         None, description="west, south, east, north; in degrees, or in metres where x and y are given"
     )
@@ -82,8 +85,8 @@ class Settings(BaseModel):
     @field_validator("cells")
     @classmethod
     def _few_cells(cls, cells: tuple[int, int] | None) -> tuple[int, int] | None:
-        if cells and not all(1 <= n <= WIDEST for n in cells):
-            raise ValueError(f"1 to {WIDEST} cells a side are possible")
+        if cells and not all(1 <= n <= MOST_CELLS for n in cells):
+            raise ValueError(f"1 to {MOST_CELLS} cells a side are possible")
         return cells
 
     @field_validator("extent")

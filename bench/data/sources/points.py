@@ -90,6 +90,8 @@ class PointsFile(Source):
     def _state(self) -> str:
         """Name made of the files' places, sizes and times and of the options: another of these gives another name."""
         files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
+        if grid := self._options.get("grid_of"):
+            files.append(Path(str(grid)))
         with suppress(OSError):
             stats = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
             given = json.dumps(self._options, sort_keys=True, default=str)

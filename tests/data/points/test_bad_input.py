@@ -106,7 +106,7 @@ def test_a_time_zone_is_needed_to_tell_days(convert) -> None:  # type: ignore[no
         ({"extent": [2, 0, 1, 1]}, "in this order"),
         ({"extent": [0, 0, 1, 1], "cell_m": 5, "cells": [2, 2]}, "the third follows"),
         ({"windows": "all"}, "needs window_days"),
-        ({"cells": [5000, 2]}, "cells a side are possible"),
+        ({"cells": [50000, 2]}, "cells a side are possible"),
         ({"lon": "a"}, "belong together"),
     ],
 )
@@ -121,3 +121,17 @@ def test_a_huge_span_is_refused_and_says_how_to_cut(convert) -> None:  # type: i
         convert(HEAD + GOOD + rows)
     made = convert(HEAD + GOOD + rows, window_days=14)
     assert dropped(made) == {"a slot before day 0": 1}
+
+
+def test_a_row_without_an_offset_is_counted_where_others_have_one(convert) -> None:  # type: ignore[no-untyped-def]
+    row = "a,2024-01-07 0{}:00:00,116.4,39.9,{}\n"
+    rows = row.format(1, 480) + row.format(2, 480) + row.format(3, "")
+    made = convert("user,time,lon,lat,tz_offset\n" + rows, timezone=None)
+    assert made.table.t.tolist() == [18, 20]
+    assert list(dropped(made).values()) == [1]
+
+
+def test_a_column_of_zone_names_is_no_offset(convert) -> None:  # type: ignore[no-untyped-def]
+    made = convert("user,time,lon,lat,timezone\na,2024-01-07 01:00:00,116.4,39.9,Asia/Shanghai\n")
+    assert made.table.t.tolist() == [18]
+    assert "offset" not in made.report["columns"]
