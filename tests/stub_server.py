@@ -30,6 +30,7 @@ class Stub:
     always: int | None = None
     retry_after: float = 0
     refuses: tuple[str, ...] = ()
+    refuses_with: int = 400
     says: str | None = None
     requests: list[dict[str, Any]] = field(default_factory=list)
     most_at_once: int = 0
@@ -81,7 +82,7 @@ def serving(**given: Any) -> Iterator[Stub]:
             elif isinstance(fault, int):
                 self.reply(fault, {"error": {"message": f"fault {fault} for {given_key}"}})
             elif form in stub.refuses:
-                self.reply(400, {"error": {"message": f"response_format {form} is not supported"}})
+                self.reply(stub.refuses_with, {"error": {"message": f"response_format {form} is not supported"}})
             elif fault == "garbage":
                 self.raw(b'{"choices": [{"mess')
             elif fault == "empty":

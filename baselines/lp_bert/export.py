@@ -24,11 +24,7 @@ from bench.training import curves, heldout
 
 CARD = """# LP-BERT, pretrained on synthetic cities
 
-What it is: weights of the published LP-BERT architecture (2,456,880 parameters, no city embedding), the start of
-`lp_bert` with `init: pretrained`. It has seen no real person: all its users come from `bench/data/sources/synthetic`.
-
-What it is not: the LP-BERT of the HuMob challenges, which was trained on the challenges' users for 200 epochs. A score
-reached from these weights is a score of this start plus the fine-tuning, and the leaderboard says so (`init`).
+{what}
 
 - **Start.** {start}
 - **Data.** Synthetic cities A-D of seeds drawn from {first} on (protocols use small seeds), 100 users a city,
@@ -51,6 +47,17 @@ The log is `log.csv`, the curve `curve.png`. Limits: the 200 x 200 grid and days
 (weekends at d % 7 in {{0, 6}}, and holidays); habits no richer than the synthetic people's; x and y are predicted
 apart, so that an answer can mix two places.
 """
+WHAT = {
+    "votes": """What it is: weights of the published LP-BERT architecture (2,456,880 parameters, no city embedding), the
+start of `lp_bert` with `init: pretrained`. It has seen no real person: all its users come from
+`bench/data/sources/synthetic`.
+
+What it is not: the LP-BERT of the HuMob challenges, which was trained on the challenges' users for 200 epochs. A score
+reached from these weights is a score of this start plus the fine-tuning, and the leaderboard says so (`init`).""",
+    "random": """What it is: the published LP-BERT architecture (2,456,880 parameters, no city embedding) trained from
+random weights on synthetic people alone. `lp_bert` uses the hand-set start instead, unless the table below says that
+these weights beat it.""",
+}
 STARTS = {
     "votes": """Not random: embeddings and attention are set so that the network votes over the user's own history from
   the first step on (`start.py` says how; its constants were found by a random search of a few minutes for GEO-BLEU on
@@ -98,6 +105,7 @@ def export(
         held=heldout.HELD_OUT_SEED,
         hours=progress["seconds"] / 3600,
         hardware=hardware,
+        what=WHAT[begin],
         start=STARTS[begin],
         kept=KEPT[begin].format(blend=blend),
         options=options,

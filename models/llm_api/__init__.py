@@ -104,7 +104,7 @@ class LlmApi(Adapter):
                 raise
         asked = self._spent["users"] - self._spent["users_without_history"] - self._spent["users_over_budget"]
         if asked and self._spent["users_failed"] == asked:
-            raise UserError(f"llm_api: {self.settings.url} answered none of {asked} requests; see the run's log")
+            raise UserError(f"llm_api: {self.settings.url} answered none of {asked:.0f} requests; see the run's log")
         return Answers.concat(found)
 
     def save(self, folder: Path) -> None:

@@ -112,7 +112,8 @@ class Client:
                 why = self._about(error)
                 if error.status_code in FAILED_FOR_GOOD:
                     raise UserError(f"llm_api: {self._where} refuses: {why}") from None
-                if error.status_code < 500 and error.status_code not in FAULTS:
+                refused = error.status_code < 500 and error.status_code not in FAULTS
+                if refused or "response_format" in why:  # llama-cpp-python calls its refusal a fault of its own
                     raise NotInForm(why) from None
                 delay = max(delay, _retry_after(error.response.headers.get("retry-after")))
             except self._openai.APIConnectionError as error:

@@ -28,9 +28,9 @@ def test_a_run_asks_pays_stops_and_goes_on(go: Go, tmp_path: Path, monkeypatch: 
                 assert bool(record.unranked()) == bool(took["users_over_budget"])
             return total(spent)
 
-        stopped = run(limit_tokens=6000)
+        stopped = run(limit_tokens=3000)
         assert 0 < stopped["users_over_budget"] < stopped["users"]
-        assert stopped["tokens_read"] + stopped["tokens_fed"] <= 6000
+        assert stopped["tokens_read"] + stopped["tokens_fed"] <= 3000
         assert stopped["requests"] == len(stub.requests)
         whole = run()
         assert whole["users_over_budget"] == 0

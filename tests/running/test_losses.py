@@ -47,12 +47,12 @@ def test_models_of_the_project_give_nats_and_those_of_answers_alone_do_not(go: G
 
 def test_a_leaderboard_may_be_ranked_by_nats(go: Go) -> None:
     made, records, _said = go(
-        "slot_mode", "kernel_vote", {"use": "expected_day", "settings": {"learn": "nothing"}},
+        "slot_mode", "kernel_vote", {"use": "kernel_vote", "name": "wide", "settings": {"slot_width": 3.0}},
         overrides=("metrics={main: nats@v1, also: [geobleu@humob24]}",),
     )  # fmt: skip
     found = build(records, made.folder)
     for board in found.cities:
-        assert {row.model for row in board.ranked} == {"kernel_vote", "expected_day"}
+        assert {row.model for row in board.ranked} == {"kernel_vote", "wide"}
         assert [row.unranked for row in board.rows if row.model == "slot_mode"] == ["not scored with nats@v1"]
     make_report(made.folder, Console(file=io.StringIO()))
     assert "nats a cell" in (made.folder / "leaderboard.md").read_text()
