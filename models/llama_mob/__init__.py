@@ -18,6 +18,7 @@ from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.adapters.origin import GENERATOR, Learning, Tuned, constants_tuned
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
+from bench.evaluation.probabilities import Probabilities
 from bench.files import write_text
 from models.llama_mob.settings import LlamaMobSettings
 
@@ -44,6 +45,7 @@ class LlamaMob(Adapter):
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[llm]", cpu_gb=2.0)
     batch_users: ClassVar[int] = 64
     knows_worlds: ClassVar[bool] = True
+    in_context = True
     settings: LlamaMobSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
@@ -67,7 +69,7 @@ class LlamaMob(Adapter):
 
     def tuned(self) -> tuple[Tuned, ...]:
         """Return whom the tiny base comes from; of other bases nothing is known but ``trained_on``."""
-        if self.settings.base != "tiny" or self.settings.weights == "random":
+        if self.settings.base != "tiny" or self.settings.weights != "pretrained":
             return ()
         return (GENERATOR, constants_tuned("kernel_vote's constants, to which the start's layers were set by hand"))
 
@@ -112,6 +114,17 @@ class LlamaMob(Adapter):
 
         answers, self._spent = answer(self._made_ready(ctx), self.settings, ctx, self._engines, history, queries)
         return answers
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return how likely each x is and, given the x that is shown, each y; the queries before are read as shown."""
+        from models.llama_mob.answering import Answering
+
+        if shown is None:
+            raise ValueError("a written answer's probabilities hang on the cells before")
+        ready = self._made_ready(ctx)
+        return Answering(ready.model, ready.tokens, self.settings, ctx).probabilities(history, queries, shown)
 
     def save(self, folder: Path) -> None:
         """Write the LoRA in peft's own files, or all weights, and the facts; untuned: nothing."""
@@ -160,7 +173,7 @@ class LlamaMob(Adapter):
 
     def _start(self) -> Learning:
         settings = self.settings
-        if settings.weights == "random":
+        if settings.weights != "pretrained":
             return Learning(start="random")
         if settings.base == "tiny":
             return TINY_START

@@ -6,7 +6,7 @@ import gc
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from bench.evaluation.probabilities import AxisProbabilities
 from models.llama_mob.base.permutation import Permutation
 from models.llama_mob.base.rope import STRETCHABLE
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Engine, Result, Task
 from models.llama_mob.engine.free import FreeResult, FreeWriter
+from models.llama_mob.engine.likelihood import Likelihood
 from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.engine.passes import causal_of
 from models.llama_mob.prompts.compile import compile_prompt
@@ -60,6 +62,35 @@ class Answering:
             parts.append(given.get(user, nothing))
         seconds = {"prefill_seconds": writer.seconds.prefill, "decode_seconds": writer.seconds.decode}
         return Answers.concat(parts), _spent(results) | seconds
+
+    def probabilities(self, history: Trajectories, queries: Queries, shown: Trajectories) -> AxisProbabilities:
+        """Return how likely each x is and, given the x that is shown, each y; cells before a query are read as shown.
+
+        A user without a history gets a uniform guess. The answer is read in its template, whatever the decoding.
+        """
+        torch.set_num_threads(self.ctx.threads)
+        grid, tasks = self.ctx.grid, list(self._tasks(history, queries))
+        check_context(self.model, self.settings, max(map(self._length, tasks), default=0))
+        off_days, batch = self.ctx.calendar.is_off, self.settings.decoding.batch
+        reader = Likelihood(
+            self.model, self.tokens, seed=0, off_days=off_days, width=grid.width, height=grid.height, batch=batch
+        )
+        rows = readable(shown, self.settings, grid)
+        given = {task.key: np.stack([(of := rows.of(task.key)).x, of.y], axis=1).ravel() for task in tasks}
+        noted = dict(zip((task.key for task in tasks), reader.read(tasks, given), strict=True))
+        even = [np.full(size, 1 / size) for size in (grid.width, grid.height)]
+        found = [
+            noted.get(user) or even * count
+            for user, count in zip(queries.users, np.diff(queries.starts).tolist(), strict=True)
+        ]
+        x, y = (
+            np.array([row for slots in found for row in slots[axis::2]], float).reshape(len(queries), -1)
+            for axis in (0, 1)
+        )
+        if self.settings.permute:
+            names = Permutation.of(grid)
+            x, y = x[:, names.x[1:] - 1], y[:, names.y[1:] - 1]
+        return AxisProbabilities(x, y)
 
     def _writer(self) -> Engine | FreeWriter | OnePassReader:
         seed, grid, decoding = self.ctx.seed, self.ctx.grid, self.settings.decoding
@@ -141,13 +172,24 @@ def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:
 def check_context(model: PreTrainedModel, settings: LlamaMobSettings, tokens: int) -> None:
     """Raise UserError where a prompt and its answer are longer than what the base reads."""
     config = causal_of(model).config
+    check_windows(config, tokens)
     reads = int(config.max_position_embeddings)
     if tokens > reads:
         factor = math.ceil(10 * (settings.rope_scaling or 1) * tokens / reads) / 10
-        stretches = config.rope_parameters["rope_type"] in STRETCHABLE
+        stretches = config.rope_parameters.get("rope_type") in STRETCHABLE
         raise UserError(
             f"llama_mob: prompt and answer take {tokens:,} tokens, the base reads {reads:,}: "
             + (f"set rope_scaling to {factor:g} or more, or take fewer history_days" if stretches else FEWER)
+        )
+
+
+def check_windows(config: Any, tokens: int) -> None:
+    """Raise UserError where layers of a base see less than a prompt and its answer: the engine shows them all of it."""
+    window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
+    if window and tokens > window and (kinds is None or "sliding_attention" in kinds):
+        raise UserError(
+            f"llama_mob: prompt and answer take {tokens:,} tokens, but some layers of the base see only {window:,}, "
+            "which the engine does not do: take fewer history_days, or another base"
         )
 
 

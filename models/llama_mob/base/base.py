@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
-from models.llama_mob.base import chat, checkpoint, folders, shapes
+from models.llama_mob.base import chat, checkpoint, controls, folders, shapes
 from models.llama_mob.base.preflight import SIZES, Preflight, layer_bytes, preflight
 from models.llama_mob.base.rope import Rope
 from models.llama_mob.base.tokens import Tokens
@@ -45,6 +45,10 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
         model = _random(settings, found, ctx.seed_for("llama_mob", "weights"))
     else:
         model = _pretrained(settings, found)
+    if settings.weights == "shuffled":
+        controls.shuffle(model, ctx.seed_for("llama_mob", "weights"))
+    if settings.permute_digits:
+        controls.permute_digits(model, tokens)
     if settings.lora:
         model = _with_lora(model, settings)
     return Loaded(model.eval(), tokens, _facts(settings, found, tokens))
@@ -78,7 +82,7 @@ def _pretrained(settings: LlamaMobSettings, found: Preflight) -> PreTrainedModel
     logging.disable_progress_bar()
     try:
         config = _positioned(AutoConfig.from_pretrained(folder, trust_remote_code=False), found.rope)
-        loaded: Any = LlamaForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
             dtype=getattr(torch, found.precision),
@@ -128,7 +132,8 @@ def _first_line(error: Exception) -> str:
 
 def _random(settings: LlamaMobSettings, found: Preflight, seed: int) -> PreTrainedModel:
     """Build random weights on the device and in the number format at once, without a copy in float32."""
-    config = _positioned(LlamaConfig.from_dict(dict(found.config)), found.rope)
+    given = dict(found.config)
+    config = _positioned(AutoConfig.for_model(given.pop("model_type"), **given), found.rope)
     config._attn_implementation = "sdpa"
     devices = [torch.device(found.device)] if found.device.startswith("cuda") else []
     before = torch.get_default_dtype()
@@ -136,14 +141,14 @@ def _random(settings: LlamaMobSettings, found: Preflight, seed: int) -> PreTrain
         torch.manual_seed(seed)
         torch.set_default_dtype(getattr(torch, found.precision))
         try:
-            model: PreTrainedModel = LlamaForCausalLM(config)
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
         finally:
             torch.set_default_dtype(before)
     model.name_or_path = settings.shape or settings.base
     return model
 
 
-def _positioned(config: LlamaConfig, rope: Rope) -> LlamaConfig:
+def _positioned(config: PretrainedConfig, rope: Rope) -> PretrainedConfig:
     """Return the config with the positions that are used, and the tokens that the base reads with them."""
     if rope.parameters is not None:
         config.rope_parameters = rope.parameters

@@ -16,6 +16,13 @@ HEAD = "lm_head.weight"
 FLOATS = ("F64", "F32", "F16", "BF16")  # formats of weights that are not quantised
 Quantised = Literal["4bit", "8bit"]
 PICKLED = ("*.bin", "*.pth", "*.pt")
+READ = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text", "smollm3", "olmo2")  # model types
+_CHANGES_SCORES = {
+    "final_logit_softcapping": None,
+    "attn_logit_softcapping": None,
+    "logits_scaling": 1.0,
+    "logit_scale": 1.0,
+}
 _LONGEST_HEADER = 100 << 20  # bytes; safetensors' own limit
 _NEEDED = {  # sizes that a config must have -> the largest believed
     "hidden_size": 1 << 20,
@@ -37,13 +44,19 @@ class Entry:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read a base's config.json. Raises UserError unless it is there, is JSON, and is a Llama's."""
+    """Read a base's config.json.
+
+    Raises UserError unless it is there, is JSON, and is of an architecture whose answers the engine gives.
+    """
     path = folder / "config.json"
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; a base is `tiny`, a folder or a hub id")
     config = read_json(path, "a base needs its config beside its weights")
-    if config.get("model_type") != "llama":
-        raise UserError(f"{path}: model_type is {config.get('model_type')!r}; a base must be a llama")
+    if config.get("model_type") not in READ:
+        raise UserError(f"{path}: model_type is {config.get('model_type')!r}; a base must be one of {', '.join(READ)}")
+    for name, plain in _CHANGES_SCORES.items():
+        if config.get(name) not in (None, plain):
+            raise UserError(f"{path}: {name} is {config[name]!r}, which the engine would pass over; take another base")
     lacking = [name for name in _NEEDED if config.get(name) is None]
     if lacking:
         raise UserError(f"{path}: lacks {', '.join(lacking)}; copy or download it again")

@@ -57,7 +57,7 @@ def preflight(settings: LlamaMobSettings, device: str) -> Preflight:
     folder, config = _shape(settings)
     where = "config.json" if folder is None else str(folder / "config.json")
     positions = rope(config, where, settings.rope_scaling)
-    if folder and settings.weights == "pretrained" and not on_hub(settings.base):
+    if folder and settings.weights != "random" and not on_hub(settings.base):
         checkpoint.check(folder, config)
     stored = None if settings.weights == "random" else checkpoint.quantised(config, Path(where))
     quantised = settings.quantize or stored
@@ -94,7 +94,7 @@ def layer_bytes(config: Mapping[str, Any], quantised: str | None, size: int) -> 
 
 
 def _check_quantising(settings: LlamaMobSettings, how: str, device: str) -> None:
-    if settings.weights == "random":
+    if settings.weights != "pretrained" or settings.permute_digits:
         raise UserError("llama_mob: random weights are not quantised; leave quantize out")
     if settings.tuning == "full":
         raise UserError("llama_mob: quantised weights cannot be tuned in full; use tuning: lora")

@@ -50,6 +50,8 @@ def rope(config: Mapping[str, Any], where: str, factor: float | None = None) -> 
             f"{where}: rope {kind} is not read (only {', '.join(READ)}): its positions hang on the texts it shares "
             "a batch with; take another base"
         )
+    if factor is not None and config.get("layer_types"):
+        raise UserError(f"{where}: layers of several kinds have positions of their own; set rope_scaling to null")
     if factor is None:
         return Rope(kind, own, theta, context)
     if kind not in STRETCHABLE:

@@ -1,8 +1,10 @@
-"""Shapes of Llama models: the known ones by name, and the tensors that a config asks for. No torch is needed."""
+"""Shapes of models: the known ones by name, and the tensors that a config asks for. Llamas need no torch."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -72,7 +74,9 @@ def known(name: str) -> dict[str, Any]:
 
 
 def tensors(config: Config) -> dict[str, tuple[int, ...]]:
-    """Return name -> shape of every weight that transformers' LlamaForCausalLM has for a config."""
+    """Return name -> shape of every weight that transformers' model has for a config."""
+    if config.get("model_type", "llama") != "llama":
+        return dict(_on_meta(json.dumps(dict(config), sort_keys=True)))
     hidden, vocabulary = int(config["hidden_size"]), int(config["vocab_size"])
     found: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, hidden)}
     for layer in range(int(config["num_hidden_layers"])):
@@ -86,6 +90,19 @@ def tensors(config: Config) -> dict[str, tuple[int, ...]]:
     if not config.get("tie_word_embeddings"):
         found["lm_head.weight"] = (vocabulary, hidden)
     return found
+
+
+@lru_cache(maxsize=8)
+def _on_meta(config: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return names and shapes as a model has them that is built without memory for its weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    given = json.loads(config)
+    made = AutoConfig.for_model(given.pop("model_type"), **given)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(made)
+    return tuple((name, tuple(weight.shape)) for name, weight in model.named_parameters())
 
 
 def projections(config: Config) -> dict[str, tuple[int, int]]:
@@ -117,6 +134,9 @@ def parameters(config: Config) -> int:
 
 def layer_parameters(config: Config) -> int:
     """Return how many weights every fed token is multiplied with: those of the layers' linear maps."""
+    if config.get("model_type", "llama") != "llama":
+        found = tensors(config).items()
+        return sum(prod(shape) for name, shape in found if ".layers." in name and len(shape) > 1)
     return int(config["num_hidden_layers"]) * sum(prod(shape) for shape in projections(config).values())
 
 

@@ -1,0 +1,217 @@
+"""Numbers in digits: every decoding mode, on every architecture, answers what the model's own forward says."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from digit_base import KINDS, digit_base, digit_tokenizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.adapters.adapter import Context
+from bench.adapters.small_world import SmallWorld
+from bench.data.trajectories import Trajectories
+from bench.data.world import Calendar, Grid
+from bench.errors import UserError
+from bench.evaluation.probabilities import check
+from models.llama_mob import LlamaMob, LlamaMobSettings
+from models.llama_mob.base.tokens import Tokens
+from models.llama_mob.engine.sampling import Choice
+from models.llama_mob.engine.trie import Trie
+from models.llama_mob.prompts.compile import compile_prompt
+from models.llama_mob.prompts.template import Template
+from models.llama_mob.settings import Instruction
+
+BARE = {"role": False, "grid": False, "quadruple": False, "example": False, "listed": False}
+WAYS: list[dict[str, Any]] = [
+    {"mode": "constrained"},
+    {"mode": "jump_forward", "batch": 1},
+    {"mode": "jump_forward"},
+    {"mode": "speculative", "draft_tokens": 5, "stop": 0.0},
+    {"mode": "speculative", "draft": "tree", "nodes": 7, "stop": 0.0},
+]
+CHOICES: list[dict[str, Any]] = [
+    {"choose": "greedy"},
+    {"choose": "expected_proximity"},
+    {"temperature": 0.7, "top_p": 0.8},
+]
+
+
+@pytest.fixture(scope="module")
+def world() -> SmallWorld:
+    return SmallWorld.make()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return digit_base(tmp_path_factory.mktemp("digits"))
+
+
+def few(world: SmallWorld, users: int = 2, points: int = 2) -> tuple[Trajectories, Any]:
+    """Return the end of some users' histories, and their first queries."""
+    split = world.split
+    chosen = split.queries.users[:users]
+    rows = [split.queries.of(user).take(slice(0, points)) for user in chosen]
+    pasts = [split.history.of(user).take(slice(-9, None)) for user in chosen]
+    return Trajectories.concat(pasts), type(rows[0]).concat(rows)
+
+
+def model_of(folder: Path, **more: Any) -> LlamaMob:
+    return LlamaMob(LlamaMobSettings(base=str(folder), tuning="none", instruction=BARE, **more))
+
+
+def logits(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([ids])).logits[0, -1].double()
+
+
+def log_odds(model: torch.nn.Module, tokens: Tokens, before: list[int], after: int, size: int) -> np.ndarray:
+    """The oracle: log P of each number, by the chain rule over its characters, with the model's own forward alone."""
+    digit = {str(n): tokens.encode(str(n))[0] for n in range(10)}
+    found = np.zeros(size)
+
+    def walk(prefix: str, so_far: float) -> None:
+        leads = [n for n in range(1, size + 1) if str(n).startswith(prefix)]
+        nexts = sorted({str(n)[len(prefix)] if str(n) != prefix else "" for n in leads})
+        if len(nexts) > 1:
+            ids = [digit[one] if one else after for one in nexts]
+            odds = torch.log_softmax(logits(model, [*before, *(digit[one] for one in prefix)])[ids], dim=0).tolist()
+        else:
+            odds = [0.0]
+        for one, more in zip(nexts, odds, strict=True):
+            if one:
+                walk(prefix + one, so_far + more)
+            else:
+                found[int(prefix) - 1] = so_far + more
+
+    walk("", 0.0)
+    return found
+
+
+def plainly(model: LlamaMob, history: Trajectories, queries: Any, ctx: Context) -> np.ndarray:
+    """Answer one number after the other, without a cache, by the oracle."""
+    ready = model._made_ready(ctx)
+    asked, cells = model.settings.decoding, []
+    template = Template.build(model.settings.instruction, ctx.grid, ctx.calendar)
+    for user in queries.users:
+        compiled = compile_prompt(template, ready.tokens, history.of(user), queries.of(user))
+        ids = [*compiled.prompt.tolist(), *compiled.fillers[0].tolist()]
+        near = asked.choose == "expected_proximity"
+        choice = Choice(ctx.seed, user, len(compiled.slots), 200, asked.temperature, asked.top_p, near)
+        for slot in range(len(compiled.slots)):
+            filler = compiled.fillers[slot + 1].tolist()
+            scores = log_odds(ready.model, ready.tokens, ids, filler[0], (ctx.grid.width, ctx.grid.height)[slot % 2])
+            number = choice.pick(slot, scores)[0] + 1
+            cells.append(number)
+            ids += [*compiled.span(slot, number).tolist(), *filler]
+    return np.array(cells).reshape(-1, 2)
+
+
+@pytest.mark.parametrize("choosing", CHOICES, ids=lambda choosing: "-".join(map(str, choosing.values())))
+def test_every_mode_answers_what_the_models_own_forward_says(
+    world: SmallWorld, base: Path, choosing: dict[str, Any]
+) -> None:
+    history, queries = few(world)
+    ctx = Context(seed=4, window=world.split.window)
+    first = model_of(base, decoding=choosing)
+    wanted = plainly(first, history, queries, ctx)
+    for way in WAYS:
+        model = model_of(base, decoding={**way, **choosing})
+        model._ready = first._ready
+        answers = model.predict(history, queries, ctx)
+        assert np.stack([answers.x, answers.y], axis=1).tolist() == wanted.tolist(), way
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_architecture_answers_what_its_own_forward_says(world: SmallWorld, kind: str, tmp_path: Path) -> None:
+    folder, (history, queries) = digit_base(tmp_path / kind, kind), few(world, users=1, points=2)
+    ctx = Context(seed=4, window=world.split.window)
+    first = model_of(folder)
+    wanted = plainly(first, history, queries, ctx)
+    for way in WAYS[2:]:
+        model = model_of(folder, decoding=way)
+        model._ready = first._ready
+        answers = model.predict(history, queries, ctx)
+        assert np.stack([answers.x, answers.y], axis=1).tolist() == wanted.tolist(), way
+    facts = first._made_ready(ctx).facts
+    assert facts["numbers"] == "digits"
+    layouts = {"gemma3_text": "Gemma's", "mistral": "Mistral's"}
+    assert str(facts["chat_layout"]).startswith(layouts.get(kind, "ChatML"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "said"),
+    [
+        ("mistral", {"sliding_window": 16}, r"some layers of the base see only 16"),
+        ("gemma3_text", {"sliding_window": 16}, r"some layers of the base see only 16"),
+        ("gemma3_text", {"final_logit_softcapping": 30.0}, r"final_logit_softcapping is 30\.0, which the engine would"),
+    ],
+)
+def test_configs_that_would_be_answered_wrongly_are_refused(
+    world: SmallWorld, kind: str, more: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    history, queries = few(world, users=1, points=1)
+    with pytest.raises(UserError, match=said):
+        model_of(digit_base(tmp_path, kind, **more)).predict(history, queries, Context(window=world.split.window))
+
+
+def test_probabilities_are_the_oracles_and_look_at_no_later_cell(world: SmallWorld, base: Path) -> None:
+    history, queries = few(world, users=1, points=3)
+    ctx, (user,) = Context(seed=4, window=world.split.window), queries.users
+    n = len(queries)
+    city = np.zeros(n, int)
+    truth = Trajectories.build(
+        (user[0],), city=city, uid=queries.uid, d=queries.d, t=queries.t, x=[7, 120, 88], y=[42, 5, 200]
+    )
+    model = model_of(base)
+    found = check(model.probabilities(history, queries, ctx, truth), queries, ctx.grid)
+    ready = model._made_ready(ctx)
+    template = Template.build(model.settings.instruction, ctx.grid, ctx.calendar)
+    compiled = compile_prompt(template, ready.tokens, history.of(user), queries)
+    ids = [*compiled.prompt.tolist(), *compiled.fillers[0].tolist()]
+    for slot, number in enumerate(np.stack([truth.x, truth.y], axis=1).ravel().tolist()):
+        filler = compiled.fillers[slot + 1].tolist()
+        wanted = log_odds(ready.model, ready.tokens, ids, filler[0], 200)
+        np.testing.assert_allclose((found.y if slot % 2 else found.x)[slot // 2], np.exp(wanted), atol=1e-5)
+        ids += [*compiled.span(slot, number).tolist(), *filler]
+
+
+@pytest.mark.parametrize("answer", ["json", "minified", "d t x y", "x y"])
+@settings(max_examples=15)
+@given(numbers=st.lists(st.tuples(st.integers(1, 200), st.integers(1, 200)), min_size=1, max_size=5))
+def test_a_filled_answer_is_its_text(answer: str, numbers: list[tuple[int, int]]) -> None:
+    tokens = Tokens(digit_tokenizer())
+    template = Template.build(Instruction(answer=answer), Grid(), Calendar())
+    (x, y), d = np.array(numbers).T, np.full(len(numbers), 60)
+    t, zeros = np.arange(len(numbers)), np.zeros(len(numbers), int)
+    truth = Trajectories.build(("B",), city=zeros, uid=zeros, d=d, t=t, x=x, y=y)
+    compiled = compile_prompt(template, tokens, truth.take(slice(0, 1)), truth.queries())
+    filled = compiled.filled(truth.x, truth.y)
+    assert filled.tolist() == tokens.encode(template.layout.write(d, t, x, y) + tokens.chat.end)
+    slots = [slot for slot, _ in groupby(compiled.written_by(truth.x, truth.y).tolist()) if slot >= 0]
+    assert slots == list(range(2 * len(numbers)))
+
+
+def test_a_trie_asks_where_there_is_a_choice() -> None:
+    tokens = Tokens(digit_tokenizer())
+    trie = Trie.of(tokens.tables[0], 200)
+    assert len(trie.nodes) == 1 + 9 + 11  # the root, 1 to 9, and 10 to 20
+    assert len(Trie.of(tokens.tables[0], 9).nodes) == 1
+    ids = np.unique(np.append(trie.choices, 999))[1:]
+    even = np.zeros((len(trie.nodes), len(ids)))
+    values, exact = trie.numbers(even, range(len(trie.nodes)), trie.columns(ids), len(ids) - 1)
+    assert exact.all()
+    assert np.exp(values).sum() == pytest.approx(1.0)
+    bounds, known = trie.numbers(even[:1], [0], trie.columns(ids), len(ids) - 1)
+    assert not known.any()
+    assert (bounds >= values).all()
+
+
+def test_numbers_that_are_demanded_in_one_token_are_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="10 is 2 tokens"):
+        Tokens.load(base, numbers="own")
