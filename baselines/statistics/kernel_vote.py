@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
+from baselines._ranking import ranked
 from baselines.statistics._kernel import TUNED, Kernel, Votes, most_voted, proximity, smoothed, winners
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import Places
@@ -41,10 +42,7 @@ class KernelVote(KnowsOffDays):
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the winner of the votes for every query."""
-        places = Places.of(history)
-        setting = self.settings
-        kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
-        votes = Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
+        setting, (places, votes) = self.settings, self._votes(history, queries, ctx)
         if setting.decode == "slot":
             return places.at(winners(votes))
         near = proximity(places)
@@ -52,3 +50,14 @@ class KernelVote(KnowsOffDays):
             return places.at(winners(smoothed(votes, near)))
         chosen = most_voted(votes, near, setting.choices)
         return choose(np.take_along_axis(votes, chosen, axis=1), *places.at(chosen), queries, setting, ctx)
+
+    def rank(self, history: Trajectories, queries: Queries, ctx: Context) -> np.ndarray:
+        """Rank the user's cells by their votes."""
+        places, votes = self._votes(history, queries, ctx)
+        return ranked(votes, places.x, places.y, ctx.ranks)
+
+    def _votes(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Places, np.ndarray]:
+        """Return the user's cells and each query's votes for them."""
+        places, setting = Places.of(history), self.settings
+        kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
+        return places, Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)

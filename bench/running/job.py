@@ -19,7 +19,7 @@ from bench.running.grants import grants
 from bench.running.hardware import Hardware
 from bench.running.model import Model
 from bench.running.plan import Planned
-from bench.running.tables import write_table
+from bench.running.tables import write_poi, write_table
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def write_job(
         "compiled": str(compiled),
         "temporary": str(place.work / "tmp"),
         "threads": where.threads if measure else max(1, where.threads // where.jobs),
-        "context": _context(cases[0], source, where.device),
+        "context": {**_context(cases[0], source, where.device), "poi": _poi(cases, source, place)},
         "limits": protocol.limits.model_dump(),
         "parts": [_part(case, place, store, measure=measure) for case in cases],
     }
@@ -128,6 +128,19 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     }
 
 
+def _poi(cases: Sequence[Planned], source: Source, place: Workplace) -> dict[str, str]:
+    """Write the points of interest of all cities of a job, for a model that wants them; return where, by city."""
+    if not cases[0].model.wants_poi:
+        return {}
+    splits = [case.prepared.split for case in cases]
+    found = {}
+    for city in dict.fromkeys(city for split in splits for city in (*split.train_cities, split.test_city)):
+        if poi := source.poi(city):
+            write_poi(path := place.given / f"{poi.fingerprint()[:32]}.poi.npz", poi)
+            found[city] = str(path)
+    return found
+
+
 def _table(table: Any, content: str, place: Workplace) -> str:
     """Write a table under the hash of its content, once for all parts of the job that need it; return where."""
     kind = "rows" if isinstance(table, Trajectories) else "points"
@@ -144,6 +157,7 @@ def _context(case: Planned, source: Source, device: str) -> dict[str, Any]:
         "device": device,
         "history": window.history,
         "horizon": window.horizon,
+        "ranks": int(case.parts.get("ranks", 0)),
         "grid": vars(world.grid),
         "weekend": sorted(world.calendar.weekend),
         "holidays": sorted(world.calendar.holidays),

@@ -43,6 +43,7 @@ class Model:
     own: bool = False
     target: str | None = None
     folder: str | None = None
+    wants_poi: bool = False
 
     @property
     def learns(self) -> bool:
@@ -94,6 +95,7 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             batch_users=int(adapter.batch_users),
             needs=adapter.needs,
             source=source_hash(type(adapter)),
+            wants_poi=bool(adapter.wants_poi()),
         )
     except UserError:
         raise

@@ -55,11 +55,16 @@ _REGISTRY = {
         Metric("rhythm@v1", "share", "lower", "rhythm error", "presence at the two main places, by hour", "rhythm"),
         Metric("jump_distance@v1", "km", "lower", "jump length error", "how far jumps are from true ones", "jumps"),
         Metric("plausible_jumps@v1", "share", "higher", "plausible jumps", "jumps slower than 150 km/h", "jumps"),
+        Metric("accuracy_at_1@v1", "share", "higher", "accuracy at 1", "the cell ranked first is the true one", "ranks"),
+        Metric("accuracy_at_5@v1", "share", "higher", "accuracy at 5", "the true cell is among the first 5", "ranks"),
+        Metric("accuracy_at_10@v1", "share", "higher", "accuracy at 10", "the true cell is among the first 10", "ranks"),
+        Metric("mrr_at_10@v1", "share", "higher", "MRR at 10", "mean of 1 / rank of the true cell, up to 10", "ranks"),
         Metric("fastdtw@check", "km", "lower", "FastDTW (check)", "slow cross-check of the true DTW", "fastdtw"),
     )
 }
 
 MAIN = ("geobleu@humob24", "geobleu@giscup25", "dtw@humob24", "dtw@fixed")
+RANKS = 10  # cells of a ranked answer that any metric looks at
 OFF_BY_DEFAULT = ("fastdtw@check",)
 
 
@@ -85,6 +90,11 @@ def limit_of(name: str) -> float | None:
     return _REGISTRY[name].limit if name in _REGISTRY else None
 
 
+def ranks_wanted(names: Sequence[str]) -> int:
+    """Return how many ranked cells these metrics look at; 0 where one answer is enough."""
+    return RANKS if any(get(name).module == "ranks" for name in names) else 0
+
+
 def score_users(
     predicted_x: np.ndarray,
     predicted_y: np.ndarray,
@@ -94,12 +104,14 @@ def score_users(
     missed: np.ndarray | None = None,
     world: World | None = None,
     threads: int | None = None,
+    ranked: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score every user of ``truth``: columns city, uid, days, points, then one per metric, named name@version.
 
     predicted_x, predicted_y: cells, row by row as the truth stands. missed: boolean per row; such rows count as the
     worst answer there is (a metric's module says what that is), which gives the score "misses as zero". world: grid
-    and calendar (HuMob's where None). threads: all cores where None. A user to whom a metric does not apply gets NaN.
+    and calendar (HuMob's where None). threads: all cores where None. ranked: cells held likeliest, see :class:`Pairs`.
+    A user to whom a metric does not apply gets NaN.
     Raises UserError on an unknown metric, another number of rows, or a prediction that is no number.
     """
     import pandas as pd
@@ -107,7 +119,7 @@ def score_users(
     from bench.evaluation.metrics.pairs import Pairs
 
     wanted = [get(name) for name in metrics]
-    pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads)
+    pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads, ranked)
     users = {"city": [city for city, _uid in truth.users], "uid": [uid for _city, uid in truth.users]}
     counts = {"days": pairs.days_per_user, "points": pairs.points_per_user}
     return pd.DataFrame({**users, **counts, **_scores(pairs, wanted)})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from bench.data.poi import Poi
 from bench.data.sources import Source
 from bench.data.sources.synthetic.kinds import City, kind
 from bench.data.trajectories import Trajectories
@@ -97,9 +98,19 @@ class Synthetic(Source):
         if city not in CITIES:
             raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, CITIES)}")
         if city not in self._made:
-            made = kind(self.kinds[city]).city if city in self.kinds else CITIES[city]
-            self._made[city] = simulate_city(self.seed, city, made, self.users, self.days)
+            self._made[city] = simulate_city(self.seed, city, self._city(city), self.users, self.days)
         return self._made[city]
+
+    def poi(self, city: str) -> Poi:
+        """Draw the city's points of interest; they depend on its seed and kind, not on its users."""
+        from bench.data.sources.synthetic.city import draw_maps
+        from bench.data.sources.synthetic.poi import draw_poi
+
+        made, grid, number = self._city(city), self.world.grid, ord(city[0])
+        return draw_poi(self.seed, number, draw_maps(self.seed, number, made.centres, made.spread, grid), grid)
+
+    def _city(self, city: str) -> City:
+        return kind(self.kinds[city]).city if city in self.kinds else CITIES[city]
 
 
 def _checked(kinds: Mapping[str, str] | None) -> dict[str, str]:
