@@ -32,6 +32,7 @@ from pydantic import Field
 
 from baselines._decoding import DecodeSettings
 from baselines._probabilities import Mixture, mixed, of_users
+from baselines._ranking import ranked
 from baselines.expected_day.choices import Choices
 from baselines.expected_day.weights import Part, Weights
 from baselines.statistics._kernel import TUNED
@@ -137,6 +138,12 @@ class ExpectedDay(KnowsOffDays):
             days, found.places.x, found.places.y, queries.d, setting.decode, setting.aim, ctx.grid.cell_km
         )
         return found.places.at(best)
+
+    def rank(self, history: Trajectories, queries: Queries, ctx: Context) -> np.ndarray:
+        """Rank the user's places by how many of the drawn days have them at a query."""
+        found, days = self.draw(history, queries, ctx)
+        counts = np.stack([np.bincount(places, minlength=len(found.places)) for places in days.T])
+        return ranked(counts, found.places.x, found.places.y, ctx.ranks)
 
     def draw(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Choices, np.ndarray]:
         """Return one user's candidates and drawn days: places, int64 (samples, queries)."""

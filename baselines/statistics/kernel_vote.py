@@ -9,6 +9,7 @@ from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
 from baselines._probabilities import Mixture, mixed, of_users
+from baselines._ranking import ranked
 from baselines.statistics._kernel import TUNED, Kernel, Votes, most_voted, proximity, smoothed, winners
 from baselines.statistics._offdays import KnowsOffDays, OffDaySettings
 from baselines.statistics._votes import Places
@@ -45,8 +46,7 @@ class KernelVote(KnowsOffDays):
 
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the winner of the votes for every query."""
-        places, setting = Places.of(history), self.settings
-        votes = self._votes(history, queries, places, ctx)
+        setting, (places, votes) = self.settings, self._votes(history, queries, ctx)
         if setting.decode == "slot":
             return places.at(winners(votes))
         near = proximity(places, ctx.grid)
@@ -62,12 +62,18 @@ class KernelVote(KnowsOffDays):
         ctx = self.knowing(ctx)
 
         def one(past: Trajectories, asked: Queries) -> CellProbabilities:
-            places = Places.of(past)
-            return mixed(self._votes(past, asked, places, ctx), places, ctx.grid, MIXTURE)
+            places, votes = self._votes(past, asked, ctx)
+            return mixed(votes, places, ctx.grid, MIXTURE)
 
         return of_users(history, queries, one)
 
-    def _votes(self, history: Trajectories, queries: Queries, places: Places, ctx: Context) -> np.ndarray:
-        setting = self.settings
+    def rank(self, history: Trajectories, queries: Queries, ctx: Context) -> np.ndarray:
+        """Rank the user's cells by their votes."""
+        places, votes = self._votes(history, queries, ctx)
+        return ranked(votes, places.x, places.y, ctx.ranks)
+
+    def _votes(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Places, np.ndarray]:
+        """Return the user's cells and each query's votes for them."""
+        places, setting = Places.of(history), self.settings
         kernel = Kernel(setting.slot_width, setting.weekday, setting.day_type, setting.tau)
-        return Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)
+        return places, Votes(history, places, ctx.calendar, ctx.grid.slots)(queries, kernel)

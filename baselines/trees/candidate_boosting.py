@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,10 +12,12 @@ from pydantic import Field
 
 from baselines._decoding import DecodeSettings, choose
 from baselines._probabilities import Mixture, mixed, of_users, over_places
+from baselines._ranking import ranked
 from baselines._windows import windows
 from baselines.statistics._kernel import TUNED
 from baselines.statistics._votes import Places
 from baselines.trees._candidates import Candidates
+from baselines.trees._poi import Affinity, Surroundings
 from baselines.trees._trees import Trees
 from bench.adapters.adapter import Adapter, Context, LearnsFrom, Needs, Split
 from bench.adapters.origin import Tuned, choices_made
@@ -45,9 +49,15 @@ class CandidateBoosting(Adapter):
         leaves: int = Field(15, ge=2, description="leaves of a tree at most")
         learning_rate: float = Field(0.06, gt=0, description="share of each tree that is added")
         least_rows: int = Field(100, ge=1, description="training rows in a leaf at least")
+        poi: bool = Field(False, description="look at the points of interest around each cell, too")
 
     settings: Settings
     _trees: Trees
+    _affinity: Affinity
+
+    def wants_poi(self) -> bool:
+        """Tell whether the setting says so."""
+        return bool(self.settings.poi)
 
     def tuned(self) -> tuple[Tuned, ...]:
         """Return whose days chose the first kernel, and whose scores were in sight when the trees were set up."""
@@ -64,7 +74,10 @@ class CandidateBoosting(Adapter):
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
-        features, target = self._examples(train, ctx)
+        cities = self._surroundings(ctx)
+        if self.settings.poi:
+            self._affinity = Affinity.learn(train, cities, ctx)
+        features, target = self._examples(train, cities, ctx)
         model = HistGradientBoostingRegressor(
             max_iter=self.settings.trees,
             max_leaf_nodes=self.settings.leaves,
@@ -79,11 +92,13 @@ class CandidateBoosting(Adapter):
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer user by user; users without a history get ``missing``."""
-        parts = []
-        for _user, past, asked in by_user(history, queries):
+        parts, cities = [], self._surroundings(ctx)
+        for user, past, asked in by_user(history, queries):
             zero = np.zeros(len(asked), np.int16)
             parts.append(
-                self._best(past, asked, ctx) if len(past) else Answers.of(zero, zero, np.full(len(asked), MISSING))
+                self._best(past, asked, cities.get(user[0]), ctx)
+                if len(past)
+                else Answers.of(zero, zero, np.full(len(asked), MISSING))
             )
         return Answers.concat(parts)
 
@@ -100,36 +115,59 @@ class CandidateBoosting(Adapter):
         return of_users(history, queries, one)
 
     def save(self, folder: Path) -> None:
-        """Write the trees."""
+        """Write the trees, and what was learned of points of interest."""
         self._trees.save(folder)
+        if self.settings.poi:
+            self._affinity.save(folder)
 
     def load(self, folder: Path) -> None:
-        """Read the trees."""
+        """Read what :meth:`save` wrote."""
         self._trees = Trees.load(folder)
+        if self.settings.poi:
+            self._affinity = Affinity.load(folder)
 
     def facts(self) -> dict[str, int | float | str]:
         """Thresholds and leaf values that were learned."""
         return {"parameters": len(self._trees.value), "trees": len(self._trees.roots)}
 
-    def _best(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
+    def _surroundings(self, ctx: Context) -> dict[str, Surroundings]:
+        """Count the points of interest of each city, where they are wanted."""
+        return {city: Surroundings.of(poi) for city, poi in ctx.poi.items()} if self.settings.poi else {}
+
+    def _rows(self, found: Candidates, queries: Queries, city: Surroundings | None, ctx: Context) -> np.ndarray:
+        """Return the features of all candidates, shape (queries * k, features)."""
+        if not self.settings.poi:
+            return found.rows
+        if city is None:
+            raise ValueError("a user's city has no table of points of interest")
+        more = self._affinity.features(found.x, found.y, queries, city, ctx)
+        return np.concatenate([found.rows, more.reshape(-1, more.shape[2]).astype(np.float32)], axis=1)
+
+    def _best(self, history: Trajectories, queries: Queries, city: Surroundings | None, ctx: Context) -> Answers:
         """Answer one user's queries with the candidates that rank first."""
         found = Candidates.of(history, queries, self.settings.candidates, ctx)
-        rank = self._rank(found)
+        rank = self._rank(found, queries, city, ctx)
+        wanted = ctx.ranks or self.settings.decode != "proximity"
+        shares = self._shares(found, rank) if wanted else rank
         if self.settings.decode != "proximity":
-            return Answers.of(*choose(self._shares(found, rank), found.x, found.y, queries, self.settings, ctx))
-        best = rank.argmax(axis=1)[:, None]
-        return Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
+            said = Answers.of(*choose(shares, found.x, found.y, queries, self.settings, ctx))
+        else:
+            best = rank.argmax(axis=1)[:, None]
+            said = Answers.of(*(np.take_along_axis(cells, best, axis=1)[:, 0] for cells in (found.x, found.y)))
+        return replace(said, ranked=ranked(shares, found.x, found.y, ctx.ranks)) if ctx.ranks else said
 
-    def _rank(self, found: Candidates) -> np.ndarray:
+    def _rank(self, found: Candidates, queries: Queries, city: Surroundings | None, ctx: Context) -> np.ndarray:
         """Return each candidate's expected proximity, (queries, k)."""
-        return found.votes + self._trees.predict(found.rows).reshape(found.x.shape)
+        return found.votes + self._trees.predict(self._rows(found, queries, city, ctx)).reshape(found.x.shape)
 
     @staticmethod
     def _shares(found: Candidates, rank: np.ndarray) -> np.ndarray:
         """Scale a candidate's share of the votes as the trees scale its expected proximity."""
         return found.shares * np.maximum(rank, 1e-6) / found.votes
 
-    def _examples(self, train: Trajectories, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
+    def _examples(
+        self, train: Trajectories, cities: Mapping[str, Surroundings], ctx: Context
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return features and targets of drawn queries, all candidates of each."""
         cut = windows(train, ctx.window, self.settings.windows)
         asked = sum(int(((train.d >= first) & (train.d <= last)).sum()) for _past, (first, last) in cut)
@@ -145,6 +183,6 @@ class CandidateBoosting(Adapter):
                 if len(history) and len(truth):
                     found = Candidates.of(history, truth, self.settings.candidates, here)
                     apart = np.hypot(found.x - truth.x[:, None], found.y - truth.y[:, None])
-                    features.append(found.rows)
+                    features.append(self._rows(found, truth, cities.get(user[0]), here))
                     targets.append((np.exp(-here.grid.cell_km * apart) - found.votes).ravel())
         return np.concatenate(features), np.concatenate(targets)

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from bench.adapters.origin import Learning, Tuned
+from bench.data.poi import Poi
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid, Window, World
 from bench.evaluation.probabilities import Probabilities
@@ -97,7 +98,9 @@ class Context:
     ``knows_worlds`` and asks :meth:`at`. worlds: of each city. seed: the case's seed; device: "cpu" or "cuda"; threads:
     CPU threads to use; folder: scratch space that survives a killed run, for checkpoints; progress(label, done, total);
     intermediate(step, value): a validation score while fitting (a study may raise from it to prune); deadline: a
-    time.monotonic() value, or None.
+    time.monotonic() value, or None; poi: points of interest by city, for models that want them
+    (:meth:`Adapter.wants_poi`); ranks: how many cells an answer should rank (``Answers.ranked``), 0 where one is
+    enough.
     """
 
     window: Window = field(default_factory=Window)
@@ -110,6 +113,8 @@ class Context:
     progress: Callable[[str, float, float], None] = _quiet
     intermediate: Callable[[int, float], None] = _ignore
     deadline: float | None = None
+    poi: Mapping[str, Poi] = field(default_factory=dict)
+    ranks: int = 0
     worlds: Mapping[str, World] = field(default_factory=dict)
 
     def at(self, city: str) -> Context:
@@ -171,6 +176,10 @@ class Adapter(ABC):
     def learning(self) -> Learning:
         """Where the weights began and which were kept, after fit or load; by default there are no weights."""
         return Learning()
+
+    def wants_poi(self) -> bool:
+        """Tell whether fit and predict look at ``ctx.poi``; the case is skipped where a city has no such table."""
+        return False
 
     def precision(self, device: str) -> str:
         """Return the number format that fit and predict compute in on this device; part of the fit's identity."""
@@ -235,12 +244,17 @@ class PerUser(Adapter):
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return x and y for one user's queries, from a history with at least one row."""
 
+    def rank(self, history: Trajectories, queries: Queries, ctx: Context) -> np.ndarray | None:
+        """Return the ``ctx.ranks`` likeliest cells of each query (``Answers.ranked``), or None: the answer alone."""
+        return None
+
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer user by user; users without a history get ``missing``."""
         parts = []
         for _user, past, asked in by_user(history, queries):
             if len(past):
-                parts.append(Answers.of(*self.answer(past, asked, ctx)))
+                said = Answers.of(*self.answer(past, asked, ctx))
+                parts.append(replace(said, ranked=self.rank(past, asked, ctx)) if ctx.ranks else said)
             else:
                 zero = np.zeros(len(asked), np.int16)
                 parts.append(Answers.of(zero, zero, np.full(len(asked), MISSING)))

@@ -176,12 +176,15 @@ class Answers:
 
     x, y: int16, cells counted from 1 (any value where status is not ok). status: int8, ok, invalid (the model said
     something that is no cell) or missing (it said nothing). raw: for language models, the text per (city, uid).
+    ranked: int16 (rows, most, 2), x and y of the cells that the model holds likeliest, best first, 0 where there is no
+    more; None from a model that names one cell alone, or that is not asked for more (``Context.ranks``).
     """
 
     x: np.ndarray
     y: np.ndarray
     status: np.ndarray
     raw: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    ranked: np.ndarray | None = None
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, status: np.ndarray | None = None) -> Answers:
@@ -205,10 +208,24 @@ class Answers:
             return cls.of(np.zeros(0), np.zeros(0))
         raw = {user: text for part in parts for user, text in part.raw.items()}
         x, y, status = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "status"))
-        return cls(x, y, status, raw)
+        return cls(x, y, status, raw, _ranked(parts))
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+def _ranked(parts: Sequence[Answers]) -> np.ndarray | None:
+    """Join ranked cells; a part that names one cell alone has that one. None where all do."""
+    most = max((part.ranked.shape[1] for part in parts if part.ranked is not None), default=0)
+    if not most:
+        return None
+    found = []
+    for part in parts:
+        cells = np.zeros((len(part), most, 2), np.int16)
+        given = np.stack([part.x, part.y], axis=1)[:, None] if part.ranked is None else part.ranked
+        cells[:, : given.shape[1]] = given
+        found.append(cells)
+    return np.concatenate(found)
 
 
 def _exact(name: str, column: np.ndarray) -> np.ndarray:

@@ -19,13 +19,17 @@ class WrongAnswers(ValueError):
 
 @dataclass(frozen=True)
 class Filled:
-    """Answers without gaps: x, y (int16) per query, and which of them the model did not give itself."""
+    """Answers without gaps: x, y (int16) per query, and which of them the model did not give itself.
+
+    ranked: int16 (rows, most, 2), the cells that the model holds likeliest; of a filled row the fallback alone.
+    """
 
     x: np.ndarray
     y: np.ndarray
     missed: np.ndarray
     invalid: int
     missing: int
+    ranked: np.ndarray | None = None
 
 
 def check(answers: object, queries: Queries, grid: Grid) -> Answers:
@@ -45,7 +49,19 @@ def check(answers: object, queries: Queries, grid: Grid) -> Answers:
         raise WrongAnswers("predict returned a status other than ok, invalid or missing")
     inside = (answers.x >= 1) & (answers.x <= grid.width) & (answers.y >= 1) & (answers.y <= grid.height)
     status = np.where((answers.status == OK) & ~inside, INVALID, answers.status).astype(np.int8)
-    return Answers(answers.x.astype(np.int16), answers.y.astype(np.int16), status, raw=answers.raw)
+    ranked = _ranked(answers.ranked, len(queries), grid)
+    return Answers(answers.x.astype(np.int16), answers.y.astype(np.int16), status, answers.raw, ranked)
+
+
+def _ranked(ranked: object, rows: int, grid: Grid) -> np.ndarray | None:
+    """Return ranked cells with 0 for those outside the grid. Raises WrongAnswers."""
+    if ranked is None:
+        return None
+    cells = np.asarray(ranked)
+    if cells.ndim != 3 or cells.shape[0] != rows or cells.shape[2] != 2 or cells.dtype.kind not in "iu":
+        raise WrongAnswers(f"predict returned ranked of shape {cells.shape}; whole numbers (rows, cells, 2) are needed")
+    inside = ((cells >= 1) & (cells <= (grid.width, grid.height))).all(axis=2, keepdims=True)
+    return np.where(inside, cells, 0).astype(np.int16)
 
 
 def fill(answers: Answers, history: Trajectories, queries: Queries, fallback: Fallback, grid: Grid) -> Filled:
@@ -55,13 +71,16 @@ def fill(answers: Answers, history: Trajectories, queries: Queries, fallback: Fa
     """
     x, y = answers.x.copy(), answers.y.copy()
     missed = answers.status != OK
+    ranked = None if answers.ranked is None else np.where(missed[:, None, None], 0, answers.ranked)
     for i, user in enumerate(queries.users):
         rows = slice(int(queries.starts[i]), int(queries.starts[i + 1]))
         if missed[rows].any():
             cell = _fallback_cell(history.of(user), fallback, grid)
             x[rows][missed[rows]], y[rows][missed[rows]] = cell
+            if ranked is not None:
+                ranked[np.flatnonzero(missed[rows]) + rows.start, 0] = cell
     counts = [int((answers.status == state).sum()) for state in (INVALID, MISSING)]
-    return Filled(x, y, missed, *counts)
+    return Filled(x, y, missed, counts[0], counts[1], ranked)
 
 
 def _fallback_cell(history: Trajectories, fallback: Fallback, grid: Grid) -> tuple[int, int]:

@@ -42,7 +42,11 @@ def _split(node: Node, protocol: Protocol, swept: dict[str, Any]) -> dict[str, A
 
 
 def _users(users: UsersSpec) -> dict[str, Any]:
-    return {**{role: chosen.plain() for role, chosen in users.by_role().items()}, "roles": users.roles}
+    return {
+        **{role: chosen.plain() for role, chosen in users.by_role().items()},
+        "roles": users.roles,
+        "ask": users.ask,
+    }
 
 
 def _model(model: ModelSpec) -> dict[str, Any]:

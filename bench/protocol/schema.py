@@ -143,6 +143,10 @@ class UsersSpec(Part):
     validate_: Selection = Field(Selection.model_validate(0), alias="validate")
     test: Selection = Selection.model_validate("all")
     roles: Literal["hash", "city"] = "hash"
+    ask: Literal["points", "next_stay"] = Field(
+        "points",
+        description="all points of the horizon, or of each user the first stay in another cell than the last one known",
+    )
 
     def by_role(self) -> dict[str, Selection]:
         """Return the selections by the name of their role."""

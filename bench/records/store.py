@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,22 @@ class Store:
 
 
 def write_answers(path: Path, answers: Answers, queries: Queries) -> None:
-    """Write answers with their keys (city, uid, d, t, x, y, status) as Parquet; raw text beside them."""
+    """Write answers with their keys (city, uid, d, t, x, y, status) as Parquet; raw text beside them.
+
+    Ranked cells follow as x_1, y_1, x_2, ...
+    """
     if answers.raw:
         users = list(answers.raw)
         text = {"city": [c for c, _ in users], "uid": [u for _, u in users], "text": [answers.raw[u] for u in users]}
         write_parquet(raw_path(path), text)
     columns = {name: getattr(queries, name) for name in queries.columns()}
     columns["city"] = np.array(queries.cities or ("",))[queries.city]
-    write_parquet(path, {**columns, "x": answers.x, "y": answers.y, "status": answers.status})
+    columns |= {"x": answers.x, "y": answers.y, "status": answers.status}
+    if answers.ranked is not None:
+        columns |= {
+            f"{'xy'[i]}_{k + 1}": answers.ranked[:, k, i] for k in range(answers.ranked.shape[1]) for i in (0, 1)
+        }
+    write_parquet(path, columns)
 
 
 def write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
@@ -110,8 +119,13 @@ def read_answers(path: Path) -> Answers:
     """Read what write_answers wrote (without the raw text)."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, columns=["x", "y", "status"])
-    return Answers.of(*(table[name].to_numpy() for name in ("x", "y", "status")))
+    table = pq.read_table(path)
+    found = Answers.of(*(table[name].to_numpy() for name in ("x", "y", "status")))
+    most = sum(name.startswith("x_") for name in table.column_names)
+    if not most:
+        return found
+    ranked = [np.stack([table[f"{axis}_{k + 1}"].to_numpy() for k in range(most)], axis=1) for axis in "xy"]
+    return replace(found, ranked=np.stack(ranked, axis=2))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.adapters.origin import GENERATOR, Learning, Tuned
+from bench.data.sources.synthetic.kinds import kinds
 from bench.leaderboard import Facts, Row
 from bench.leaderboard.lineage import KEPT, PLAIN, Lineage
 
@@ -63,6 +64,9 @@ def starts(rows: Sequence[Row], facts: Facts) -> list[str]:
         same = [row.model for row in rows if GENERATOR in row.lineage.tuned]
         also = f" It also made, with other seeds, the people on whom {_names(same)} began." if same else ""
         found.append(f"Synthetic test users: {GENERATOR.about}.{also}")
+        if of_kinds := [name for name in kinds() if any(f"={name}" in source for source in facts.sources)]:
+            names = ", ".join(of_kinds)
+            found.append(f"Cities of other kinds ({names}): set by hand beside aggregates of other real people.")
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cache import cache_folder
+from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
 from bench.protocol.schema import Protocol
 from bench.records.store import Store
@@ -18,7 +19,7 @@ from bench.running.grants import grants
 from bench.running.hardware import Hardware
 from bench.running.model import Model
 from bench.running.plan import Planned
-from bench.running.tables import write_table
+from bench.running.tables import write_poi, write_table
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,21 @@ def workplace(store: Store, model: Model, fit_id: str) -> Iterator[Workplace]:
 
 
 def write_job(
-    cases: Sequence[Planned], place: Workplace, store: Store, protocol: Protocol, where: Hardware, *,
+    cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Hardware, *,
     measure: bool, hidden: Sequence[Path],
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
     """Write the tables of cases that share one fit and all settings; return the job, and what hidden paths it reaches.
 
     The truth is not among the tables. measure: whether costs are measured now; then the job has the machine to itself.
     """
-    job, reached = _job(cases, place, store, protocol, where, hidden)
+    job, reached = _job(cases, place, store, source, protocol, where, hidden)
     threads = where.threads if measure else max(1, where.threads // where.jobs)
     parts = [_part(case, place, store, measure=measure) for case in cases]
     return {**job, "threads": threads, "parts": parts}, reached
 
 
 def write_asks(
-    asks: Sequence[dict[str, Any]], cases: Sequence[Planned], place: Workplace, store: Store,
+    asks: Sequence[dict[str, Any]], cases: Sequence[Planned], place: Workplace, store: Store, source: Source,
     protocol: Protocol, where: Hardware, *, hidden: Sequence[Path],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the job of asking one fit for probabilities (loss_worker.py): it keeps nothing of what it sees.
@@ -84,7 +85,7 @@ def write_asks(
     """
     place = replace(place, scratch=place.work / "scratch")
     place.scratch.mkdir(exist_ok=True)
-    job, _reached = _job(cases, place, store, protocol, where, hidden)
+    job, _reached = _job(cases, place, store, source, protocol, where, hidden)
     tables = ("history", "queries", "shown")
     written = [
         {key: _table(value, value.fingerprint(), place) if key in tables and value is not None else value
@@ -95,7 +96,7 @@ def write_asks(
 
 
 def _job(
-    cases: Sequence[Planned], place: Workplace, store: Store, protocol: Protocol, where: Hardware,
+    cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Hardware,
     hidden: Sequence[Path],
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
     """Return what every job of these cases says, and what hidden paths its worker reaches."""
@@ -123,7 +124,7 @@ def _job(
         "scratch": str(place.scratch),
         "compiled": str(compiled),
         "temporary": str(place.work / "tmp"),
-        "context": _context(cases[0], where.device),
+        "context": {**_context(cases[0], where.device), "poi": _poi(cases, source, place)},
         "limits": protocol.limits.model_dump(),
     }
     return job, reached
@@ -160,6 +161,19 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     }
 
 
+def _poi(cases: Sequence[Planned], source: Source, place: Workplace) -> dict[str, str]:
+    """Write the points of interest of all cities of a job, for a model that wants them; return where, by city."""
+    if not cases[0].model.wants_poi:
+        return {}
+    splits = [case.prepared.split for case in cases]
+    found = {}
+    for city in dict.fromkeys(city for split in splits for city in (*split.train_cities, split.test_city)):
+        if poi := source.poi(city):
+            write_poi(path := place.given / f"{poi.fingerprint()[:32]}.poi.npz", poi)
+            found[city] = str(path)
+    return found
+
+
 def _table(table: Any, content: str, place: Workplace) -> str:
     """Write a table under the hash of its content, once for all parts of the job that need it; return where."""
     kind = "rows" if isinstance(table, Trajectories) else "points"
@@ -176,4 +190,5 @@ def _context(case: Planned, device: str) -> dict[str, Any]:
         "device": device,
         "history": window.history,
         "horizon": window.horizon,
+        "ranks": int(case.parts.get("ranks", 0)),
     }

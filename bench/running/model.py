@@ -48,6 +48,7 @@ class Model:
     own: bool = False
     target: str | None = None
     folder: str | None = None
+    wants_poi: bool = False
 
     @property
     def learns(self) -> bool:
@@ -101,6 +102,7 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             source=source_hash(type(adapter)),
             knows_worlds=bool(adapter.knows_worlds),
             gives=_gives(adapter),
+            wants_poi=bool(adapter.wants_poi()),
         )
     except UserError:
         raise

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from bench.data.sources import Source
 from bench.data.world import not_humob
+from bench.errors import UserError
 from bench.records.record import Identity, Record
 from bench.running.model import Model
 from bench.running.splits import Prepared
@@ -46,16 +48,18 @@ def identity(
 ) -> Identity:
     """Compute a case's identities.
 
-    parts: SHA-256 of the rows of train, validate (where there is one), history and queries. A model that learns from
-    nothing has one fit for all training parts; one that learns from test histories has one per set of test users.
+    parts: SHA-256 of the rows of train, validate (where there is one), history and queries; for a model that wants
+    them, of the points of interest of the training cities (train_poi) and of the test city (poi); and how many
+    cells an answer ranks (ranks), where metrics look at more than one. A model that learns
+    from nothing has one fit for all training parts; one that learns from test histories has one per set of test users.
     predicts_with: names of settings that only prediction looks at; they belong to the answers, not to the fit.
     worlds: grid and calendar of the cities where they are not HuMob's; a fit depends on those that it learns in, the
     answers on that of the test city.
     """
     learned = {
         "nothing": (),
-        "train users": ("train", "validate"),
-        "test histories": ("train", "validate", "history"),
+        "train users": ("train", "validate", "train_poi"),
+        "test histories": ("train", "validate", "train_poi", "history"),
     }[learns_from]
     fit = {
         "adapter": adapter,
@@ -71,6 +75,7 @@ def identity(
         fit["worlds"] = found
     fit_id = digest(fit)
     asked: dict[str, Any] = {"fit": fit_id, "history": parts["history"], "queries": parts["queries"]}
+    asked |= {name: parts[name] for name in ("poi", "ranks") if name in parts}
     if predicts_with:
         asked["settings"] = {name: value for name, value in settings.items() if name in predicts_with}
     if test_city in worlds:
@@ -127,6 +132,16 @@ def parts_of(prepared: Prepared) -> dict[str, str]:
     split = prepared.split
     tables = {"train": split.train, "validate": split.validate, "history": split.history, "queries": split.queries}
     return {name: table.fingerprint() for name, table in tables.items() if table is not None}
+
+
+def poi_parts(prepared: Prepared, source: Source) -> dict[str, str]:
+    """Hash the points of interest that a case needs. Raises UserError where a city has none."""
+    split = prepared.split
+    found = {city: source.poi(city) for city in (*split.train_cities, split.test_city)}
+    if lacking := [city for city, poi in found.items() if poi is None]:
+        raise UserError(f"no table of points of interest for city {', '.join(lacking)}")
+    hashes = {city: poi.fingerprint() for city, poi in found.items() if poi is not None}
+    return {"train_poi": digest({city: hashes[city] for city in split.train_cities}), "poi": hashes[split.test_city]}
 
 
 def plan_case(

@@ -17,6 +17,8 @@ from typing import Any
 from bench.adapters.adapter import Needs
 from bench.cache import cache_folder
 from bench.data.sources import Source
+from bench.errors import UserError
+from bench.evaluation.metrics import ranks_wanted
 from bench.files import sweep
 from bench.protocol.schema import Protocol, SplitSpec
 from bench.records.provenance import machine
@@ -28,7 +30,7 @@ from bench.running.hardware import Hardware
 from bench.running.job import Workplace, workplace, write_asks, write_job
 from bench.running.messages import BadMessage, plain
 from bench.running.model import Model, describe
-from bench.running.plan import Planned, digest, parts_of, plan_case
+from bench.running.plan import Planned, digest, parts_of, plan_case, poi_parts
 from bench.running.progress import Progress
 from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.running.scoring import ScoringContext, done_record
@@ -90,7 +92,7 @@ class Runner:
                 except Skip as skip:
                     self._skip_all(models, spec, city, str(skip))
                     continue
-                parts = parts_of(prepared)
+                parts = parts_of(prepared) | self._ranks()
                 for model in models:
                     done += sum(self._plan_model(model, spec, prepared, parts, seed) for seed in self.protocol.seeds)
         self._write_manifest()
@@ -102,6 +104,12 @@ class Runner:
         self, model: Model, spec: SplitSpec, prepared: Prepared, parts: dict[str, str], seed: int
     ) -> bool:  # fmt: skip
         """Plan one case; return whether it needed no work."""
+        absent = None
+        if model.wants_poi:
+            try:
+                parts = {**parts, **poi_parts(prepared, self.source)}
+            except UserError as error:
+                absent = str(error)
         case = plan_case(
             model,
             prepared,
@@ -115,8 +123,10 @@ class Runner:
             return True
         self.cases.append(case.identity.cost)
         there = prepared.split
-        reason = lacking(model.needs, self.where.device) or unlike(
-            model, there.train_cities, there.test_city, there.worlds
+        reason = (
+            absent
+            or lacking(model.needs, self.where.device)
+            or unlike(model, there.train_cities, there.test_city, there.worlds)
         )
         if reason:
             self._tell_once(f"skipped: {case.model.name}: {reason}")
@@ -126,6 +136,11 @@ class Runner:
             return True
         self.jobs.setdefault((case.identity.fit, digest(model.recorded)), []).append(case)
         return False
+
+    def _ranks(self) -> dict[str, str]:
+        """Say how many cells an answer ranks, where the metrics look at more than one."""
+        most = ranks_wanted((self.protocol.metrics.main, *self.protocol.metrics.also))
+        return {"ranks": str(most)} if most else {}
 
     def _tell_once(self, line: str) -> None:
         if line not in self.told:
@@ -209,7 +224,7 @@ class Runner:
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
             job, reached = write_job(
-                cases, place, self.store, self.protocol, self.where, measure=measure, hidden=self.hidden
+                cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
             )
             self._say_what_is_reached(reached)
             keeper = Keeper(
@@ -246,7 +261,7 @@ class Runner:
             return
         asking = [losses.Asking.of(case, self.store, self.protocol) for case in rest]
         asks = [ask for one in asking for ask in one.job(place)]
-        job = write_asks(asks, rest, place, self.store, self.protocol, self.where, hidden=self.hidden)
+        job = write_asks(asks, rest, place, self.store, self.source, self.protocol, self.where, hidden=self.hidden)
         keeper = losses.LossKeeper(asking, self.store, place, self._say_without_losses)
         listen = self._listener(label, keeper, losses.KEPT)
         error = executor.run_worker(job, log=place.log, listen=listen, hidden=self.hidden)

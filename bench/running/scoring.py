@@ -95,10 +95,12 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
 
 def _score(filled: checks.Filled, truth: Trajectories, wanted: Sequence[str], world: World) -> pd.DataFrame:
     """Score the filled answers, and beside them the misses as zero: columns ``name|misses_as_zero``."""
-    frame = metrics.score_users(filled.x, filled.y, truth, wanted, world=world)
+    frame = metrics.score_users(filled.x, filled.y, truth, wanted, world=world, ranked=filled.ranked)
     strict = frame
     if filled.missed.any():
-        strict = metrics.score_users(filled.x, filled.y, truth, wanted, missed=filled.missed, world=world)
+        strict = metrics.score_users(
+            filled.x, filled.y, truth, wanted, missed=filled.missed, world=world, ranked=filled.ranked
+        )
     return frame.assign(**{f"{name}{MISSES}": strict[name] for name in wanted})
 
 

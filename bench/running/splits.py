@@ -183,10 +183,36 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
     truth = asked.take(np.isin(asked.uid, present))
     history = table.days(*split.window.history)
     history = history.take(np.isin(history.uid, present))
+    if split.users.ask == "next_stay":
+        truth = next_stays(history, truth)
+        if not len(truth):
+            raise Skip(f"no {_ROLE[role]} user of {city} is seen to stay anywhere else on the horizon")
+        notes.append(f"asked for their next stay alone: {len(truth)} of {len(present)} {_ROLE[role]} users of {city}")
+        history, present = history.take(np.isin(history.uid, truth.uid)), np.unique(truth.uid)
     without = len(present) - len(history.users)
     if without:
         notes.append(f"{without} {_ROLE[role]} users of {city} have no history")
     return history, truth
+
+
+def next_stays(history: Trajectories, horizon: Trajectories) -> Trajectories:
+    """Return of each user of one city the first point of the next stay; users without one are left out.
+
+    A stay: two points in a row, on one day, in one cell. The next one is the first on the horizon in another cell than
+    the last of the history (as in work on next places, where the next is another by definition).
+    """
+    stays = np.zeros(len(horizon), dtype=bool)
+    same = np.ones(max(0, len(horizon) - 1), dtype=bool)
+    for name in ("uid", "d", "x", "y"):
+        column = getattr(horizon, name)
+        same &= column[1:] == column[:-1]
+    stays[:-1] = same
+    last = {int(history.uid[row]): (history.x[row], history.y[row]) for row in history.starts[1:] - 1 if row >= 0}
+    known = np.array([last.get(int(uid), (0, 0)) for uid in horizon.uid]).reshape(-1, 2)
+    stays &= (horizon.x != known[:, 0]) | (horizon.y != known[:, 1])
+    rows = np.flatnonzero(stays)
+    _, first = np.unique(horizon.uid[rows], return_index=True)
+    return horizon.take(rows[first])
 
 
 def _asked(split: SplitSpec, city: str) -> tuple[str, int | None]:

@@ -12,7 +12,9 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 
+from bench.data.poi import Poi
 from bench.data.trajectories import Answers, Queries
+from bench.data.world import Grid
 from bench.evaluation.probabilities import AxisProbabilities, CellProbabilities, Probabilities
 from bench.files import write_with
 
@@ -36,10 +38,33 @@ def read_table(path: Path, kind: type[Table]) -> Table:
         return kind(tuple(str(name) for name in data["cities"]), **{name: data[name] for name in kind.columns()})
 
 
+def write_poi(path: Path, poi: Poi) -> None:
+    """Write a city's points of interest; the grid is the context's."""
+    columns = {name: getattr(poi, name) for name in ("x", "y", "category", "count")}
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **columns)
+
+    write_with(path, write)
+
+
+def read_poi(path: Path) -> Poi:
+    """Read a city's points of interest."""
+    with np.load(path, allow_pickle=False) as data:
+        width, height, cell_km, slots = data["grid"].tolist()
+        return Poi(
+            Grid(int(width), int(height), cell_km, int(slots)),
+            *(data[name] for name in ("x", "y", "category", "count")),
+        )
+
+
 def write_answers(path: Path, answers: Answers) -> None:
     """Write answers for the way back; the text of a language model's answers as JSON."""
     text = json.dumps([[city, int(uid), said] for (city, uid), said in answers.raw.items()]).encode()
     columns = {name: np.asarray(getattr(answers, name)) for name in ("x", "y", "status")}
+    if answers.ranked is not None:
+        columns["ranked"] = answers.ranked
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, raw=np.frombuffer(text, np.uint8), **columns)
 
@@ -52,7 +77,7 @@ def read_answers(path: Path) -> Answers:
     with _opened(path) as file, np.load(file, allow_pickle=False) as data:
         raw = json.loads(data["raw"].tobytes())
         text = {(str(city), int(uid)): str(said) for city, uid, said in raw}
-        return Answers(x=data["x"], y=data["y"], status=data["status"], raw=text)
+        return Answers(data["x"], data["y"], data["status"], text, data.get("ranked"))
 
 
 def write_probabilities(path: Path, given: Probabilities) -> None:

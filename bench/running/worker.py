@@ -27,7 +27,7 @@ from bench.evaluation import answers as checks
 from bench.profiling import timing
 from bench.running import outsiders
 from bench.running.messages import Voice
-from bench.running.tables import read_table, write_answers
+from bench.running.tables import read_poi, read_table, write_answers
 
 
 def work(job: dict[str, Any], *, confined: bool) -> int:
@@ -212,6 +212,8 @@ def _context(job: dict[str, Any], voice: Voice) -> Context:
         seed=given["seed"],
         device=given["device"],
         threads=job["threads"],
+        ranks=given["ranks"],
+        poi={city: read_poi(Path(path)) for city, path in given["poi"].items()},
         folder=Path(job["scratch"]),
         progress=voice.progress,
         intermediate=lambda step, value: voice.say("intermediate", step=int(step), value=float(value)),

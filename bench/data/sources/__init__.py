@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from bench.data.poi import Poi
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import World
 from bench.errors import UserError, nearest
@@ -54,6 +55,10 @@ class Source(ABC):
     def targets(self, city: str) -> tuple[int, ...]:
         """Return the uids of the official target users; none by default. They never train a model."""
         return ()
+
+    def poi(self, city: str) -> Poi | None:
+        """Return the city's points of interest, or None where there is no table. Raises UserError for a wrong one."""
+        return None
 
     def folders(self) -> tuple[Path, ...]:
         """Return the files and folders that the data are read from; workers must not reach them."""

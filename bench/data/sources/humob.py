@@ -19,6 +19,7 @@ from bench.data.files.blocks import Points
 from bench.data.files.csvfiles import read_points
 from bench.data.files.hints import days_from_one
 from bench.data.files.rows import MASK
+from bench.data.poi import Poi, read_poi
 from bench.data.sources import Source
 from bench.data.sources.challenges import PLAIN_FILES, CityFiles, find_files
 from bench.data.trajectories import Queries, Trajectories
@@ -77,6 +78,12 @@ class Humob(Source):
             return tuple(int(uid) for uid in np.unique(self.masked(city).uid))
         self._known(city)
         return tuple(self.challenge.targets.get(city, ()))
+
+    def poi(self, city: str) -> Poi | None:
+        """Read ``poi_city_X.csv`` or HuMob 2024's ``POIdata_cityX.csv``, in gzip or not; None where neither is here."""
+        names = [f"{name}{end}" for name in (f"poi_city_{city}.csv", f"POIdata_city{city}.csv") for end in ("", ".gz")]
+        path = next((self.folder / name for name in names if (self.folder / name).is_file()), None)
+        return read_poi(path, self.world.grid) if path else None
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folder of the challenge's files."""

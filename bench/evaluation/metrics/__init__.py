@@ -103,6 +103,10 @@ _REGISTRY = {
             "jumps",
             whole_days=True,
         ),
+        Metric("accuracy_at_1@v1", "share", "higher", "accuracy at 1", "the true cell is ranked first", "ranks"),
+        Metric("accuracy_at_5@v1", "share", "higher", "accuracy at 5", "the true cell is in the first 5", "ranks"),
+        Metric("accuracy_at_10@v1", "share", "higher", "accuracy at 10", "the true cell is in the first 10", "ranks"),
+        Metric("mrr_at_10@v1", "share", "higher", "MRR at 10", "mean of 1 / rank of the true cell, up to 10", "ranks"),
         Metric("nats@v1", "nats", "lower", "nats a cell", "-log p of the true cell, by a run", ""),
         Metric("exposure@v1", "nats", "lower", "exposure", "more nats after its own answers than after true ones", ""),
         Metric(
@@ -132,6 +136,7 @@ CORPUS = {
 
 MAIN = ("geobleu@humob24", "geobleu@giscup25", "dtw@humob24", "dtw@fixed")
 ANY_GRID = ("geobleu@grid", "dtw@fixed")  # what stands for them on other grids
+RANKS = 10  # cells of a ranked answer that any metric looks at
 OFF_BY_DEFAULT = ("fastdtw@check",)
 OF_PROBABILITIES = ("nats@v1", "exposure@v1")  # from what a model believes, not from its answers: a run computes them
 
@@ -175,6 +180,11 @@ def is_humob(grid: Grid) -> bool:
     return (grid.cell_km, grid.slots) == (0.5, 48)
 
 
+def ranks_wanted(names: Sequence[str]) -> int:
+    """Return how many ranked cells these metrics look at; 0 where one answer is enough."""
+    return RANKS if any(get(name).module == "ranks" for name in names) else 0
+
+
 def score_users(
     predicted_x: np.ndarray,
     predicted_y: np.ndarray,
@@ -184,14 +194,15 @@ def score_users(
     missed: np.ndarray | None = None,
     world: World | None = None,
     threads: int | None = None,
+    ranked: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score every user of ``truth``: columns city, uid, days, points, then one per metric, named name@version.
 
     predicted_x, predicted_y: cells, row by row as the truth stands. missed: boolean per row; such rows count as the
     worst answer there is (a metric's module says what that is), which gives the score "misses as zero". world: grid
-    and calendar (HuMob's where None). threads: all cores where None. A user to whom a metric does not apply gets NaN.
-    Raises UserError on an unknown metric, one that is not defined on this grid or that no answers give, another number
-    of rows, or a prediction that is no number.
+    and calendar (HuMob's where None). threads: all cores where None. ranked: cells held likeliest, see :class:`Pairs`.
+    A user to whom a metric does not apply gets NaN. Raises UserError on an unknown metric, one that is not defined on
+    this grid or that no answers give, another number of rows, or a prediction that is no number.
     """
     import pandas as pd
 
@@ -200,7 +211,7 @@ def score_users(
     wanted = [get(name) for name in metrics]
     if other := [name for name in metrics if name in OF_PROBABILITIES]:
         raise UserError(f"{', '.join(other)}: computed from a model's probabilities by bench run, not from answers")
-    pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads)
+    pairs = Pairs.of(predicted_x, predicted_y, truth, missed, world, threads, ranked)
     if lacking := undefined(metrics, pairs.world.grid):
         raise UserError(lacking)
     users = {"city": [city for city, _uid in truth.users], "uid": [uid for _city, uid in truth.users]}

@@ -19,7 +19,8 @@ class Pairs:
     """Predicted cells x, y (int32) beside the truth, rows as the truth stands (sorted by user and time).
 
     missed: bool per row; such a row's prediction counts as the worst there is, whatever x and y say. threads: for the
-    compiled metrics; None for all cores. Build with :meth:`of`.
+    compiled metrics; None for all cores. ranked: (rows, most, 2), the cells held likeliest, best first; None where x, y
+    is all that was said. Build with :meth:`of`.
     """
 
     truth: Trajectories
@@ -28,6 +29,7 @@ class Pairs:
     missed: np.ndarray
     world: World
     threads: int | None = None
+    ranked: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -38,6 +40,7 @@ class Pairs:
         missed: np.ndarray | None = None,
         world: World | None = None,
         threads: int | None = None,
+        ranked: np.ndarray | None = None,
     ) -> Pairs:
         """Check and convert. Raises UserError on another number of rows or a prediction that is no whole number."""
         missed = np.zeros(len(truth), dtype=bool) if missed is None else missed
@@ -48,7 +51,7 @@ class Pairs:
         for name, column in (("x", x), ("y", y)):
             _check(name, column, missed)
         x, y = (np.where(missed, 0, column).astype(np.int32) for column in (x, y))
-        return cls(truth, x, y, missed, world or World(), threads)
+        return cls(truth, x, y, missed, world or World(), threads, ranked)
 
     @cached_property
     def truth_x(self) -> np.ndarray:

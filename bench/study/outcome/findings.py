@@ -13,6 +13,7 @@ from bench.study.outcome.outcome import UNRANKED, Outcome, Trial, best_of
 from bench.study.outcome.wording import figure, signed
 from bench.study.search.finalists import NOTHING
 
+FURTHEST = 4  # pairs of Shapley values that a sentence names at most
 SHOWN = 8  # trials of the front that a sentence names at most
 REDUNDANT = 0.25  # our choice: a city is redundant beside another if it adds less than this share of what it adds alone
 
@@ -90,12 +91,24 @@ def _of_context(outcome: Outcome, panel: Panel, context: Context, winner: str) -
         parts = ", ".join(f"{value.city} {value.estimate.value:+.{places}f}" for value in found)
         gains = f"All cities minus {', minus '.join(_gains(outcome, panel, context.whole))}."
         yield f"{context.label}: Shapley values {parts}, of the gain over {outcome.bare}. {gains}"
+        yield f"{context.label}: {_differences(panel, context)}"
     if frozenset(context.players) in context.names and context.whole != winner:
         gain = signed(panel.less(winner, context.whole), panel.metric)
         yield f"{context.label}: best trial minus all cities: {gain}."
     added = list(mixes.additions(panel, context))
     for line in redundancy(added) if added else ():
         yield f"{context.label}: {line}"
+
+
+def _differences(panel: Panel, context: Context) -> str:
+    """Say how many pairs of Shapley values differ significantly, and name those that are furthest apart."""
+    found = mixes.differences(panel, context)
+    if not (apart := significant(found)):
+        return f"No two Shapley values for the same target differ significantly ({len(found)} pairs)."
+    furthest = sorted(apart, key=lambda pair: -found[pair].value)[:FURTHEST]
+    parts = [f"for {pair[0]}, {pair[1]} minus {pair[2]} {signed(found[pair], panel.metric)}" for pair in furthest]
+    share = f"{len(apart)} of {len(found)} pairs of Shapley values for the same target"
+    return f"{share} differ significantly. Furthest apart: {'; '.join(parts)}."
 
 
 def redundancy(added: Sequence[CityValue]) -> list[str]:

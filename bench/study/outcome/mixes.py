@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from bench.study.outcome.comparisons import ALL, Estimate, Panel
@@ -115,6 +116,22 @@ def values(panel: Panel, context: Context) -> Iterator[CityValue]:
     for target in (*panel.cities, ALL):
         for city, weights in _weights(context).items():
             yield CityValue(panel.metric, context.label, target, city, None, panel.estimate(weights, target))
+
+
+def differences(panel: Panel, context: Context) -> dict[tuple[str, str, str], Estimate]:
+    """Return by how much one city's Shapley value is above another's: (target, higher, lower), each pair once.
+
+    Both are resampled together, so a difference has a narrower interval than its two values.
+    """
+    if context.lacking:
+        return {}
+    worth, found = _weights(context), {}
+    for target in (*panel.cities, ALL):
+        for pair in combinations(context.players, 2):
+            higher, lower = sorted(pair, key=lambda city: -panel.estimate(worth[city], target).value)
+            less = {name: weight - worth[lower][name] for name, weight in worth[higher].items()}
+            found[target, higher, lower] = panel.estimate(less, target)
+    return found
 
 
 def _weights(context: Context) -> dict[str, dict[str, float]]:

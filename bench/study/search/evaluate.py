@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.poi import Poi
 from bench.data.sources import Source
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import World
@@ -202,6 +203,10 @@ class Remembered(Source):
     def targets(self, city: str) -> tuple[int, ...]:
         """Return the uids of the official target users."""
         return self._source.targets(city)
+
+    def poi(self, city: str) -> Poi | None:
+        """Return the city's points of interest."""
+        return self._source.poi(city)
 
     def folders(self) -> tuple[Path, ...]:
         """Return what the data are read from."""

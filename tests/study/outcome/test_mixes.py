@@ -66,6 +66,7 @@ def test_a_study_says_which_city_repeats_another(
         assert "adds to A" in lines["C"]
         assert "adds to B" in lines["C"]
         assert "redundant" not in lines["C"]
+        assert f"- {context}: No two Shapley values for the same target differ significantly (6 pairs)." in text
     said = capsys.readouterr()
     assert "redundant once A is included" in " ".join(said.out.split())
     total = 7 * len(contexts)

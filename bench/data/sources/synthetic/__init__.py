@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from bench.data.poi import Poi
 from bench.data.sources import Source
 from bench.data.sources.synthetic.kinds import City, kind
 from bench.data.sources.synthetic.variants import Variant, variants_of
@@ -122,8 +123,7 @@ class Synthetic(Source):
         """Simulate one city. Raises UserError for an unknown one."""
         people = self._known(city)
         if city not in self._made:
-            made = kind(self.kinds[people.of]).city if people.of in self.kinds else CITIES[people.of]
-            table = simulate_city(self.seed, people.of, made, self.users, self.days, people.grid)
+            table = simulate_city(self.seed, people.of, self._city(people.of), self.users, self.days, people.grid)
             self._made[city] = replace(table, cities=(city,))
         return self._made[city]
 
@@ -131,6 +131,19 @@ class Synthetic(Source):
         if city not in self._variants:
             raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, self._variants)}")
         return self._variants[city]
+
+    def poi(self, city: str) -> Poi:
+        """Draw the city's points of interest; they depend on its seed and kind, not on its users."""
+        from bench.data.sources.synthetic.city import draw_maps
+        from bench.data.sources.synthetic.poi import draw_poi
+
+        people = self._known(city)
+        made, number = self._city(people.of), ord(people.of[0])
+        maps = draw_maps(self.seed, number, made.centres, made.spread, people.grid)
+        return draw_poi(self.seed, number, maps, people.grid)
+
+    def _city(self, city: str) -> City:
+        return kind(self.kinds[city]).city if city in self.kinds else CITIES[city]
 
 
 def _checked(kinds: Mapping[str, str] | None) -> dict[str, str]:
