@@ -133,14 +133,18 @@ def _open(order: Order, study: Study) -> Iterator[_Drive]:
 
 
 def _check_data(order: Order, drives: Sequence[_Drive]) -> None:
-    """Make sure that the cities hold the rows that the trials were made of."""
+    """Make sure that the cities hold the rows that the trials were made of, and that the metrics are defined there."""
+    from bench.evaluation.metrics import undefined
     from bench.study.outcome import mixes
     from bench.study.search import storage
 
     source, marks = _source(drives[0].study), dict[str, str]()
     for drive in drives:
         study = drive.study
+        wanted = study.protocol.metrics
         for city in dict.fromkeys((*(mixes.players(study) or study.cities), *study.protocol.splits[0].test)):
+            if lacking := undefined((wanted.main, *wanted.also), source.world(city).grid):
+                raise UserError(f"city {city}: {lacking}")
             marks.setdefault(city, source.load(city).fingerprint())
         storage.agree_on_data(drive.opened, marks, drive.address, accept=order.accept)
 

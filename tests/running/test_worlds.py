@@ -16,7 +16,7 @@ from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid, World
 from bench.errors import UserError
-from bench.protocol import protocol as protocols
+from bench.protocol import reading
 from bench.protocol.schema import METRICS, DataSpec, MetricsSpec
 from bench.running.model import Model, of_adapter
 from bench.running.plan import identity
@@ -97,7 +97,7 @@ def test_models_that_know_one_world_do_not_learn_in_two() -> None:
 
 def test_default_metrics_give_way_to_those_of_any_grid_and_others_are_refused(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TEXT.format(models=["user_mode"], limit=9))
-    protocol = protocols.load(tmp_path / "tiny.yaml", overrides=["splits.0.test=[C]"])
+    protocol = reading.load(tmp_path / "tiny.yaml", overrides=["splits.0.test=[C]"])
     told: list[str] = []
     assert with_metrics(protocol, Synthetic(users=1), told.append) is protocol
     assert not told
