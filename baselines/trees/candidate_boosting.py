@@ -106,10 +106,12 @@ class CandidateBoosting(Adapter):
         self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
     ) -> CellProbabilities:
         """Mix the candidates' shares with where the user is at all."""
+        cities = self._surroundings(ctx)
 
         def one(past: Trajectories, asked: Queries) -> CellProbabilities:
             found, places = Candidates.of(past, asked, self.settings.candidates, ctx), Places.of(past)
-            own = over_places(self._shares(found, self._rank(found)), found.x, found.y, places)
+            rank = self._rank(found, asked, cities.get(asked.users[0][0]), ctx)
+            own = over_places(self._shares(found, rank), found.x, found.y, places)
             return mixed(own, places, ctx.grid, MIXTURE)
 
         return of_users(history, queries, one)

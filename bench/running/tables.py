@@ -39,8 +39,9 @@ def read_table(path: Path, kind: type[Table]) -> Table:
 
 
 def write_poi(path: Path, poi: Poi) -> None:
-    """Write a city's points of interest; the grid is the context's."""
+    """Write a city's points of interest and its grid."""
     columns = {name: getattr(poi, name) for name in ("x", "y", "category", "count")}
+    columns["grid"] = np.array([poi.grid.width, poi.grid.height, poi.grid.cell_km, poi.grid.slots], np.float64)
 
     def write(part: Path) -> None:
         with part.open("wb") as file:

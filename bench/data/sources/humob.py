@@ -83,7 +83,7 @@ class Humob(Source):
         """Read ``poi_city_X.csv`` or HuMob 2024's ``POIdata_cityX.csv``, in gzip or not; None where neither is here."""
         names = [f"{name}{end}" for name in (f"poi_city_{city}.csv", f"POIdata_city{city}.csv") for end in ("", ".gz")]
         path = next((self.folder / name for name in names if (self.folder / name).is_file()), None)
-        return read_poi(path, self.world.grid) if path else None
+        return read_poi(path, self.world(city).grid) if path else None
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folder of the challenge's files."""
