@@ -108,7 +108,7 @@ def _slices(filled: checks.Filled, case: Planned, wanted: Sequence[str], world: 
     """Score the filled answers by slice of the truth."""
     split, truth = case.prepared.split, case.prepared.truth
     kinds = list(slices.slices_of(truth, split.history, world, split.window))
-    return slices.score_slices(filled.x, filled.y, truth, wanted, kinds, world)
+    return slices.score_slices(filled.x, filled.y, truth, wanted, kinds, world, filled.ranked)
 
 
 def _corpus(filled: checks.Filled, truth: Trajectories, world: World) -> dict[str, Corpus]:

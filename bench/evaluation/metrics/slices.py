@@ -58,12 +58,13 @@ def slices_of(truth: Trajectories, history: Trajectories, world: World, window: 
 
 
 def score_slices(
-    x: np.ndarray, y: np.ndarray, truth: Trajectories, wanted: Sequence[str], kinds: Sequence[Slices], world: World
-) -> pd.DataFrame:
+    x: np.ndarray, y: np.ndarray, truth: Trajectories, wanted: Sequence[str], kinds: Sequence[Slices], world: World,
+    ranked: np.ndarray | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Score every user's slices: columns city, uid, kind, slice, days, points, then one per metric.
 
-    x, y: predicted cells, row by row as the truth stands. A slice in which a user has no point has no row; a metric of
-    whole days is NaN in slices of parts of days.
+    x, y: predicted cells, row by row as the truth stands; ranked: those held likeliest (see Pairs). A slice in which a
+    user has no point has no row; a metric of whole days is NaN in slices of parts of days.
     """
     rows, slots = _spread(kinds)
     user = np.repeat(np.arange(len(truth.users)), np.diff(truth.starts))[rows]
@@ -73,7 +74,8 @@ def score_slices(
     part = truth.take(rows)
     # Each user's slice is scored as a user of its own: one call for all of them.
     alone = Trajectories(part.cities, part.city, key, part.d, part.t, part.x, part.y)
-    scored = metrics.score_users(x[rows], y[rows], alone, wanted, world=world)
+    chosen = None if ranked is None else ranked[rows]
+    scored = metrics.score_users(x[rows], y[rows], alone, wanted, world=world, ranked=chosen)
     named = [(kind.kind, name) for kind in kinds for name in kind.names]
     first = alone.starts[:-1]
     scored["uid"] = [truth.users[i][1] for i in user[first]]
