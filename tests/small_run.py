@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.records.record import Record
 from bench.records.store import Run
-from bench.running.progress import Lines
+from bench.running.progress import Lines, line
 
 TEXT = """\
 schema: 1
@@ -35,13 +35,16 @@ class Silent(Lines):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def start(self, total: int, done: int) -> None:
+    def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
         self.total, self.before = total, done
+
+    def case(self, record: Record) -> None:
+        self.lines.append(f"case {line(record)}")
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
         self.lines.append(f"{job}: {label}")
 
-    def finish(self, job: str, cases: int) -> None:
+    def finish(self, job: str) -> None:
         self.lines.append(f"end {job}")
 
     def say(self, text: str) -> None:

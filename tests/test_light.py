@@ -16,8 +16,8 @@ ABSENT = """
 import importlib.machinery
 
 EXTRAS = {
-    "accelerate", "bitsandbytes", "filelock", "huggingface_hub", "matplotlib", "optuna", "peft", "psycopg",
-    "safetensors", "tokenizers", "torch", "transformers",
+    "accelerate", "altair", "bitsandbytes", "filelock", "huggingface_hub", "jinja2", "optuna", "peft", "psycopg",
+    "safetensors", "tokenizers", "torch", "transformers", "vl_convert",
 }
 found = importlib.machinery.PathFinder.find_spec
 

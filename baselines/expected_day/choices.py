@@ -13,10 +13,12 @@ from baselines.statistics._votes import Places
 from baselines.trees._candidates import KERNELS
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import HALF_HOURS
 
-HALF_HOURS = 48  # a day: kernels and gaps are in half-hours, whatever the slots
 VOTES = (
-    *KERNELS,
+    *(
+        replace(kernel, slot_width=kernel.slot_width * 48 / 48) for kernel in KERNELS
+    ),  # rounded as the weights know them
     Kernel(1.0, 2.0, 10.0, 30.0, gap=0.5),
     Kernel(3.0, 1.5, 5.0, 30.0, gap=1.0),
     Kernel(1.5, 1.0, 5.0, 4.0),
@@ -57,7 +59,7 @@ class Choices:
     def of(cls, history: Trajectories, queries: Queries, most: int, ctx: Context) -> Choices:
         """Take for each query of one user the ``most`` places with the most smoothed votes, and describe them."""
         places = Places.of(history)
-        near = proximity(places)
+        near = proximity(places, ctx.grid)
         votes = _all_votes(history, queries, places, ctx)
         chosen = most_voted(votes[:, :, 0], near, most)
         total = votes.sum(axis=1).astype(np.float32)
@@ -81,13 +83,13 @@ class Choices:
 
 def _all_votes(history: Trajectories, queries: Queries, places: Places, ctx: Context) -> np.ndarray:
     """Return votes of all kinds, float64 (queries, places, KINDS), each up to a factor of its own."""
-    slots = ctx.grid.slots
-    kernels = [replace(kernel, slot_width=kernel.slot_width * slots / HALF_HOURS) for kernel in VOTES]
-    votes = Votes(history, places, ctx.calendar, slots).all(queries, kernels, room=OCCUPANCY)
+    slots, calendar = ctx.grid.slots, ctx.calendar
+    votes = Votes(history, places, calendar, slots).all(queries, VOTES, room=OCCUPANCY)
     day, start = np.unique(history.d, return_index=True)
     asked, which = np.unique(queries.d, return_inverse=True)
-    alike = np.where(off_days(asked, ctx.calendar)[:, None] == off_days(day, ctx.calendar), 1.0, 0.1)
-    alike *= np.where(asked[:, None] % 7 == day % 7, 2.0, 1.0) * np.exp(-(day.max() - day) / 30.0)
+    alike = np.where(off_days(asked, calendar)[:, None] == off_days(day, calendar), 1.0, 0.1)
+    age = calendar.elapsed(day).max() - calendar.elapsed(day)
+    alike *= np.where(calendar.weekday(asked)[:, None] == calendar.weekday(day), 2.0, 1.0) * np.exp(-age / 30.0)
     time, row = history.t.astype(np.int64), places.row
     ends = np.append(start, len(history)).astype(np.int64)
     fade = np.exp(-0.5 * np.arange(slots) * HALF_HOURS / slots)
@@ -136,7 +138,7 @@ def _entropy(shares: np.ndarray) -> np.ndarray:
 
 def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
     """Describe each place: SHARES and LEVELS (as log1p), float64 (columns, places) each."""
-    row, d, n = places.row, history.d.astype(np.int64), len(places)
+    row, d, n = places.row, ctx.calendar.elapsed(history.d), len(places)
     last_day = d.max()
     count = np.bincount(row, minlength=n)
     visits = np.unique(row * (last_day + 1) + d) // (last_day + 1)  # one a place and day
@@ -147,22 +149,26 @@ def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Con
     ]
     shares = [share, smoothed(share[None], near)[0], days / len(np.unique(d)), *recent]
 
-    before, after = gaps(history, ctx.grid.slots) * (HALF_HOURS / ctx.grid.slots)
+    before, after = gaps(history, ctx.grid.slots, ctx.calendar) * ctx.grid.half_hours
     soon = after[:-1] <= 4
     same = soon & (row[1:] == row[:-1])
     stays = (np.bincount(row[:-1][same], minlength=n) + 1) / (np.bincount(row[:-1][soon], minlength=n) + 4)
     home = count.argmax()
     first, last = np.empty(n, np.int64), np.empty(n, np.int64)
     first[row[::-1]], last[row] = d[::-1], d  # rows are in time order, and the last written stays
-    off = np.bincount(row, weights=off_days(d, ctx.calendar), minlength=n) / count
-    levels = [stays, np.hypot(places.x - places.x[home], places.y - places.y[home]), last_day - last, last - first]
+    off = np.bincount(row, weights=off_days(history.d, ctx.calendar), minlength=n) / count
+    from_home = np.hypot(places.x - places.x[home], places.y - places.y[home]) * ctx.grid.half_kms
+    levels = [stays, from_home, last_day - last, last - first]
     levels += [off, count / days, *(np.bincount(row, weights=gap, minlength=n) / count for gap in (before, after))]
     return np.array(shares), np.log1p(levels)
 
 
 def _of_queries(history: Trajectories, queries: Queries, ctx: Context) -> dict[str, np.ndarray]:
-    """Describe each query: whether points are near before and after it, days ahead / 15, off-day."""
-    before, after = gaps(queries, ctx.grid.slots) * (HALF_HOURS / ctx.grid.slots)
+    """Describe each query: whether points are near before and after it, days ahead / 15, off-day.
+
+    Days ahead are counted as the data count them: no fit has seen what lies beyond a break.
+    """
+    before, after = gaps(queries, ctx.grid.slots, ctx.calendar) * ctx.grid.half_hours
     return {
         "soon_before": (before <= 2).astype(np.float32),
         "soon_after": (after <= 2).astype(np.float32),

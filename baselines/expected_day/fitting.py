@@ -84,7 +84,7 @@ def examples(train: Trajectories, most_windows: int, candidates: int, points: in
             history, truth = rows.days(*past), rows.days(*horizon)
             if len(history) and len(truth):
                 drawn = ctx.rng("points", *user, horizon[0]).random(len(truth)) < share
-                parts.append(_of_user(history, truth, drawn, candidates, ctx))
+                parts.append(_of_user(history, truth, drawn, candidates, ctx.at(user[0])))
     if not sum(len(part.truth) for part in parts):
         return None
     return Examples(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from baselines.expected_day.choices import HALF_HOURS, Choices
+from baselines.expected_day.choices import Choices
 from baselines.expected_day.weights import REACHES, TRANSITIONS
 from baselines.statistics._kernel import GAPS, gap_class, gaps, off_days
 from baselines.statistics._votes import Places
@@ -30,7 +30,7 @@ _FLOOR = 0.1
 class Past(NamedTuple):
     """One user's places and transitions. Pairs: points that followed one another within four hours, by their slot."""
 
-    apart: np.ndarray  # distance in cells, float32 (places, places) as the next two
+    apart: np.ndarray  # distance in half-kilometres, float32 (places, places) as the next two
     near: np.ndarray  # exp(-0.5 apart)
     far: np.ndarray  # log(1 + apart)
     information: np.ndarray  # (reaches, places, places): log of how much likelier c is after p, by pairs within reach
@@ -57,13 +57,13 @@ class Asked(NamedTuple):
 def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context) -> Past:
     """Describe one user's transitions; places: those of the history, and more if need be, where the user never was."""
     slots, n, row = ctx.grid.slots, len(places), places.row
-    gap = gaps(history, slots)[1, :-1] * (HALF_HOURS / slots)
+    gap = gaps(history, slots, ctx.calendar)[1, :-1] * ctx.grid.half_hours
     pairs = np.flatnonzero(gap <= REACHES[1])
     pairs = pairs[np.argsort(history.t[pairs + 1], kind="stable")]
-    second, last_day = pairs + 1, int(history.d.max())
-    steps = np.arange(slots) * HALF_HOURS / slots
+    second, elapsed = pairs + 1, ctx.calendar.elapsed(history.d)
+    steps = np.arange(slots) * ctx.grid.half_hours
     x, y = places.x.astype(np.float32), places.y.astype(np.float32)
-    apart = np.hypot(x[:, None] - x, y[:, None] - y)
+    apart = np.hypot(x[:, None] - x, y[:, None] - y) * np.float32(ctx.grid.half_kms)
     return Past(
         apart,
         np.exp(np.float32(-0.5) * apart),
@@ -74,7 +74,7 @@ def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context)
         row[pairs],
         row[second],
         off_days(history.d[second], ctx.calendar),
-        np.exp(-(last_day - history.d[second]) / _FADE),
+        np.exp(-(elapsed.max() - elapsed[second]) / _FADE),
         np.searchsorted(history.t[second], np.arange(slots + 1)),
         np.exp(-(steps[steps <= 4 * _WIDTH] ** 2) / (2 * _WIDTH**2)),
     )
@@ -94,10 +94,10 @@ def _information(row: np.ndarray, gap: np.ndarray, n: int) -> np.ndarray:
 def asked(queries: Queries, ctx: Context) -> Asked:
     """Describe one user's queries."""
     slots = ctx.grid.slots
-    gap = gaps(queries, slots)[0] * (HALF_HOURS / slots)
+    gap = gaps(queries, slots, ctx.calendar)[0] * ctx.grid.half_hours
     first = np.diff(queries.d, prepend=queries.d[:1] - 1) != 0
     off = off_days(queries.d, ctx.calendar)
-    return Asked(queries.t.astype(np.int64), gap, gap_class(queries, slots)[:, 0], first, off)
+    return Asked(queries.t.astype(np.int64), gap, gap_class(queries, slots, ctx.calendar)[:, 0], first, off)
 
 
 def after_truth(history: Trajectories, truth: Trajectories, choices: Choices, ctx: Context) -> np.ndarray:

@@ -20,7 +20,6 @@ from bench.adapters import adapter
 from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.adapters.origin import GENERATOR, Learning, Tuned
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories
-from bench.errors import UserError
 from bench.evaluation.decoding import Version
 from bench.files import write_text
 
@@ -35,7 +34,7 @@ START = Learning(
     hand_set="embeddings and attention, so that the network votes over the user's own history",
     pretrained_on="synthetic people",
 )
-LAST_DAY, CELLS, SLOTS = 74, 200, 48  # what the embeddings hold
+LAST_DAY, CELLS = 74, 200  # what the embeddings hold
 # train_task1.py and dataset.py of github.com/caoji2001/LP-BERT at commit 1de9c54, with the script's default arguments.
 PUBLISHED: dict[str, Any] = {
     "init": "scratch",
@@ -168,6 +167,7 @@ class LpBert(Adapter):
     version: ClassVar[int] = 2
     Settings: ClassVar[type[adapter.Settings]] = LpBertSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[lp-bert]", cpu_gb=2.0)
+    knows_worlds: ClassVar[bool] = True
     settings: LpBertSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
@@ -185,10 +185,14 @@ class LpBert(Adapter):
         return "bfloat16" if device == "cuda" else "float32"
 
     def skip(self, split: Split) -> str | None:
-        """Refuse days beyond the day embedding, and a city without an embedding where there is one."""
+        """Refuse days and cells beyond the embeddings, and a city without an embedding where there is one."""
         last = max((int(table.d.max()) for table in (split.train, split.queries) if len(table)), default=0)
         if last > LAST_DAY:
             return f"its day embedding ends at day {LAST_DAY}; the split reaches day {last}"
+        for city in (*split.train_cities, split.test_city):
+            grid = split.world(city).grid
+            if max(grid.width, grid.height) > CELLS:
+                return f"it knows {CELLS} x {CELLS} cells; city {city} has {grid.width} x {grid.height}"
         if self.settings.city_embedding and split.test_city not in split.train_cities:
             return f"with city_embedding it predicts training cities only; {split.test_city} is none"
         return None
@@ -200,8 +204,6 @@ class LpBert(Adapter):
         from baselines.lp_bert.fitting import fit
         from bench.training.precision import flushed
 
-        if ctx.grid.width > CELLS or ctx.grid.height > CELLS or ctx.grid.slots != SLOTS:
-            raise UserError(f"lp_bert: it knows {CELLS} x {CELLS} cells and {SLOTS} slots a day; the data have others")
         self.cities = tuple(sorted({city for city, _uid in train.users})) if self.settings.city_embedding else ()
         torch.manual_seed(ctx.seed_for("lp_bert", "start"))
         scratch = self.settings.init == "scratch"

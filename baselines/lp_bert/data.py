@@ -8,23 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from baselines.lp_bert.model import GAPS, MASK, Batch
+from baselines.lp_bert.model import CELLS, GAPS, MASK, Batch
+from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories, by_user
+from bench.data.world import HALF_HOURS, Grid
 
 
 @dataclass(frozen=True)
 class Person:
-    """One user's rows in time order, int64; ``city`` is the number of the city's embedding."""
+    """One user's rows in time order, int64; t counts half-hours, whatever the slots; city: the number of its embedding;
+    size: width and height of the grid.
+    """
 
     d: np.ndarray
     t: np.ndarray
     x: np.ndarray
     y: np.ndarray
     city: int = 0
+    size: tuple[int, int] = (CELLS, CELLS)
 
     def rows(self, keep: np.ndarray) -> Person:
         """Return the chosen rows."""
-        return Person(self.d[keep], self.t[keep], self.x[keep], self.y[keep], self.city)
+        return Person(self.d[keep], self.t[keep], self.x[keep], self.y[keep], self.city, self.size)
 
 
 @dataclass(frozen=True)
@@ -35,19 +40,31 @@ class Example:
     hidden: np.ndarray
 
     def tokens(self) -> np.ndarray:
-        """Return int64 (5, rows): day and slot from 1, x and y or MASK, slots since the row before (at most 47)."""
+        """Return int64 (5, rows): day and slot from 1, x and y or MASK, half-hours since the last row (at most 47)."""
         p = self.person
-        gap = np.minimum(np.diff(p.d * 48 + p.t, prepend=p.d[:1] * 48 + p.t[:1]), GAPS - 1)
+        gap = np.minimum(np.diff(p.d * HALF_HOURS + p.t, prepend=p.d[:1] * HALF_HOURS + p.t[:1]), GAPS - 1)
         cells = [np.where(self.hidden, MASK, axis) for axis in (p.x, p.y)]
         return np.stack([p.d + 1, p.t + 1, *cells, gap])
 
 
-def people(table: Trajectories, cities: Sequence[str] = ()) -> list[Person]:
-    """Return the users of a table, in its order; ``cities`` are those that have an embedding, by number."""
-    number = {name: i for i, name in enumerate(cities)}
+def people(table: Trajectories, cities: Sequence[str] = (), ctx: Context | None = None) -> list[Person]:
+    """Return the users of a table, in its order.
+
+    cities: those that have an embedding, by number; ctx: knows their grids (HuMob's where None).
+    """
+    number, ctx = {name: i for i, name in enumerate(cities)}, ctx or Context()
     columns = {name: getattr(table, name).astype(np.int64) for name in "dtxy"}
     bounds = zip(table.users, table.starts[:-1], table.starts[1:], strict=True)
-    return [Person(**{k: v[a:b] for k, v in columns.items()}, city=number.get(c, 0)) for (c, _), a, b in bounds]
+    found = []
+    for (city, _uid), a, b in bounds:
+        d, t, x, y = (column[a:b] for column in columns.values())
+        grid = ctx.at(city).grid
+        found.append(Person(d, _half_hours(t, grid), x, y, number.get(city, 0), (grid.width, grid.height)))
+    return found
+
+
+def _half_hours(t: np.ndarray, grid: Grid) -> np.ndarray:
+    return t * HALF_HOURS // grid.slots
 
 
 def hide_days(person: Person, rng: np.random.Generator, history: int, horizon: int, at_end: float = 0.0) -> Example:
@@ -81,16 +98,23 @@ def hide_once(person: Person, rng: np.random.Generator, horizon: int) -> Example
     return Example(person, (person.d >= start) & (person.d < start + horizon))
 
 
-def questions(history: Trajectories, queries: Queries, cities: Sequence[str] = ()) -> list[Example]:
-    """Return one example per user with queries: the history's rows and the queried ones in time order, these hidden."""
-    number = {name: i for i, name in enumerate(cities)}
+def questions(
+    history: Trajectories, queries: Queries, cities: Sequence[str] = (), ctx: Context | None = None
+) -> list[Example]:
+    """Return one example per user with queries: the history's rows and the queried ones in time order, these hidden.
+
+    cities, ctx: as for :func:`people`.
+    """
+    number, ctx = {name: i for i, name in enumerate(cities)}, ctx or Context()
     examples = []
     for (city, _uid), past, asked in by_user(history, queries):
         d, t = (np.concatenate([getattr(past, k), getattr(asked, k)]).astype(np.int64) for k in "dt")
         x, y = (np.concatenate([getattr(past, k), np.ones(len(asked), np.int16)]).astype(np.int64) for k in "xy")
-        order = np.argsort(d * 48 + t, kind="stable")
+        grid = ctx.at(city).grid
+        order = np.argsort(d * grid.slots + t, kind="stable")
+        d, t, x, y = d[order], _half_hours(t[order], grid), x[order], y[order]
         hidden = (np.arange(len(d)) >= len(past))[order]
-        examples.append(Example(Person(d[order], t[order], x[order], y[order], number.get(city, 0)), hidden))
+        examples.append(Example(Person(d, t, x, y, number.get(city, 0), (grid.width, grid.height)), hidden))
     return examples
 
 

@@ -14,7 +14,6 @@ from baselines.lp_bert.data import Example, pack
 from baselines.lp_bert.model import LPBert
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries
-from bench.data.world import Grid
 from bench.training.precision import autocast
 
 Discount = Literal["logit", "probability"]
@@ -42,26 +41,27 @@ def predict(
     precision: str,
     penalty: float = 0.9,
     on: Discount = "logit",
-    grid: Grid | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield int64 (asked rows, 2), cells from 1 within the grid, for each example in order."""
-    for x, y in logits(model, examples, batch, precision, grid or Grid()):
+    for x, y in logits(model, examples, batch, precision):
         yield np.stack((choose(x, penalty, on), choose(y, penalty, on)), axis=1)
 
 
 def logits(
-    model: LPBert, examples: Sequence[Example], batch: int, precision: str, grid: Grid
+    model: LPBert, examples: Sequence[Example], batch: int, precision: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the logits of both axes, float (asked rows, width) and (asked rows, height), for each example in order."""
     device = next(model.parameters()).device.type
     model.eval()
     for first in range(0, len(examples), batch):
-        packed = pack(examples[first : first + batch])
+        some = examples[first : first + batch]
+        packed = pack(some)
         with torch.no_grad(), autocast(device, precision):
             x, y = (axis.cpu().numpy() for axis in model(packed.to(device)))
         ends = np.cumsum(packed.asks)
-        for rows in map(slice, ends - packed.asks, ends):
-            yield x[rows, : grid.width], y[rows, : grid.height]
+        for example, rows in zip(some, map(slice, ends - packed.asks, ends), strict=True):
+            width, height = example.person.size
+            yield x[rows, :width], y[rows, :height]
 
 
 def best_cells(

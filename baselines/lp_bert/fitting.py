@@ -18,7 +18,7 @@ from baselines.lp_bert.loss import loss_of
 from baselines.lp_bert.model import LPBert
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
-from bench.data.world import Window
+from bench.data.world import Window, not_humob
 from bench.evaluation.metrics import score_users
 from bench.training.batching import batches
 from bench.training.fit_report import FitReport
@@ -48,7 +48,7 @@ class Setup:
     def answer(self, model: LPBert, history: Trajectories, queries: Queries) -> np.ndarray:
         """Return int64 (queries, 2), the cells of all queries in their order; every user has a history."""
         settings, ctx = self.settings, self.ctx
-        examples = questions(history, queries, self.cities)
+        examples = questions(history, queries, self.cities, ctx)
         parts = []
         if settings.decode != "axis":
             return self._decoded(model.to(ctx.device), examples, queries)
@@ -59,7 +59,6 @@ class Setup:
             self.precision,
             settings.penalty,
             settings.penalty_on,
-            ctx.grid,
         )
         for i, cells in enumerate(chosen):
             ctx.check_time()
@@ -70,9 +69,11 @@ class Setup:
     def _decoded(self, model: LPBert, examples: list[Example], queries: Queries) -> np.ndarray:
         """Return what :meth:`answer` does, user by user decoded as the settings say."""
         settings, ctx = self.settings, self.ctx
-        found = logits(model, examples, settings.predict_batch, self.precision, ctx.grid)
+        found = logits(model, examples, settings.predict_batch, self.precision)
         users = zip(queries.users, found, strict=True)
-        return np.concatenate([best_cells(x, y, queries.of(user), settings.decoding(), ctx) for user, (x, y) in users])
+        return np.concatenate(
+            [best_cells(x, y, queries.of(user), settings.decoding(), ctx.at(user[0])) for user, (x, y) in users]
+        )
 
 
 class Fitting(Task[list[Example]]):
@@ -80,7 +81,7 @@ class Fitting(Task[list[Example]]):
 
     def __init__(self, setup: Setup, train: Trajectories, validate: Trajectories | None) -> None:
         self.setup = setup
-        self.people = [person for person in people(train, setup.cities) if len(person.d) > 1]
+        self.people = [person for person in people(train, setup.cities, setup.ctx) if len(person.d) > 1]
         self.masked = self._masked_once() if setup.settings.masks == "once" else None
         self.epoch_steps = -(-len(self.people if self.masked is None else self.masked) // setup.settings.batch)
         table = validate if validate is not None else train.only(train.users[:CHECKED])
@@ -143,6 +144,8 @@ def _key(setup: Setup, train: Trajectories, validate: Trajectories | None) -> st
     """Hash what the kept weights depend on."""
     rows = [table.fingerprint() for table in (train, validate) if table is not None]
     asked = [setup.settings.model_dump(), setup.precision, setup.ctx.seed, repr(setup.ctx.window), rows]
+    if worlds := not_humob(setup.ctx.worlds):
+        asked.append(worlds)
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

@@ -1,10 +1,14 @@
 """Pretrain LP-BERT on synthetic cities; run again with the same folder and options it resumes.
 
     python -m baselines.lp_bert.pretrain --steps 1500 --device cpu --out pretraining
+    python -m baselines.lp_bert.pretrain --begin random --steps 6000 --tokens 1000 --out from_random
 
 Every step takes windows of one length of users whose places are mirrored, turned and moved at random, so that the
 network learns to copy from the history that it sees and not where a city lies. Cities have seeds from 1000 on; no
 protocol uses those. What is kept and shipped is a running average of the weights. ``export.py`` writes it.
+
+``--begin random`` starts from random weights, as the published code does, with its loss (cross-entropy), and sees
+short windows first: they reach the full length at half of the steps.
 """
 
 from __future__ import annotations
@@ -12,9 +16,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -40,25 +44,29 @@ WARM_UP = 60  # steps
 SMOOTH = 0.998  # of the averaged weights, per step
 HELD_OUT_USERS = 60
 PRECISION = "bfloat16"
+Begin = Literal["votes", "random"]
 
 
-def window(rng: np.random.Generator, longest: float) -> tuple[int, int]:
-    """Draw how many days are seen and hidden: ``longest`` is the share of full windows, the others see 7 to 59 days."""
-    if rng.random() < longest:
+def window(rng: np.random.Generator, longest: float, grown: float = 1.0) -> tuple[int, int]:
+    """Draw how many days are seen and hidden: ``longest`` is the share of full windows, the others see 7 to 59 days.
+
+    grown: from 0, windows of 7 days only, to 1, all of them.
+    """
+    if grown >= 1 and rng.random() < longest:
         return 60, 15
-    seen = int(np.exp(rng.uniform(np.log(7), np.log(60))))
+    seen = int(np.exp(rng.uniform(np.log(7), np.log(7) + min(1.0, grown) * np.log(60 / 7))))
     return seen, int(rng.integers(2, min(15, seen // 3 + 1) + 1))
 
 
-def draws(rng: np.random.Generator, tokens: int, longest: float) -> Iterator[Batch]:
-    """Yield batches of about ``tokens`` rows from an endless row of new cities."""
+def draws(rng: np.random.Generator, tokens: int, longest: float, growth: Iterator[float]) -> Iterator[Batch]:
+    """Yield batches of about ``tokens`` rows from an endless row of new cities; growth: of the window, by batch."""
     pool: list[Person] = []
     seed = heldout.draw_seed(rng)
     while True:
         for city in "ABCD":
             pool = people(Synthetic(seed=seed, users=CITY_USERS).load(city)) + pool[: POOL - CITY_USERS]
             for _ in range(25):
-                days, rows, examples = window(rng, longest), 0, []
+                days, rows, examples = window(rng, longest, next(growth)), 0, []
                 while rows < tokens:
                     person = pool[int(rng.integers(len(pool)))]
                     x, y = heldout.moved(person.x, person.y, rng)
@@ -73,20 +81,22 @@ class Pretraining(Task[Batch]):
 
     counted = ("users", "tokens")
 
-    def __init__(self, steps: int, tokens: int, longest: float, device: str, log: Path) -> None:
+    def __init__(self, steps: int, tokens: int, longest: float, begin: Begin, device: str, log: Path) -> None:
         self.epoch_steps, self.tokens, self.longest, self.device, self.log = steps, tokens, longest, device, log
+        self.begin = begin
         self.sets = heldout.held_out(HELD_OUT_USERS)
         self.figures: dict[str, float] = {}
 
     def steps(self, epoch: int, first: int) -> Iterator[Step[Batch]]:
         """Yield the batches."""
-        drawn = draws(np.random.default_rng(first), self.tokens, self.longest)
+        growth = (2 * step / self.epoch_steps if self.begin == "random" else 1.0 for step in count(first))
+        drawn = draws(np.random.default_rng(first), self.tokens, self.longest, growth)
         for batch in islice(drawn, self.epoch_steps - first):
             yield Step([batch], {"users": len(batch.lengths), "tokens": sum(batch.lengths)})
 
     def loss(self, network: nn.Module, part: Batch) -> Tensor:
-        """Return the proximity loss."""
-        return loss_of(network, part.to(self.device), "proximity")
+        """Return the proximity loss; from random weights the published one: the other tells them nothing at first."""
+        return loss_of(network, part.to(self.device), "proximity" if self.begin == "votes" else "cross_entropy")
 
     def score(self, network: nn.Module, team: Team) -> None:
         """Note the scores of held-out people; nothing is chosen by them."""
@@ -105,10 +115,12 @@ def score(model: LPBert, some: HeldOut, precision: str) -> tuple[float, float]:
     return some.score(cells[:, 0], cells[:, 1])
 
 
-def beginning() -> LPBert:
+def beginning(begin: Begin = "votes") -> LPBert:
     """Return the network as it is before training."""
     torch.manual_seed(0)
     model = LPBert(Shape(dropout=0.0))
+    if begin == "random":
+        return model.repeat_first_layer()
     vote(model)
     return model
 
@@ -128,6 +140,7 @@ def train(
     steps: int,
     device: str = "cpu",
     stage: str = "all",
+    begin: Begin = "votes",
     rate: float = 3e-4,
     tokens: int = 3500,
     longest: float = 0.3,
@@ -137,9 +150,9 @@ def train(
     """Train for ``steps`` steps, earlier calls counted in; the last fifth lowers the learning rate to zero."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    key = f"LP-BERT, {steps} steps of {tokens} rows, rate {rate}, longest {longest}, stage {stage}"
+    key = f"LP-BERT, {steps} steps of {tokens} rows, rate {rate}, longest {longest}, stage {stage}, begin {begin}"
     checkpoint.refuse_another(out, key)
-    model = beginning().to(device)
+    model = beginning(begin).to(device)
     for layer in model.encoder():
         layer.fed = stage == "all"
     recipe = Recipe(
@@ -153,7 +166,7 @@ def train(
         keep="last",
         average=SMOOTH,
     )
-    task = Pretraining(steps, tokens, longest, device, out / "log.csv")
+    task = Pretraining(steps, tokens, longest, begin, device, out / "log.csv")
     return Trainer("pretrain", model, task, recipe, Context(folder=out, device=device, threads=threads), key).run()
 
 
@@ -169,6 +182,7 @@ def main() -> None:
         default="all",
         help="attention leaves the feed-forward layers at zero, which is four times as fast",
     )
+    parser.add_argument("--begin", choices=("votes", "random"), default="votes", help="hand-set, or random weights")
     parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
     parser.add_argument("--tokens", type=int, default=3500, help="rows a step; more is steadier and slower")
     parser.add_argument("--longest", type=float, default=0.3, help="share of steps with full windows of 60 and 15 days")

@@ -12,7 +12,7 @@ import numpy as np
 from baselines.statistics._votes import Places
 from bench.adapters.origin import constants_tuned
 from bench.data.trajectories import Queries, Trajectories
-from bench.data.world import Calendar
+from bench.data.world import HALF_HOURS, Calendar, Grid
 
 WEEK = 7
 GAPS = (1, 2, 4, 8, 16)  # borders between classes of gaps, in half-hours
@@ -24,9 +24,9 @@ FAR = 1e-9  # least slot weight: points of other hours decide where the hour has
 class Kernel:
     """Weight of a history point for a query.
 
-    exp(-(slot distance)^2 / 2 slot_width^2), times ``weekday`` on the same day of the week, times ``day_type`` if both
-    are off-days or both are not, times exp(-age in days / tau), times exp(-gap x classes by which their gaps to the
-    points before and after differ).
+    exp(-(distance in half-hours)^2 / 2 slot_width^2), times ``weekday`` on the same day of the week, times ``day_type``
+    if both are off-days or both are not, times exp(-age in days / tau), times exp(-gap x classes by which their gaps to
+    the points before and after differ).
     """
 
     slot_width: float
@@ -41,8 +41,10 @@ class Votes:
 
     def __init__(self, history: Trajectories, places: Places, calendar: Calendar, slots: int) -> None:
         self._calendar, self._slots, self._count = calendar, slots, len(places)
-        self._age = (history.d.max() - history.d).astype(np.float64)
-        self._rows = (history.t.astype(np.int64), day_kind(history.d, calendar), gap_class(history, slots), places.row)
+        elapsed = calendar.elapsed(history.d)
+        self._age = (elapsed.max() - elapsed).astype(np.float64)
+        gap = gap_class(history, slots, calendar)
+        self._rows = (history.t.astype(np.int64), day_kind(history.d, calendar), gap, places.row)
 
     def __call__(self, queries: Queries, kernel: Kernel) -> np.ndarray:
         """Return the votes for each place, shape (queries, places), each row up to a factor of its own."""
@@ -52,7 +54,8 @@ class Votes:
         """Return the votes of several kernels, shape (queries, places, kernels + room): room is left at zero."""
         near, alike, gap = _tables(tuple(kernels), self._slots)
         weight = np.stack([np.exp(-self._age / kernel.tau) for kernel in kernels], axis=1)
-        asked = (queries.t.astype(np.int64), day_kind(queries.d, self._calendar), gap_class(queries, self._slots))
+        gaps_asked = gap_class(queries, self._slots, self._calendar)
+        asked = (queries.t.astype(np.int64), day_kind(queries.d, self._calendar), gaps_asked)
         votes = np.zeros((len(queries), self._count, len(kernels) + room))
         _vote(len(kernels))(*asked, *self._rows, near, alike, weight, gap, votes)
         return votes
@@ -61,7 +64,7 @@ class Votes:
 @cache
 def _tables(kernels: tuple[Kernel, ...], slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return weights by slot distance, by both kinds of day and by how far gaps are apart; kernels come last."""
-    slot, kind, apart = np.arange(slots), np.arange(2 * WEEK), np.arange(2 * len(GAPS) + 1)
+    slot, kind, apart = np.arange(slots) * (HALF_HOURS / slots), np.arange(2 * WEEK), np.arange(2 * len(GAPS) + 1)
     near = [np.maximum(np.exp(-(slot**2) / (2 * kernel.slot_width**2)), FAR) for kernel in kernels]
     alike = [np.where(kind[:, None] % WEEK == kind % WEEK, kernel.weekday, 1.0) for kernel in kernels]
     for table, kernel in zip(alike, kernels, strict=True):
@@ -70,17 +73,17 @@ def _tables(kernels: tuple[Kernel, ...], slots: int) -> tuple[np.ndarray, np.nda
     return np.stack(near, axis=-1), np.stack(alike, axis=-1), np.stack(gap, axis=-1)
 
 
-def gaps(rows: Queries, slots: int) -> np.ndarray:
+def gaps(rows: Queries, slots: int, calendar: Calendar) -> np.ndarray:
     """Return the slots since the row before and to the row after, a day at most and at both ends: int64 (2, rows)."""
-    time = rows.d.astype(np.int64) * slots + rows.t
+    time = calendar.elapsed(rows.d) * slots + rows.t
     out = np.full((2, len(time)), slots, np.int64)
     out[0, 1:] = out[1, :-1] = np.minimum(time[1:] - time[:-1], slots)
     return out
 
 
-def gap_class(rows: Queries, slots: int) -> np.ndarray:
+def gap_class(rows: Queries, slots: int, calendar: Calendar) -> np.ndarray:
     """Return the class of both gaps of each row, int64 (rows, 2): in half-hours up to 1, 2, 4, 8, 16, and more."""
-    return np.searchsorted(GAPS, gaps(rows, slots).T * (48 / slots) - 1e-9)
+    return np.searchsorted(GAPS, gaps(rows, slots, calendar).T * (HALF_HOURS / slots) - 1e-9)
 
 
 def smoothed(votes: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -151,7 +154,7 @@ def most_voted(votes: np.ndarray, near: np.ndarray, most: int) -> np.ndarray:
 
 def day_kind(d: np.ndarray, calendar: Calendar) -> np.ndarray:
     """Return weekday + 7 for off-days, weekday for others."""
-    return d.astype(np.int64) % WEEK + WEEK * off_days(d, calendar)
+    return calendar.weekday(d) + WEEK * off_days(d, calendar)
 
 
 def off_days(d: np.ndarray, calendar: Calendar) -> np.ndarray:
@@ -164,6 +167,6 @@ def _off_table(calendar: Calendar, days: int) -> np.ndarray:
     return calendar.is_off(np.arange(days))
 
 
-def proximity(places: Places) -> np.ndarray:
-    """Return exp(-0.5 * distance in cells) between all places: GEO-BLEU's proximity."""
-    return np.exp(-0.5 * np.hypot(places.x[:, None] - places.x, places.y[:, None] - places.y))
+def proximity(places: Places, grid: Grid) -> np.ndarray:
+    """Return exp(-distance in km) between all places: GEO-BLEU's proximity, exp(-0.5 * cells) on cells of 500 m."""
+    return np.exp(-grid.cell_km * np.hypot(places.x[:, None] - places.x, places.y[:, None] - places.y))

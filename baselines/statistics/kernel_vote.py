@@ -28,7 +28,7 @@ class KernelVote(KnowsOffDays):
     class Settings(DecodeSettings, OffDaySettings):
         """The kernel. The defaults were tuned on days 45-59 of city B (HuMob 2024)."""
 
-        slot_width: float = Field(0.7, gt=0, description="standard deviation of the slot kernel, in slots")
+        slot_width: float = Field(0.7, gt=0, description="standard deviation of the slot kernel, in half-hours")
         weekday: float = Field(2.0, gt=0, description="factor for points on the same day of the week")
         day_type: float = Field(10.0, gt=0, description="factor for off-days among off-days, working days among those")
         tau: float = Field(30.0, gt=0, description="days after which a point's weight falls to 1/e")
@@ -45,7 +45,7 @@ class KernelVote(KnowsOffDays):
         setting, (places, votes) = self.settings, self._votes(history, queries, ctx)
         if setting.decode == "slot":
             return places.at(winners(votes))
-        near = proximity(places)
+        near = proximity(places, ctx.grid)
         if setting.decode == "proximity":
             return places.at(winners(smoothed(votes, near)))
         chosen = most_voted(votes, near, setting.choices)

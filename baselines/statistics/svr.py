@@ -51,7 +51,7 @@ class Svr(PerUser):
 def _features(rows: Queries, ctx: Context, last_day: int) -> np.ndarray:
     """Return time of day and weekday as points on circles, day type, and date in months, shape (rows, 8)."""
     hour = 2 * np.pi * rows.t / ctx.grid.slots
-    week = 2 * np.pi * (rows.d % 7) / 7
+    week = 2 * np.pi * ctx.calendar.weekday(rows.d) / 7
     off = ctx.calendar.is_off(rows.d).astype(float)
     columns = (
         *(np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour)),

@@ -12,7 +12,7 @@ from bench.data.trajectories import Queries, Trajectories
 
 
 class WeekdaySlotMode(PerUser):
-    """Answer with the most frequent cell at (d % 7, slot); unseen: at the slot, at the slots around it, then of all."""
+    """Answer with the most frequent cell at (weekday, slot); unseen: at the slot, around it, then of all."""
 
     name: ClassVar[str] = "weekday_slot_mode"
     Settings = ModeSettings
@@ -21,8 +21,9 @@ class WeekdaySlotMode(PerUser):
     def answer(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
         """Return the mode of (weekday, slot) for every query."""
         places, slots = Places.of(history), ctx.grid.slots
+        seen, asked = (ctx.calendar.weekday(rows.d) * slots for rows in (history, queries))
         levels = [
-            (history.d % 7 * slots + history.t, queries.d % 7 * slots + queries.t),
+            (seen + history.t, asked + queries.t),
             (history.t, queries.t),
             (slots_around(history.t, self.settings.reach), queries.t),
         ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.statistics._kernel import Kernel, Votes, most_voted, proximity, smoothed, smoothed_at
+from baselines.statistics._kernel import Kernel, Votes, gaps, most_voted, proximity, smoothed, smoothed_at
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
@@ -55,7 +55,7 @@ class Candidates:
     def of(cls, history: Trajectories, queries: Queries, most: int, ctx: Context) -> Candidates:
         """Take for each query of one user the ``most`` places with the most smoothed votes, and describe them."""
         places = Places.of(history)
-        near = proximity(places)
+        near = proximity(places, ctx.grid)
         votes = Votes(history, places, ctx.calendar, ctx.grid.slots)
         raw = votes.all(queries, KERNELS)
         raw /= raw.sum(axis=1, keepdims=True)
@@ -64,7 +64,7 @@ class Candidates:
         by_query += [smoothed_at(chosen, raw[:, :, i], near) for i in range(len(KERNELS))]
         main = by_query[len(KERNELS)]
         by_query += [main / main[:, :1], np.broadcast_to(np.arange(chosen.shape[1]), chosen.shape)]
-        by_place = [column[chosen] for column in _of_places(history, places, near)]
+        by_place = [column[chosen] for column in _of_places(history, places, near, ctx)]
         alone = [
             np.broadcast_to(column[:, None], chosen.shape) for column in _of_queries(history, queries, places, ctx)
         ]
@@ -72,28 +72,31 @@ class Candidates:
         return cls(places.x[chosen], places.y[chosen], features)
 
 
-def _of_places(history: Trajectories, places: Places, near: np.ndarray) -> list[np.ndarray]:
+def _of_places(history: Trajectories, places: Places, near: np.ndarray, ctx: Context) -> list[np.ndarray]:
     """Describe each place: its share of the history, with its neighbours', days since the last visit, way from home."""
     counts = np.bincount(places.row)
     share = counts / len(history)
     last = np.zeros(len(places))
-    np.maximum.at(last, places.row, history.d)
+    elapsed = ctx.calendar.elapsed(history.d)
+    np.maximum.at(last, places.row, elapsed)
     home = counts.argmax()
-    from_home = np.hypot(places.x - places.x[home], places.y - places.y[home])
-    return [share, smoothed(share[None], near)[0], history.d[-1] - last, from_home]
+    from_home = np.hypot(places.x - places.x[home], places.y - places.y[home]) * ctx.grid.half_kms
+    return [share, smoothed(share[None], near)[0], elapsed[-1] - last, from_home]
 
 
 def _of_queries(history: Trajectories, queries: Queries, places: Places, ctx: Context) -> list[np.ndarray]:
-    """Describe each query: when it is, how much is known of that hour, how full its day is."""
+    """Describe each query: when it is, how much is known of that hour, how full its day is; times in half-hours.
+
+    Days ahead are counted as the data count them: no fit has seen what lies beyond a break.
+    """
     off = ctx.calendar.is_off(queries.d)
     step = ctx.grid.slots
     known = np.bincount(ctx.calendar.is_off(history.d) * step + history.t, minlength=2 * step)
-    time = queries.d.astype(np.int64) * step + queries.t
-    gap = np.minimum(np.diff(time, prepend=time[0] - step, append=time[-1] + step), step)
+    before, after = gaps(queries, step, ctx.calendar) * ctx.grid.half_hours
     _days, day, points = np.unique(queries.d, return_inverse=True, return_counts=True)
     ahead = queries.d - history.d[-1]
     evidence = known[off * step + queries.t]
     return [
-        *(queries.t, off, queries.d % 7, ahead, evidence, np.full(len(queries), len(places))),
-        *(points[day], gap[:-1], gap[1:]),
+        *(queries.t * ctx.grid.half_hours, off, ctx.calendar.weekday(queries.d), ahead, evidence),
+        *(np.full(len(queries), len(places)), points[day], before, after),
     ]

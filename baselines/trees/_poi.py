@@ -57,14 +57,13 @@ class Affinity:
     def learn(cls, train: Trajectories, cities: Mapping[str, Surroundings], ctx: Context) -> Affinity:
         """Learn it from the rows of the training users, every city with the same weight a row."""
         seen, rows = np.zeros((2 * HOURS, CATEGORIES)), np.zeros(2 * HOURS)
-        hours = _hours(train, ctx)
         for code, city in enumerate(train.cities):
-            here = np.flatnonzero(train.city == code)
-            shares = cities[city].shares
+            here = train.take(train.city == code)
+            hours, shares = _hours(here, ctx.at(city)), cities[city].shares
             for hour in range(2 * HOURS):
-                at = here[hours[here] == hour]
-                seen[hour] += shares[train.y[at] - 1, train.x[at] - 1].sum(axis=0)
-                rows[hour] += len(at)
+                at = hours == hour
+                seen[hour] += shares[here.y[at] - 1, here.x[at] - 1].sum(axis=0)
+                rows[hour] += at.sum()
         usual = (seen.sum(axis=0) + 1.0) / (rows.sum() + CATEGORIES)
         return cls(((seen + 50.0 * usual) / (rows[:, None] + 50.0) / usual - 1.0).astype(np.float32))
 

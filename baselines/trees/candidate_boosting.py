@@ -23,7 +23,7 @@ from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_
 
 
 class CandidateBoosting(Adapter):
-    """Rank the cells where a user was by their expected proximity exp(-0.5 distance) to the truth; answer the best.
+    """Rank the cells where a user was by their expected proximity exp(-distance in km) to the truth; answer the best.
 
     The expectation begins with the kernel votes, smoothed over cells; boosted trees add what the votes get wrong. They
     learn it on windows within the training users' days: what came after a history, as the test users are asked.
@@ -32,6 +32,7 @@ class CandidateBoosting(Adapter):
     name: ClassVar[str] = "candidate_boosting"
     learns_from: ClassVar[LearnsFrom] = "train users"
     needs: ClassVar[Needs] = Needs(packages=("sklearn", "threadpoolctl"))
+    knows_worlds: ClassVar[bool] = True
 
     class Settings(DecodeSettings):
         """What is ranked, what is learned from, and the trees."""
@@ -152,13 +153,13 @@ class CandidateBoosting(Adapter):
         for i, user in enumerate(train.users):
             ctx.check_time()
             ctx.progress("candidates", i, len(train.users))
-            rows = train.of(user)
+            rows, here = train.of(user), ctx.at(user[0])
             for past, horizon in cut:
                 history, truth = rows.days(*past), rows.days(*horizon)
                 truth = truth.take(ctx.rng("queries", *user, horizon[0]).random(len(truth)) < share)
                 if len(history) and len(truth):
-                    found = Candidates.of(history, truth, self.settings.candidates, ctx)
+                    found = Candidates.of(history, truth, self.settings.candidates, here)
                     apart = np.hypot(found.x - truth.x[:, None], found.y - truth.y[:, None])
-                    features.append(self._rows(found, truth, cities.get(user[0]), ctx))
-                    targets.append((np.exp(-0.5 * apart) - found.votes).ravel())
+                    features.append(self._rows(found, truth, cities.get(user[0]), here))
+                    targets.append((np.exp(-here.grid.cell_km * apart) - found.votes).ravel())
         return np.concatenate(features), np.concatenate(targets)

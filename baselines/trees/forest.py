@@ -19,7 +19,7 @@ from bench.data.trajectories import Queries, Trajectories
 class Forest(PerUser):
     """Classify each query by slot, weekday and day type; recent points weigh more.
 
-    The trees' shares are smoothed over cells with exp(-0.5 distance), so that the answer has the highest expected
+    The trees' shares are smoothed over cells with exp(-distance in km), so that the answer has the highest expected
     proximity to the truth.
     """
 
@@ -49,14 +49,15 @@ class Forest(PerUser):
             min_samples_leaf=self.settings.least_points,
             random_state=ctx.seed_for("forest", *queries.users[0]) % 2**32,
         )
-        age = (history.d[-1] - history.d).astype(np.float64)
+        elapsed = ctx.calendar.elapsed(history.d)
+        age = (elapsed[-1] - elapsed).astype(np.float64)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The number of unique classes")  # few points in many cells
             forest.fit(_features(history, ctx), places.row, sample_weight=np.exp(-age / self.settings.tau))
-        share = smoothed(forest.predict_proba(_features(queries, ctx)), proximity(places))
+        share = smoothed(forest.predict_proba(_features(queries, ctx)), proximity(places, ctx.grid))
         return places.at(winners(share))
 
 
 def _features(rows: Queries, ctx: Context) -> np.ndarray:
     """Return slot, weekday and day type, shape (rows, 3)."""
-    return np.stack([rows.t, rows.d % 7, ctx.calendar.is_off(rows.d)], axis=1)
+    return np.stack([rows.t, ctx.calendar.weekday(rows.d), ctx.calendar.is_off(rows.d)], axis=1)

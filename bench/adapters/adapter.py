@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from bench.adapters.origin import Learning, Tuned
 from bench.data.poi import Poi
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
-from bench.data.world import Calendar, Grid, Window
+from bench.data.world import Calendar, Grid, Window, World
+from bench.evaluation.probabilities import Probabilities
 
 LearnsFrom = Literal["nothing", "train users", "test histories"]
 
@@ -55,7 +56,8 @@ class Split:
     """What a model may see of one case. The truth is not here, and never passes near a model.
 
     train: all rows of the training users on the training days; validate: the same of users held out for tuning, or
-    None; history: the test users' rows on the window's history days; queries: the points to predict.
+    None; history: the test users' rows on the window's history days; queries: the points to predict; worlds: grid and
+    calendar of each city.
     """
 
     train_cities: tuple[str, ...]
@@ -65,6 +67,11 @@ class Split:
     validate: Trajectories | None
     history: Trajectories
     queries: Queries
+    worlds: Mapping[str, World] = field(default_factory=dict)
+
+    def world(self, city: str) -> World:
+        """Return a city's grid and calendar: HuMob's where nothing is said of it."""
+        return self.worlds.get(city, World())
 
 
 class OutOfTime(RuntimeError):
@@ -83,11 +90,12 @@ def _ignore(_step: int, _value: float) -> None:
 class Context:
     """What the harness lends to a model for one fit or one call of predict.
 
-    seed: the case's seed; device: "cpu" or "cuda"; threads: CPU threads to use; folder: scratch space that survives a
-    killed run, for checkpoints; progress(label, done, total); intermediate(step, value): a validation score while
-    fitting (a study may raise from it to prune); deadline: a time.monotonic() value, or None; poi: points of
-    interest by city, for models that want them (:meth:`Adapter.wants_poi`); ranks: how many cells an answer should rank
-    (``Answers.ranked``), 0 where one is enough.
+    grid, calendar: of the test city in predict; in fit, of all cities, or of the first one for a model that
+    ``knows_worlds`` and asks :meth:`at`. worlds: of each city. seed: the case's seed; device: "cpu" or "cuda"; threads:
+    CPU threads to use; folder: scratch space that survives a killed run, for checkpoints; progress(label, done, total);
+    intermediate(step, value): a validation score while fitting (a study may raise from it to prune); deadline: a
+    time.monotonic() value, or None. poi: points of interest by city, for models that want them
+    (:meth:`Adapter.wants_poi`); ranks: how many cells an answer should rank (``Answers.ranked``), 0 where one will do.
     """
 
     window: Window = field(default_factory=Window)
@@ -100,8 +108,16 @@ class Context:
     progress: Callable[[str, float, float], None] = _quiet
     intermediate: Callable[[int, float], None] = _ignore
     deadline: float | None = None
+    worlds: Mapping[str, World] = field(default_factory=dict)
     poi: Mapping[str, Poi] = field(default_factory=dict)
     ranks: int = 0
+
+    def at(self, city: str) -> Context:
+        """Return the same with the grid and the calendar of one city."""
+        world = self.worlds.get(city)
+        if world is None or (world.grid == self.grid and world.calendar == self.calendar):
+            return self
+        return replace(self, grid=world.grid, calendar=world.calendar)
 
     def seed_for(self, *purpose: str | int) -> int:
         """Return a seed below 2**63 hashed from the case's seed and the purpose.
@@ -135,7 +151,9 @@ class Adapter(ABC):
     needs: ClassVar[Needs] = Needs()
     learns_from: ClassVar[LearnsFrom] = "train users"
     batch_users: ClassVar[int] = 256  # users in one call of predict
+    knows_worlds: ClassVar[bool] = False  # fit asks ctx.at(city) for grid and calendar: its cities' may differ
     device: str = "cpu"  # where the case runs: said before skip is called; fit and predict hear of it in their Context
+    in_context: bool = False  # whether probabilities looks at the cells of the user's queries before
     timed: ClassVar[bool] = True  # False where answers come from a file: its seconds say nothing of the model
 
     def __init__(self, settings: Any = None) -> None:
@@ -172,6 +190,20 @@ class Adapter(ABC):
     @abstractmethod
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer every query, in order; say ``invalid`` or ``missing`` where there is no answer."""
+
+    def probabilities(
+        self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
+    ) -> Probabilities:
+        """Return how likely each cell is at every query, in order: what the metric ``nats@v1`` is computed from.
+
+        A model that knows none leaves this out. It is asked in a process of its own after all answers are handed over,
+        with the fit that answered, some users at a time. shown: None unless ``in_context``; then the queries' rows
+        with cells: the true ones, or the model's own answers. A query may depend on the cells of the user's queries
+        before it, and its y on its own x; never on its own cell otherwise or on later ones. The runner changes the
+        cells from some query on and compares: what must not look has to be equal to a thousandth. A user without a
+        history gets a uniform guess.
+        """
+        raise NotImplementedError
 
     def save(self, folder: Path) -> None:  # noqa: B027
         """Write what fit learned into an empty folder: safetensors, JSON or npz; no pickle, no ``fit.json``."""

@@ -28,7 +28,7 @@ from bench.adapters.small_world import SmallWorld, locked
 from bench.data.trajectories import OK, Answers, Queries, Trajectories
 from bench.evaluation import answers as checks
 
-HEAVY = ("torch", "sklearn", "numba", "transformers", "matplotlib")
+HEAVY = ("torch", "sklearn", "numba", "transformers", "altair")
 SAFE_FILES = (".json", ".npy", ".npz", ".parquet", ".safetensors", ".csv", ".txt", ".yaml")
 
 

@@ -10,9 +10,11 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from bench.data.cityfile import beside, read_cityfile
 from bench.data.files.csvfiles import read_points
 from bench.data.files.hints import LAST_OF_75, days_from_one
 from bench.data.trajectories import Queries, Trajectories
+from bench.data.world import Grid
 from bench.errors import UserError
 from bench.evaluation import bootstrap, metrics
 
@@ -36,6 +38,8 @@ def score_files(
     note: is told each hint, one line. Raises UserError unless both files hold the same points there.
     """
     first, last = span(days, "--days")
+    for path in (predictions, truth):
+        refuse_other_grids(path)
     given = read_points(predictions, city=_city(truth)).visible
     said = given.days(first, last)
     full = read_points(truth, city=_city(truth), masked=True)
@@ -61,6 +65,15 @@ def score_files(
     for hint in cells_one_over(said, true, str(predictions)):
         note(hint)
     return metrics.score_users(said.x, said.y, true)
+
+
+def refuse_other_grids(path: Path) -> None:
+    """Raise UserError where the file beside says that its rows are not on the challenges' cells and slots."""
+    described = beside(path)
+    if described.exists():
+        grid = read_cityfile(described).grid()
+        if grid != Grid():
+            raise UserError(f"{path}: has {grid}; the challenges' scores are defined on {Grid()} alone")
 
 
 def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[str]:

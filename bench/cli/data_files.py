@@ -23,11 +23,11 @@ LINE_EVERY_S = 15.0
 
 
 def fetch_command(
-    name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth or giscup2025.")],
+    name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth, massive-steps-CITY, zenodo:ID.")],
     folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
     url: Annotated[str | None, typer.Option(help="Take the record from this address instead.")] = None,
 ) -> None:
-    """Download a challenge's files: resumable, checksummed."""
+    """Download a data set's files: resumable, checksummed."""
     from rich.console import Console
 
     from bench.data.files.fetch import fetch
@@ -38,11 +38,12 @@ def fetch_command(
     out = Console()
     for path in paths:
         out.print(f"{path}  {path.stat().st_size:,} bytes", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"all checksums agree; use it with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
+    use = f"use it with --data humob:{folder}" if name.startswith("humob") else "bench data convert makes a city of it"
+    out.print(f"all checksums agree; {use}", markup=False, highlight=False, soft_wrap=True)
 
 
 def convert_command(
-    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, or conversations (.json).")],
+    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, conversations (.json), or raw points.")],
     target: Annotated[Path, typer.Argument(help="The new file; its ending decides the format.")],
     from_day: Annotated[int, typer.Option(help="The number of the first day in the source.")] = 0,
     to_day: Annotated[int, typer.Option(help="The number of the first day in the target rows.")] = 0,
@@ -51,11 +52,20 @@ def convert_command(
     horizon: Annotated[tuple[int, int], typer.Option(help="First and last day that it asks for.")] = (60, 74),
     ask: Annotated[bool, typer.Option("--ask", help="Conversations without answers.")] = False,
     template: Annotated[Path | None, typer.Option(help="Words and layout of this conversation file.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Of raw points: geolife, foursquare, ... (docs/datasets.md); found if left out.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Of raw points: KEY=VALUE, e.g. cell_m=1000; repeatable.")
+    ] = None,
 ) -> None:
-    """Convert a data file. CSV, CSV.GZ, Parquet, conversations; days from 0 or 1."""
+    """Convert a data file: rows, conversations, or raw points, which become a city."""
+    from bench.cli.data_points import convert_to_city, holds_points
     from bench.data.world import Window
 
-    if to == "rows":
+    if layout or overrides or holds_points(source):
+        convert_to_city(source, target, layout or "found", overrides or ())
+    elif to == "rows":
         _to_rows(source, target, from_day, to_day)
     else:
         _to_conversations(source, target, from_day, Window(history, horizon), ask=ask, template=template)

@@ -113,8 +113,8 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     rates = roofline.rates_of(where.device, machine().gpu, precision)
     with tempfile.TemporaryDirectory() as folder:
         ctx = Context(
-            grid=source.world.grid,
-            calendar=source.world.calendar,
+            grid=source.world(city).grid,
+            calendar=source.world(city).calendar,
             device=where.device,
             threads=where.threads,
             folder=Path(folder),

@@ -1,38 +1,145 @@
-"""bench report: a run's leaderboard again, from its records alone."""
+"""bench report: leaderboards again, as a page, as figures; runs side by side; data frames; from records alone."""
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.errors import UserError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.leaderboard import Leaderboard
+    from bench.records.manifest import RunContent
+
+
+@dataclass(frozen=True)
+class More:
+    """What is written beside the leaderboard. data: files of real people, as --data has them."""
+
+    html: bool = False
+    figures: bool = False
+    data: str | None = None
+
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/zero_shot.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="A run's folder, e.g. runs/zero_shot; several lie side by side.")
+    ],
     to: Annotated[
         Path | None,
         typer.Option(
             help="Write leaderboard and records there; scores of single users only where all people are synthetic."
         ),
     ] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write report.html too: one page that needs no network.")
+    ] = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write figures (SVG, PNG, PDF) and tables (Markdown, CSV, LaTeX) too.")
+    ] = False,
+    index: Annotated[
+        bool, typer.Option("--index", help="Write index.html: all runs and studies of the folder.")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(help="humob:FOLDER, to see single real users on a page for this machine.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier run: say what moved since, and whether by chance.")
+    ] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the run's data frames there, as Parquet.")] = None,
+    claims: Annotated[
+        Path | None, typer.Option(help="Write there what the records say of the field's own sentences (Markdown).")
+    ] = None,
 ) -> None:
-    """Make a leaderboard again, from its records. Written into the run's folder unless --to names another."""
+    """Make a leaderboard again, from its records. Written into the run's folder unless --to names another.
+
+    Several runs, or one --against an earlier one, are compared over the cases that they share.
+    """
     from rich.console import Console
 
-    make_report(folder, Console(), to)
+    console, more = Console(), More(html, figures, data)
+    runs = [*([against] if against else []), *folders]
+    alone = [name for name, given in {"--index": index, "--export": export, "--claims": claims}.items() if given]
+    if alone and len(runs) > 1:
+        raise UserError(f"{alone[0]} is of one folder at a time; name one, without --against")
+    if index:
+        from bench.report.page import write
+
+        _say(console, write.index(folders[0]))
+    elif len(runs) > 1:
+        make_comparison(runs, console, to, ("earlier", "now") if against and len(runs) == 2 else ())
+    elif export:
+        export_frames(folders[0], console, export)
+    elif claims:
+        make_claims(folders[0], console, claims)
+    elif html and (folders[0] / "trials.csv").is_file():
+        from bench.report.page import write
+
+        _say(console, write.of_study(folders[0]))
+    else:
+        make_report(folders[0], console, to, more)
 
 
-def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
+def make_comparison(
+    folders: Sequence[Path], console: Console, to: Path | None = None, names: Sequence[str] = ()
+) -> None:
+    """Print runs side by side, the first being what differences are to. Raises UserError."""
+    from bench.files import write_text
+    from bench.leaderboard.compare import compare
+    from bench.records.manifest import read_run
+    from bench.report import comparison, markdown, terminal
+
+    found = compare([read_run(folder) for folder in folders], names)
+    report = comparison.lay_out(found)
+    terminal.show(report, console)
+    if to:
+        write_text(to / "comparison.md", markdown.render(report))
+        write_text(to / "comparison.csv", comparison.render_csv(found))
+        _say(console, f"{to / 'comparison.md'}, comparison.csv")
+
+
+def export_frames(folder: Path, console: Console, to: Path) -> None:
+    """Write a run's data frames as Parquet. Raises UserError."""
+    from bench.records.export import export
+    from bench.records.manifest import read_run
+
+    content = read_run(folder)
+    names = export(content, to)
+    if any(record.data and not record.data.synthetic for record in content.records):
+        console.print("These files hold scores and answers of real people: keep them to yourself.", style="bold")
+    _say(console, f"{to}: {', '.join(names)}")
+
+
+def make_claims(folder: Path, console: Console, to: Path) -> None:
+    """Say what a run's records say of the field's own sentences. Raises UserError."""
+    from bench.files import write_text
+    from bench.leaderboard import build
+    from bench.records.manifest import read_run
+    from bench.report import claims, markdown, published, terminal
+
+    content = read_run(folder)
+    command = f"bench report {folder.as_posix()} --claims {to.as_posix()}"
+    report = claims.lay_out(build(content.records, folder), content.records, published.read())
+    if not report.findings:
+        raise UserError(f"--claims: {folder} ranks no two models that the sentences are about; run others beside them")
+    title, _, rest = markdown.render(report).partition("\n\n")
+    write_text(to, f"{title}\n\nMade by `{command}`.\n\n{rest}")
+    terminal.show(report, console)
+    _say(console, str(to))
+
+
+def make_report(folder: Path, console: Console, to: Path | None = None, more: More | None = None) -> int:
     """Print and write a run's leaderboard; return the number of failed cases. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard import build
     from bench.records.manifest import publish, read_run
-    from bench.report import csvtable, figure, markdown, published, terminal
+    from bench.report import csvtable, markdown, published, terminal
     from bench.report.layout import lay_out
 
     content = read_run(folder)
@@ -44,10 +151,42 @@ def make_report(folder: Path, console: Console, to: Path | None = None) -> int:
     published_too = to is not None and to.resolve() != folder.resolve()
     if to and published_too:
         publish(content, to)
-        if importlib.util.find_spec("matplotlib"):
-            figure.draw(found, to)
+        _draw(content, found, to)
     terminal.show(report, console)
     records = " and the records" if published_too else ""
-    written = f"Written: {target / 'leaderboard.md'}, leaderboard.csv{records}"
-    console.print(written, style="dim", markup=False, highlight=False)
+    _say(console, f"{target / 'leaderboard.md'}, leaderboard.csv{records}")
+    if more and (more.html or more.figures):
+        _write_more(content, found, target, more, console, published=published_too)
     return sum(gap.status == "failed" for gap in found.gaps)
+
+
+def _draw(content: RunContent, found: Leaderboard, folder: Path) -> None:
+    """Draw the figure of accuracy and seconds, where what draws is installed."""
+    from bench.report.charts import files
+
+    if files.available():
+        from bench.report import figures
+
+        figures.accuracy(content, found, folder)
+
+
+def _write_more(
+    content: RunContent, found: Leaderboard, folder: Path, more: More, console: Console, *, published: bool
+) -> None:
+    from bench.report.charts import files
+
+    if more.html:
+        files.require("--html")
+        from bench.report.page import write
+
+        _say(console, write.of_run(content, found, folder, published=published, data=more.data))
+    if more.figures:
+        files.require("--figures")
+        from bench.report import figures
+
+        made = figures.write(content, found, folder / "figures")
+        _say(console, f"{folder / 'figures'}: {len(made)} files")
+
+
+def _say(console: Console, what: object) -> None:
+    console.print(f"Written: {what}", style="dim", markup=False, highlight=False)

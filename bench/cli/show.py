@@ -25,6 +25,7 @@ def show_command(
     user: Annotated[str | None, typer.Option(help="CITY:UID, to see a trajectory.")] = None,
     days: Annotated[str | None, typer.Option(help="First and last day, e.g. 53-66.")] = None,
     answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to lay beside the truth.")] = None,
+    grid: Annotated[bool, typer.Option("--map", help="Draw the days on the grid, too.")] = False,
 ) -> None:
     """Show a record, or a user's trajectory."""
     from rich.console import Console
@@ -37,7 +38,7 @@ def show_command(
     city, _, uid = str(user).rpartition(":")
     if not city or not uid.isdecimal():
         raise UserError(f"--user: '{user}' is no CITY:UID; write for example B:17600")
-    show_trajectory(source, city, int(uid), _span(days), answers, Console())
+    show_trajectory(source, city, int(uid), _span(days), answers, Console(), grid=grid)
 
 
 def show_record(path: Path, console: Console) -> None:
@@ -56,14 +57,22 @@ def show_record(path: Path, console: Console) -> None:
 
 
 def show_trajectory(
-    spec: str, city: str, uid: int, days: tuple[int, int] | None, answers: Path | None, console: Console
+    spec: str,
+    city: str,
+    uid: int,
+    days: tuple[int, int] | None,
+    answers: Path | None,
+    console: Console,
+    *,
+    grid: bool = False,
 ) -> None:
     """Print a user's days, with the answers of a Parquet file (city, uid, d, t, x, y, status) if one is given.
 
-    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; the last three weeks where None. Raises
-    UserError.
+    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; the last three weeks where None. grid: draw
+    the days on the grid, too. Raises UserError.
     """
     from bench.data.sources import open_source
+    from bench.report import daymap
     from bench.report.trajectory import view
 
     kind, _, rest = spec.partition(":")
@@ -79,7 +88,8 @@ def show_trajectory(
     last = int(user.d[-1])
     chosen = days or (max(int(user.d[0]), last - SHOWN_DAYS + 1), last)
     said = _answers(answers, city, uid) if answers else None
-    for line in view(user, opened.world, chosen, console.width, said):
+    drawn = daymap.draw(user, opened.world(city), chosen, console.width, said) if grid else []
+    for line in (*drawn, *view(user, opened.world(city), chosen, console.width, said)):
         console.print(line, overflow="ignore", no_wrap=True)
 
 

@@ -172,9 +172,13 @@ def _drive(order: Order, drive: _Drive) -> Outcome:
 
     study, opened, evaluator = drive.study, drive.opened, _evaluator(order, drive.study)
     score = partial(finalists.score_point, study, evaluator)
-    Driver(study, opened, lambda point, heard: score(point, heard=heard), _say, workers=order.workers).run(
-        drive.still_alone
-    )
+    Driver(
+        study,
+        opened,
+        lambda point, on_validation_score: score(point, on_validation_score=on_validation_score),
+        _say,
+        workers=order.workers,
+    ).run(drive.still_alone)
     trials = read_trials(opened)
     beside = finalists.references(study, bare(study)) if any(trial.scored for trial in trials) else {}
     references = finalists.score_all(study, evaluator, beside)
@@ -201,10 +205,9 @@ def _command(order: Order) -> str:
 
 def write(outcomes: Sequence[Outcome], folder: Path, console: Console, command: str) -> None:
     """Print a study's report; write study.md, trials.csv, cities.csv and figures into ``folder``."""
-    import importlib.util
-
     from bench.files import write_text
     from bench.report import markdown, terminal
+    from bench.report.charts import files
     from bench.study.outcome import export, figures
     from bench.study.outcome.report import lay_out
 
@@ -216,7 +219,7 @@ def write(outcomes: Sequence[Outcome], folder: Path, console: Console, command: 
         write_text(folder / "cities.csv", values)
         made.append("cities.csv")
     drawn, note = list[Path](), "no figures (pip install 'mobility-bench[figures]')"
-    if importlib.util.find_spec("matplotlib"):
+    if files.available():
         drawn = [path for outcome in outcomes for path in figures.draw(outcome, folder / "figures")]
         note = f"figures: {len(drawn)}"
     shown = "".join(f"\n![{path.stem}](figures/{path.name})\n" for path in drawn)

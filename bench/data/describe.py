@@ -53,15 +53,22 @@ def describe(table: Trajectories, world: World, per_user: Mapping[str, pd.DataFr
         points=len(table),
         people=quartiles,
         moves=moves(table, world.grid),
-        scores={name: {m: float(scored[m].mean()) for m in METRICS} for name, scored in per_user.items()},
-        errors={name: {m: _standard_error(scored[m]) for m in METRICS} for name, scored in per_user.items()},
+        scores={name: {m: float(scored[m].mean()) for m in _asked(scored)} for name, scored in per_user.items()},
+        errors={name: {m: _standard_error(scored[m]) for m in _asked(scored)} for name, scored in per_user.items()},
         clear={metric: _clear_pairs(metric, per_user) for metric in METRICS},
     )
 
 
+def _asked(scored: pd.DataFrame) -> list[str]:
+    """Return the metrics that are defined on the city's grid."""
+    return [metric for metric in METRICS if metric in scored]
+
+
 def _clear_pairs(metric: str, per_user: Mapping[str, pd.DataFrame]) -> list[list[str]]:
     """Return the pairs (better, worse) whose mean difference over users is beyond two standard errors."""
-    pairs = []
+    pairs: list[list[str]] = []
+    if any(metric not in scored for scored in per_user.values()):
+        return pairs
     for better, worse in permutations(per_user, 2):
         ahead = METRICS[metric] * (per_user[better][metric] - per_user[worse][metric])
         if ahead.mean() > 2 * _standard_error(ahead):

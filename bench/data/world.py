@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+HALF_HOURS = 48  # in a day: constants that were tuned on half-hour slots are scaled from these
 
 
 @dataclass(frozen=True)
@@ -17,21 +21,47 @@ class Grid:
     cell_km: float = 0.5
     slots: int = 48
 
+    @property
+    def half_hours(self) -> float:
+        """How many half-hours a slot lasts."""
+        return HALF_HOURS / self.slots
+
+    @property
+    def half_kms(self) -> float:
+        """How many half-kilometres, HuMob's cells, a cell's side is long."""
+        return self.cell_km / 0.5
+
+    def __str__(self) -> str:
+        """Name the grid for readers, e.g. ``200 x 200 cells of 500 m, 48 slots a day``."""
+        return f"{self.width} x {self.height} cells of {1000 * self.cell_km:g} m, {self.slots} slots a day"
+
 
 @dataclass(frozen=True)
 class Calendar:
-    """Which days are off-days: weekends as residues of d % 7, and listed holidays.
+    """Which day of the week each day is, and which days are off-days. The defaults are those of HuMob 2023/2024.
 
-    The defaults are those of HuMob 2023/2024 (days count from 0).
+    first_weekday: weekday of day 0; weekdays count from Sunday = 0. weekend: weekdays that are off. holidays: further
+    off-days, as day numbers. breaks: (after, days): so many days pass between day ``after`` and the next one.
     """
 
     weekend: frozenset[int] = frozenset({0, 6})
     holidays: frozenset[int] = frozenset({1, 8, 29, 37, 50})
+    first_weekday: int = 0
+    breaks: tuple[tuple[int, int], ...] = ()
+
+    def elapsed(self, days: np.ndarray | Iterable[int]) -> np.ndarray:
+        """Return int64, how many days lie between day 0 and each day, breaks counted in: for ages and gaps."""
+        d = np.asarray(days, dtype=np.int64)
+        return d + sum((length * (d > after) for after, length in self.breaks), np.zeros_like(d))
+
+    def weekday(self, days: np.ndarray | Iterable[int]) -> np.ndarray:
+        """Return int64, the weekday of each day, Sunday = 0."""
+        return (self.elapsed(days) + self.first_weekday) % 7
 
     def is_off(self, days: np.ndarray | Iterable[int]) -> np.ndarray:
-        """Return a boolean array: is each day a weekend or a holiday?"""
+        """Return a boolean array: is each day on a weekend or a holiday?"""
         d = np.asarray(days, dtype=np.int64)
-        return np.isin(d % 7, sorted(self.weekend)) | np.isin(d, sorted(self.holidays))
+        return np.isin(self.weekday(d), sorted(self.weekend)) | np.isin(d, sorted(self.holidays))
 
 
 @dataclass(frozen=True)
@@ -54,7 +84,30 @@ class Window:
 
 @dataclass(frozen=True)
 class World:
-    """Grid and calendar of one data source."""
+    """Grid and calendar of one city."""
 
     grid: Grid = field(default_factory=Grid)
     calendar: Calendar = field(default_factory=Calendar)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON holds it: in jobs, records and identities."""
+        calendar = self.calendar
+        return {
+            "grid": vars(self.grid),
+            "weekend": sorted(calendar.weekend),
+            "holidays": sorted(calendar.holidays),
+            "first_weekday": calendar.first_weekday,
+            "breaks": [list(pause) for pause in calendar.breaks],
+        }
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> World:
+        """Return the world that :meth:`plain` wrote."""
+        breaks = tuple((after, days) for after, days in plain["breaks"])
+        days = frozenset(plain["weekend"]), frozenset(plain["holidays"])
+        return cls(Grid(**plain["grid"]), Calendar(*days, plain["first_weekday"], breaks))
+
+
+def not_humob(worlds: Mapping[str, World]) -> dict[str, Any]:
+    """Return the worlds of the cities that have not HuMob's, as plain values: what identities name beside the rows."""
+    return {city: world.plain() for city, world in worlds.items() if world != World()}

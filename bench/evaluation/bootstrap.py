@@ -44,7 +44,12 @@ def over_users(scores: np.ndarray, name: str, resamples: int = RESAMPLES) -> np.
             means[first : first + rows] = (counts @ filled) / weight
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = filled.sum(axis=0) / known.sum(axis=0)
-    return centre + _widening(users) * (means - centre)
+    return centre + widening(users) * (means - centre)
+
+
+def drawn(users: int, resamples: int, *name: str) -> np.ndarray:
+    """Return how often each user is drawn in each resampling, (resamples, users): for what is no mean over users."""
+    return _counts(_rng(*name, users), resamples, users)
 
 
 def over_seeds(samples: np.ndarray, name: str) -> np.ndarray:
@@ -84,7 +89,7 @@ def win_share(scores: np.ndarray, reference: np.ndarray, better: str) -> float:
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
-def _widening(users: int) -> float:
+def widening(users: int) -> float:
     """How much wider the samples must be: a bootstrap divides by n, and normal quantiles are not Student's.
 
     The "expanded percentile" of Hesterberg, What Teachers Should Know About the Bootstrap (2015), as a stretch of the

@@ -43,6 +43,30 @@ def holm(found: np.ndarray, comparisons: int, users: int) -> np.ndarray:
     return held
 
 
+def moved(samples: np.ndarray, users: int) -> tuple[np.ndarray, int]:
+    """Judge single differences: 1 above zero beyond chance, -1 below, 0 neither; Holm-corrected over all of them.
+
+    samples: resampled differences (resamples, differences); users: how many were resampled, the fewest where they
+    differ. Differences that are zero in every resampling are no tests. Returns the verdicts and how many were tested.
+    """
+    noise = SAME * float(np.abs(samples).max(initial=1.0))
+    tested = np.flatnonzero((np.abs(samples) > noise).any(axis=0))
+    strength = np.zeros(samples.shape[1])
+    for j in tested:
+        column = samples[:, j]
+        mean, tail = float(column.mean()), 50 * (1 - LEVEL)
+        side = float(np.sign(mean))
+        near = side * float(np.percentile(column, tail if side > 0 else 100 - tail))
+        if near > noise:  # the interval leaves zero out
+            strength[j] = max(1.0, abs(mean) / (abs(mean) - near)) if abs(mean) - near > noise else np.inf
+    verdicts = np.zeros(samples.shape[1], int)
+    for made, j in enumerate(sorted(tested, key=lambda j: -strength[j])):
+        if strength[j] < bar(len(tested) - made, users):
+            break
+        verdicts[j] = int(np.sign(samples[:, j].mean()))
+    return verdicts, len(tested)
+
+
 def bar(pairs: int, users: int) -> float:
     """Return how many half-widths of its 95 % interval a difference needs at 5 % / pairs: 1 for one pair."""
     quantile = NormalDist().inv_cdf

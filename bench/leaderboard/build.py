@@ -161,8 +161,14 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         floor=line.records[0].case.adapter in FLOOR,
         beyond=tuple(name for name, figure in figures.items() if _too_good(figure, metrics[name])),
         groups=mean_by_key([r.scores[r.main].groups for r in line.records if r.main in r.scores]),
+        slices=mean_by_key([_slices(r) for r in line.records if r.main in r.scores]),
+        corpus=mean_by_key([{name: part.value for name, part in r.corpus.items()} for r in line.records]),
         samples=line.samples,
     )
+
+
+def _slices(record: Record) -> dict[str, float]:
+    return {key: part.mean for key, part in record.scores[record.main].slices.items()}
 
 
 def _asked_with(record: Record) -> str:

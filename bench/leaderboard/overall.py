@@ -98,6 +98,8 @@ def mean_row(parts: Sequence[Row], training: str) -> Row:
         coverage=float(np.mean(covered)) if covered else None,
         beyond=tuple(dict.fromkeys(metric for row in parts for metric in row.beyond)),
         groups=mean_by_key([row.groups for row in parts]),
+        slices=mean_by_key([row.slices for row in parts]),
+        corpus=mean_by_key([row.corpus for row in parts]),
         samples=samples,
     )
 

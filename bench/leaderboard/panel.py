@@ -138,7 +138,7 @@ def read_lines(records: Sequence[Record], folder: Path) -> list[Line]:
         _refuse_doubles(done, model, training, city)
         parts: dict[bytes, list[tuple[Record, np.ndarray, dict[str, np.ndarray]]]] = defaultdict(list)
         for record in done:
-            uids, scores = _read_scores(record, folder)
+            uids, scores = read_scores(record, folder)
             parts[uids.tobytes()].append((record, uids, scores))
         for part in parts.values():
             shared = [m for m in part[0][2] if all(m in scores for _, _, scores in part)]
@@ -171,7 +171,7 @@ def _resampled(lines: Iterable[Line], city: str) -> list[Line]:
     return found
 
 
-def _read_scores(record: Record, folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def read_scores(record: Record, folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the users (ascending) and each metric's column in their order."""
     path = folder / record.files.get("scores", "scores is not named")
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.leaderboard.lineage import Lineage
 from bench.leaderboard.panel import Line
+from bench.records.record import Record
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class SeedRow:
-    """The spread of one model and training in one test city; metrics: by name."""
+    """The spread of one model and training in one test city.
+
+    metrics: by name. agreement: share of points that two seeds answer with the same cell, mean over users and pairs of
+    seeds; None where the records do not say.
+    """
 
     model: str
     lineage: Lineage
     city: str
     seeds: int
     metrics: Mapping[str, Spread]
+    agreement: float | None = None
 
 
 def seed_rows(lines: Iterable[Line]) -> tuple[SeedRow, ...]:
@@ -43,6 +49,7 @@ def seed_rows(lines: Iterable[Line]) -> tuple[SeedRow, ...]:
             city=line.city,
             seeds=len(line.records),
             metrics={metric: _spread(scores) for metric, scores in line.scores.items()},
+            agreement=_agreement(line.records),
         )
         for line in lines
         if len(line.records) > 1
@@ -54,3 +61,15 @@ def _spread(scores: np.ndarray) -> Spread:
     users = np.isfinite(scores).sum(axis=1)
     means, deviations = np.nanmean(scores, axis=1), np.nanstd(scores, axis=1)
     return Spread(float(means.std(ddof=1)), float((deviations / np.sqrt(np.maximum(users - 1, 1))).mean()))
+
+
+def _agreement(records: Sequence[Record]) -> float | None:
+    """Return the mean over pairs of these records' seeds; both records of a pair may hold it."""
+    mine = {record.identity.answers for record in records}
+    pairs = {
+        frozenset({record.identity.answers, pair.answers}): pair.same_cell
+        for record in records
+        for pair in record.agreement
+        if pair.answers in mine
+    }
+    return float(np.mean(list(pairs.values()))) if pairs else None

@@ -79,7 +79,7 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
     groups = _groups(asked.queries.users, variant.batch, users)
     _warm_up(adapter, asked, groups[0][:WARM_UP_USERS], ctx)
     _forget_peak()
-    seconds, spent = [], []
+    seconds, used = [], []
     for group in groups:
         history, queries = asked.history.only(group), asked.queries.only(group)
         timing.synchronise(ctx.device)
@@ -87,8 +87,8 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
         adapter.predict(history, queries, ctx)
         timing.synchronise(ctx.device)
         seconds.append(time.perf_counter() - started)
-        spent.append(dict(adapter.usage()))
-    work = usage.per_trajectory(spent)
+        used.append(dict(adapter.usage()))
+    work = usage.per_trajectory(used)
     return Line(
         variant,
         users=sum(map(len, groups)),

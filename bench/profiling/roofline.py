@@ -80,7 +80,7 @@ def measured(device: str, precision: str) -> Rates:
 def bound(
     facts: Mapping[str, int | float | str], work: Mapping[str, float], batch: int, rates: Rates
 ) -> Roofline | None:
-    """Return the roofline time a trajectory of what was spent on it; None where the model does not say enough.
+    """Return the roofline time a trajectory of what was used on it; None where the model does not say enough.
 
     facts: ``layer_bytes`` and ``layer_parameters`` (of the linear maps every token goes through),
     ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.usage, a trajectory; batch:

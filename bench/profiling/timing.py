@@ -20,7 +20,7 @@ def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Cont
     """Time predictions after a warm-up; the keys are those of record.Cost.
 
     Latency: up to 20 users, spread evenly over the test users, one per call. Throughput: one call in batches of
-    ``batch_users``, over all users up to one batch. spent: what the model says of both, a trajectory; left out where it
+    ``batch_users``, over all users up to one batch. used: what the model says of both, a trajectory; left out where it
     says nothing.
     """
     users = queries.users
@@ -36,13 +36,13 @@ def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Cont
         alone.append(dict(adapter.usage()))
     batch = users[: adapter.batch_users]
     together = _timed(adapter, history.only(batch), queries.only(batch), ctx)
-    spent = {"alone": usage.per_trajectory(alone), "batch": usage.per_trajectory([adapter.usage()])}
+    used = {"alone": usage.per_trajectory(alone), "batch": usage.per_trajectory([adapter.usage()])}
     return {
         "latency_median_s": float(np.median(seconds)),
         "latency_p95_s": float(np.quantile(seconds, 0.95)),
         "latency_users": len(seconds),
         "throughput_per_s": len(batch) / together,
-        **({"usage": spent} if any(spent.values()) else {}),
+        **({"usage": used} if any(used.values()) else {}),
     }
 
 

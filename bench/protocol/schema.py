@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_
 from bench.adapters import registry
 from bench.data.sources import KINDS
 from bench.data.world import Window
+from bench.data.worldfile import CalendarSpec, GridSpec
 from bench.errors import nearest
 from bench.evaluation.answers import Fallback
 from bench.protocol.selection import Part, Selection, refuse_overlap
@@ -73,6 +74,24 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
+class CityCalendar(CalendarSpec):
+    """A city's calendar as a protocol states it, in place of the source's."""
+
+    learned: bool = Field(
+        False, description="find the off-days in what training users do, or in the test users' histories without any"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CityCalendar:
+        usual = CalendarSpec()
+        given = [name for name in ("off_days", "weekend") if getattr(self, name) != getattr(usual, name)]
+        if self.learned and given:
+            raise ValueError(
+                f"a learned calendar finds the off-days itself: take out {' and '.join(given)}, or learned"
+            )
+        return self
+
+
 class DataSpec(Part):
     """Where the cities come from."""
 
@@ -84,6 +103,17 @@ class DataSpec(Part):
     options: dict[str, Any] = Field(
         default_factory=dict, description="further arguments of the source, e.g. users a city"
     )
+    grid: GridSpec | None = Field(None, description="what every city's grid must be; the data's own where none is said")
+    calendar: dict[Name, CityCalendar] = Field(
+        default_factory=dict, description="calendars of cities in place of the source's"
+    )
+
+    @model_validator(mode="after")
+    def _known_cities(self) -> DataSpec:
+        for city in self.calendar:
+            if city not in self.cities:
+                raise ValueError(f"calendar: city '{city}' is not among data.cities{nearest(city, self.cities)}")
+        return self
 
 
 class WindowSpec(Part):

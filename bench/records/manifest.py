@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "run.json"
-OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records and scores
+STORE = "store"  # beside the folders of runs
+PUBLISHED = ("scores", "answers")  # of synthetic people
+OURS = re.compile(r"[0-9a-f]{20}\.(json|parquet)")  # names of records, scores and slices
 
 
 class Manifest(BaseModel):
@@ -52,6 +54,37 @@ class RunContent:
         """One row a case and user (see :func:`frames.scores`)."""
         return frames.scores(self.records, self.folder)
 
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """One row a case and query, where the store lies beside the run's folder (see :func:`frames.answers`)."""
+        return frames.answers(self.records, self.store)
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """One row a done case (see :func:`frames.costs`)."""
+        return frames.costs(self.records)
+
+    @property
+    def store(self) -> Path:
+        """Folder of answers: ``runs/store`` of ``runs/zero_shot``, and of ``runs/STUDY/test``."""
+        folders = [parent / "store" for parent in self.folder.resolve().parents[:2]]
+        return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+    @cached_property
+    def slices(self) -> pd.DataFrame:
+        """One row a case, metric and slice (moves, new cells, hours, days): see :func:`frames.slices`."""
+        return frames.slices(self.records)
+
+    @cached_property
+    def user_slices(self) -> pd.DataFrame:
+        """One row a case, user and slice (see :func:`frames.user_slices`)."""
+        return frames.user_slices(self.records, self.folder)
+
+    @cached_property
+    def agreements(self) -> pd.DataFrame:
+        """One row a pair of seeds of one model (see :func:`frames.agreements`)."""
+        return frames.agreements(self.records)
+
 
 def read_run(folder: Path | str) -> RunContent:
     """Read a run's manifest and records. Raises UserError where there is none or one cannot be read."""
@@ -79,25 +112,32 @@ def read_run(folder: Path | str) -> RunContent:
     return RunContent(folder, manifest, tuple(found), tuple(absent))
 
 
+def file_of(content: RunContent, record: Record, kind: str) -> Path | None:
+    """Find a record's scores or answers: in the run's folder, or in the store beside it; None where it is not here."""
+    name = record.files.get(kind)
+    places = (content.folder, content.folder.parent / STORE, content.folder.parent.parent / STORE)
+    return next((folder / name for folder in places if (folder / name).is_file()), None) if name else None
+
+
 def publish(content: RunContent, to: Path) -> None:
     """Copy a run's manifest and records into a folder of results, and drop what an earlier run left there.
 
-    Scores of single users go along where all people are synthetic, so that the leaderboard can be made again. Of real
-    people only the records go: aggregates, without the paths of scores and answers.
+    Scores and answers of single users go along where all people are synthetic, so that leaderboard and page can be made
+    again. Of real people only the records go: aggregates, without the paths of scores and answers.
     """
     synthetic = all(record.data.synthetic for record in content.records if record.data)
     wanted = [Path(MANIFEST)]
     write_with(to / MANIFEST, partial(_copy, content.folder / MANIFEST))
     for record in content.records:
         name = Path("records") / f"{record.identity.cost}.json"
-        scores = record.files.get("scores") if synthetic else None
-        records.write(record.model_copy(update={"files": {"scores": scores} if scores else {}}), to / name)
+        here = {kind: path for kind in PUBLISHED if (path := file_of(content, record, kind))} if synthetic else {}
+        records.write(record.model_copy(update={"files": {kind: record.files[kind] for kind in here}}), to / name)
         wanted.append(name)
-        if scores:
-            write_with(to / scores, partial(_copy, content.folder / scores))
-            wanted.append(Path(scores))
+        for kind, path in here.items():
+            write_with(to / record.files[kind], partial(_copy, path))
+            wanted.append(Path(record.files[kind]))
     keep = {to / name for name in wanted}
-    for folder in ("records", "scores"):
+    for folder in ("records", "scores", "answers"):
         for file in (to / folder).glob("*"):
             if OURS.fullmatch(file.name) and file not in keep:
                 file.unlink()

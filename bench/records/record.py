@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.adapters.origin import Learning, Tuned
 
-SCHEMA = 2  # raise it, and schema_version below, when a field is added or means something else
+SCHEMA = 3  # raise it, and schema_version below, when a field is added or means something else
+READ = (2, SCHEMA)  # 2: without slices, agreement and corpus
 
 
 class Part(BaseModel):
@@ -56,11 +57,42 @@ class Data(Part):
     synthetic: bool
     fingerprint: dict[str, str] = Field({}, description="city -> SHA-256 of its whole table")
     parts: dict[str, str] = Field({}, description="train, validate, history, queries -> SHA-256 of the rows")
+    worlds: dict[str, dict[str, Any]] = Field({}, description="city -> grid and calendar, where they are not HuMob's")
     train_users: int
     validate_users: int
     test_users: int
     test_points: int
     notes: tuple[str, ...] = Field((), description="e.g. fewer users than the protocol wanted")
+
+
+class SliceScore(Part):
+    """One metric over the users who have points in a slice (bench/evaluation/metrics/slices.py)."""
+
+    users: int
+    mean: float
+    low: float | None = Field(None, description="95 % bootstrap interval over users; none of fewer than ten")
+    high: float | None = None
+
+
+class Agreement(Part):
+    """How far a model agrees with itself: its answers of this seed beside those of another one, mean over users."""
+
+    seed: int
+    answers: str = Field(description="identity of the other seed's answers")
+    same_cell: float = Field(description="share of points answered with the same cell")
+    same_low: float | None = Field(description="95 % bootstrap interval over users")
+    same_high: float | None
+    geobleu: float = Field(description="GEO-BLEU (HuMob 2024) of the one seed's answers with the other's as the truth")
+
+
+class Corpus(Part):
+    """One metric of all test users together: a divergence between what was predicted and what was true."""
+
+    value: float
+    low: float | None = Field(description="95 % bootstrap interval over users")
+    high: float | None
+    unit: str
+    better: Literal["higher", "lower"]
 
 
 class Score(Part):
@@ -74,6 +106,7 @@ class Score(Part):
     unit: str
     better: Literal["higher", "lower"]
     groups: dict[str, float] = Field({}, description="mean by group of users, e.g. activity_q1")
+    slices: dict[str, SliceScore] = Field({}, description="by part of the points, e.g. step=move, cell=new, hour=7")
 
 
 class AnswerCounts(Part):
@@ -90,7 +123,7 @@ class AnswerCounts(Part):
 
 
 class Usage(Part):
-    """What a language model spent, by the keys of Adapter.usage: tokens, passes, drafts, seconds."""
+    """What a language model used, by the keys of Adapter.usage: tokens, passes, drafts, seconds."""
 
     alone: dict[str, float] = Field({}, description="mean a trajectory, one at a time")
     batch: dict[str, float] = Field({}, description="mean a trajectory, in one batch")
@@ -140,7 +173,7 @@ class Provenance(Part):
 class Record(Part):
     """One case, done, failed or skipped."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     status: Literal["done", "failed", "skipped"]
     reason: str | None = Field(None, description="why it failed or was skipped; one line")
     identity: Identity
@@ -148,6 +181,8 @@ class Record(Part):
     data: Data | None = None
     main: str = Field(description="the metric that ranks, name@version")
     scores: dict[str, Score] = {}
+    corpus: dict[str, Corpus] = Field({}, description="metrics of all users together, name@version")
+    agreement: tuple[Agreement, ...] = Field((), description="with the same model's answers of other seeds")
     answers: AnswerCounts | None = None
     cost: Cost | None = None
     learning: Learning | None = Field(None, description="where the weights began, and which were kept")
@@ -184,6 +219,7 @@ def write(record: Record, path: Path) -> None:
 def read(path: Path) -> Record:
     """Read a record. Raises OSError, and ValueError where it is broken or of another schema."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(content, dict) and content.get("schema_version") != SCHEMA:
-        raise ValueError(f"it has schema {content.get('schema_version')}, this version reads {SCHEMA}")
+    if isinstance(content, dict) and content.get("schema_version") not in READ:
+        reads = " and ".join(map(str, READ))
+        raise ValueError(f"it has schema {content.get('schema_version')}, this version reads {reads}")
     return Record.model_validate(content)

@@ -4,7 +4,7 @@ OUT/store/fits/ID/       what adapter.save wrote, and fit.json (seconds, memory,
 OUT/store/answers/ID.parquet, ID.raw.parquet, ID.json
 OUT/store/costs/ID.json
 OUT/store/scratch/ID/    checkpoints of a fit under way
-OUT/RUN/records/ID.json, OUT/RUN/scores/ID.parquet, OUT/RUN/run.json, OUT/RUN/logs/
+OUT/RUN/records/ID.json, OUT/RUN/scores/ID.parquet, OUT/RUN/slices/ID.parquet, OUT/RUN/run.json, OUT/RUN/logs/
 """
 
 from __future__ import annotations
@@ -141,6 +141,10 @@ class Run:
     def scores_path(self, answers_id: str) -> Path:
         """Parquet file of a case's scores per user."""
         return self.folder / "scores" / f"{answers_id}.parquet"
+
+    def slices_path(self, answers_id: str) -> Path:
+        """Parquet file of a case's scores per user and slice."""
+        return self.folder / "slices" / f"{answers_id}.parquet"
 
     def read(self, cost_id: str) -> Record | None:
         """Return the record of a case, or None if there is none (or an unreadable one)."""

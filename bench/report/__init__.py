@@ -1,1 +1,1 @@
-"""Leaderboards in a terminal, Markdown and CSV, from records alone."""
+"""Leaderboards in a terminal, as Markdown, CSV, figures and pages, from records alone."""

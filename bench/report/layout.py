@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.leaderboard import Board, Leaderboard
 from bench.records.manifest import RunContent
-from bench.report import fact_tables, score_table, tables, usage_tables
+from bench.report import fact_tables, part_tables, score_table, tables, usage_tables
 from bench.report.findings import disagreements, findings
 from bench.report.published import TITLE as OTHERS
 from bench.report.published import Published, reported
@@ -84,5 +84,5 @@ def _board(found: Leaderboard, board: Board) -> Section:
     parts = [score_table.scores(found, board), tables.typical(found, board)]
     if missed := tables.misses(found, board):
         parts.append(missed)
-    more = (*tables.further(found, board), *tables.groups(found, board))
+    more = (*tables.further(found, board), *tables.groups(found, board), *part_tables.of(found, board))
     return Section(tables.where(board), (), tuple(parts), more)

@@ -104,12 +104,13 @@ def seeds(found: Leaderboard) -> Table | None:
     if not found.seeds:
         return None
     versions = [found.metrics[name] for name in found.versions]
-    columns = [*NAMES, ("city", False), ("seeds", True)]
+    agree = any(row.agreement is not None for row in found.seeds)
+    columns = [*NAMES, ("city", False), ("seeds", True), *([("same\ncells", True)] if agree else [])]
     for metric in versions:
         columns += [(f"{heading(metric).rpartition(' ')[0]}\nbetween", True), ("\nwithin", True)]
     rows = []
     for row in found.seeds:
-        cells = [*name(row), row.city, str(row.seeds)]
+        cells = [*name(row), row.city, str(row.seeds), *([numbers.share(row.agreement)] if agree else [])]
         for metric in versions:
             spread = row.metrics.get(metric.name)
             pair = (spread.between, spread.within) if spread else (None, None)
@@ -119,6 +120,8 @@ def seeds(found: Leaderboard) -> Table | None:
         "Between: standard deviation of the seeds' means. Within: standard error of one seed's mean over its users. "
         "Seeds that lie far closer together than users leave open say little of a model; more users would."
     ]
+    if agree:
+        notes.append("Same cells: share of points that two seeds answer alike, mean over users and pairs of seeds.")
     return make_table("Seeds", columns, rows, notes)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.data.sources import Source
 from bench.evaluation import answers as checks
 from bench.records.store import Store, write_answers, write_json
 from bench.running.job import Workplace
@@ -27,10 +26,10 @@ class Keeper:
     """
 
     def __init__(
-        self, cases: Sequence[Planned], store: Store, place: Workplace, source: Source, *, alone: bool, closed: bool,
+        self, cases: Sequence[Planned], store: Store, place: Workplace, *, alone: bool, closed: bool,
         kept: Callable[[Planned], None], missed: Callable[[Planned, Reason, str], None],
     ) -> None:  # fmt: skip
-        self.store, self.place, self.grid, self.alone = store, place, source.world.grid, alone
+        self.store, self.place, self.alone = store, place, alone
         self.closed = closed
         self.waiting = {case.identity.cost: case for case in cases}
         self.fit_id = cases[0].identity.fit
@@ -73,13 +72,15 @@ class Keeper:
         return case
 
     def _keep_answers(self, case: Planned, said: dict[str, Any]) -> None:
-        queries = case.prepared.split.queries
-        given = checks.check(read_answers(self.place.output(case.identity.cost)), queries, self.grid)
+        split = case.prepared.split
+        given = checks.check(
+            read_answers(self.place.output(case.identity.cost)), split.queries, split.world(split.test_city).grid
+        )
         path = self.store.answers(case.identity.answers)
-        spent = {str(name): float(value) for name, value in dict(said["usage"]).items()}
-        about = {**_numbers(said, "predict_seconds"), "usage": spent, "confined": self.confined}
+        used = {str(name): float(value) for name, value in dict(said["usage"]).items()}
+        about = {**_numbers(said, "predict_seconds"), "usage": used, "confined": self.confined}
         write_json(path.with_suffix(".json"), about)
-        write_answers(path, given, queries)
+        write_answers(path, given, split.queries)
 
 
 KEPT = ("started", "fitted", "part", "missed")  # the messages that a Keeper takes

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import cache
 from bench.running.grants import import_path
 from bench.running.messages import BadMessage, parse, plain
 
@@ -93,6 +94,7 @@ def environment(job: dict[str, Any], hidden: Sequence[Path]) -> dict[str, str]:
         **{name: str(job["threads"]) for name in THREADS},
         **WAITING,
         "HF_HOME": kept.get("HF_HOME") or str(home / "huggingface"),
+        cache.BASES: str(cache.bases()),
         "TORCH_HOME": kept.get("TORCH_HOME") or str(home / "torch"),
         "NUMBA_CACHE_DIR": job["compiled"],
         "PYTHONPATH": import_path(),

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench import cache as cached
 from bench.running.confinement import Grants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,11 +93,11 @@ def _named(settings: Any) -> Iterator[Path]:
 
 
 def _caches() -> list[Path]:
-    """Return the folders of downloaded weights, as the Hugging Face hub and torch find them; not the tokens beside."""
+    """Return the folders of downloaded and converted weights; not the hub's tokens beside."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     hub = Path(os.environ.get("HF_HOME") or home / "huggingface") / "hub"
     torch = Path(os.environ.get("TORCH_HOME") or home / "torch") / "hub"
-    return [Path(os.environ.get("HF_HUB_CACHE") or hub), torch]
+    return [Path(os.environ.get("HF_HUB_CACHE") or hub), torch, cached.bases()]
 
 
 def _reached(allowed: Iterable[Path], hidden: Iterable[Path]) -> tuple[Path, ...]:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data.sources import Source
-from bench.data.sources.humob import cache_folder
+from bench.cache import cache_folder
 from bench.data.trajectories import Trajectories
 from bench.protocol.schema import Protocol
 from bench.records.store import Store
@@ -60,7 +59,7 @@ def workplace(store: Store, model: Model, fit_id: str) -> Iterator[Workplace]:
 
 
 def write_job(
-    cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Hardware, *,
+    cases: Sequence[Planned], place: Workplace, store: Store, protocol: Protocol, where: Hardware, *,
     measure: bool, hidden: Sequence[Path],
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
     """Write the tables of cases that share one fit and all settings; return the job, and what hidden paths it reaches.
@@ -91,7 +90,7 @@ def write_job(
         "compiled": str(compiled),
         "temporary": str(place.work / "tmp"),
         "threads": where.threads if measure else max(1, where.threads // where.jobs),
-        "context": {**_context(cases[0], source, where.device), "poi": _poi(cases, source, place)},
+        "context": {**_context(cases[0], where.device), "poi": _poi(cases, place)},
         "limits": protocol.limits.model_dump(),
         "parts": [_part(case, place, store, measure=measure) for case in cases],
     }
@@ -120,6 +119,7 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     return {
         "label": split.test_city,
         "train_cities": split.train_cities,
+        "worlds": {city: world.plain() for city, world in split.worlds.items()},
         "cost_id": ids.cost,
         "tables": paths,
         "output": str(place.output(ids.cost)),
@@ -128,16 +128,12 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     }
 
 
-def _poi(cases: Sequence[Planned], source: Source, place: Workplace) -> dict[str, str]:
+def _poi(cases: Sequence[Planned], place: Workplace) -> dict[str, str]:
     """Write the points of interest of all cities of a job, for a model that wants them; return where, by city."""
-    if not cases[0].model.wants_poi:
-        return {}
-    splits = [case.prepared.split for case in cases]
     found = {}
-    for city in dict.fromkeys(city for split in splits for city in (*split.train_cities, split.test_city)):
-        if poi := source.poi(city):
-            write_poi(path := place.given / f"{poi.fingerprint()[:32]}.poi.npz", poi)
-            found[city] = str(path)
+    for city, poi in {city: poi for case in cases for city, poi in case.poi.items()}.items():
+        write_poi(path := place.given / f"{poi.fingerprint()[:32]}.poi.npz", poi)
+        found[city] = str(path)
     return found
 
 
@@ -150,15 +146,12 @@ def _table(table: Any, content: str, place: Workplace) -> str:
     return str(path)
 
 
-def _context(case: Planned, source: Source, device: str) -> dict[str, Any]:
-    window, world = case.prepared.split.window, source.world
+def _context(case: Planned, device: str) -> dict[str, Any]:
+    window = case.prepared.split.window
     return {
         "seed": case.seed,
         "device": device,
         "history": window.history,
         "horizon": window.horizon,
         "ranks": int(case.parts.get("ranks", 0)),
-        "grid": vars(world.grid),
-        "weekend": sorted(world.calendar.weekend),
-        "holidays": sorted(world.calendar.holidays),
     }

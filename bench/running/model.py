@@ -40,6 +40,7 @@ class Model:
     batch_users: int
     needs: Needs
     source: str
+    knows_worlds: bool = False
     own: bool = False
     target: str | None = None
     folder: str | None = None
@@ -96,6 +97,7 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             needs=adapter.needs,
             source=source_hash(type(adapter)),
             wants_poi=bool(adapter.wants_poi()),
+            knows_worlds=bool(adapter.knows_worlds),
         )
     except UserError:
         raise

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
+from bench.data.poi import Poi
 from bench.data.sources import Source
+from bench.data.world import not_humob
 from bench.errors import UserError
 from bench.records.record import Identity, Record
 from bench.running.model import Model
@@ -40,6 +43,9 @@ def identity(
     threads: int,
     batch_users: int,
     predicts_with: Collection[str] = (),
+    worlds: Mapping[str, Any] = MappingProxyType({}),
+    train_cities: Sequence[str] = (),
+    test_city: str = "",
 ) -> Identity:
     """Compute a case's identities.
 
@@ -48,6 +54,8 @@ def identity(
     cells an answer ranks (ranks), where metrics look at more than one. A model that learns
     from nothing has one fit for all training parts; one that learns from test histories has one per set of test users.
     predicts_with: names of settings that only prediction looks at; they belong to the answers, not to the fit.
+    worlds: grid and calendar of the cities where they are not HuMob's; a fit depends on those that it learns in, the
+    answers on that of the test city.
     """
     learned = {
         "nothing": (),
@@ -63,11 +71,16 @@ def identity(
         "window": [list(days) for days in window],
         "parts": {name: parts[name] for name in learned if name in parts},
     }
+    places = {"nothing": (), "train users": train_cities, "test histories": (*train_cities, test_city)}[learns_from]
+    if found := {city: worlds[city] for city in places if city in worlds}:
+        fit["worlds"] = found
     fit_id = digest(fit)
     asked: dict[str, Any] = {"fit": fit_id, "history": parts["history"], "queries": parts["queries"]}
     asked |= {name: parts[name] for name in ("poi", "ranks") if name in parts}
     if predicts_with:
         asked["settings"] = {name: value for name, value in settings.items() if name in predicts_with}
+    if test_city in worlds:
+        asked["world"] = worlds[test_city]
     answers_id = digest(asked)
     cost = {"answers": answers_id, "device": device, "threads": threads, "batch_users": batch_users}
     return Identity(fit=fit_id, answers=answers_id, cost=digest(cost))
@@ -90,6 +103,9 @@ def identity_of(record: Record) -> Identity:
         threads=record.cost.threads,
         batch_users=record.cost.batch_users,
         predicts_with=record.case.predicts_with,
+        worlds=record.data.worlds,
+        train_cities=record.case.train_cities,
+        test_city=record.case.test_city,
     )
 
 
@@ -103,6 +119,7 @@ class Planned:
     train_days: tuple[int, int] | None
     parts: Mapping[str, str]
     identity: Identity
+    poi: Mapping[str, Poi] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -119,13 +136,20 @@ def parts_of(prepared: Prepared) -> dict[str, str]:
     return {name: table.fingerprint() for name, table in tables.items() if table is not None}
 
 
-def poi_parts(prepared: Prepared, source: Source) -> dict[str, str]:
-    """Hash the points of interest that a case needs. Raises UserError where a city has none."""
+def poi_of(prepared: Prepared, source: Source) -> dict[str, Poi]:
+    """Return the points of interest of a case's cities. Raises UserError where a city has none."""
     split = prepared.split
     found = {city: source.poi(city) for city in (*split.train_cities, split.test_city)}
     if lacking := [city for city, poi in found.items() if poi is None]:
         raise UserError(f"no table of points of interest for city {', '.join(lacking)}")
-    hashes = {city: poi.fingerprint() for city, poi in found.items() if poi is not None}
+    return {city: poi for city, poi in found.items() if poi is not None}
+
+
+def _poi_parts(prepared: Prepared, poi: Mapping[str, Poi]) -> dict[str, str]:
+    """Hash the points of interest of the training cities, and those of the test city."""
+    split, hashes = prepared.split, {city: table.fingerprint() for city, table in poi.items()}
+    if not hashes:
+        return {}
     return {"train_poi": digest({city: hashes[city] for city in split.train_cities}), "poi": hashes[split.test_city]}
 
 
@@ -138,9 +162,11 @@ def plan_case(
     train_days: tuple[int, int] | None,
     hardware: str,
     threads: int,
+    poi: Mapping[str, Poi] | None = None,
 ) -> Planned:
-    """Give a case its identity. hardware: name of the device, which decides the cost."""
-    window = prepared.split.window
+    """Give a case its identity. hardware: name of the device, which decides the cost; poi: see :func:`poi_of`."""
+    window, poi = prepared.split.window, poi or {}
+    parts = {**parts, **_poi_parts(prepared, poi)}
     found = identity(
         adapter=model.adapter,
         version=model.version,
@@ -154,5 +180,16 @@ def plan_case(
         threads=threads,
         batch_users=model.batch_users,
         predicts_with=model.predicts_with,
+        worlds=not_humob(prepared.split.worlds),
+        train_cities=prepared.split.train_cities,
+        test_city=prepared.split.test_city,
     )
-    return Planned(model, prepared, seed, train_days, dict(parts), found)
+    return Planned(model, prepared, seed, train_days, dict(parts), found, poi)
+
+
+def answers_of_seed(case: Planned, seed: int) -> str:
+    """Return the identity that the answers of the same case have at another seed."""
+    again = plan_case(
+        case.model, case.prepared, seed, parts=case.parts, train_days=case.train_days, hardware="", threads=1
+    )
+    return again.identity.answers

@@ -1,13 +1,18 @@
-"""Progress of long work: bars on a terminal, plain lines in a log."""
+"""Progress of a run: plain lines in a log; on a terminal a picture that is drawn anew (live.py)."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
+
+from bench.errors import printable
+from bench.report import numbers
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import TaskID
+
+    from bench.records.record import Record
 
 LINE_EVERY_S = 15.0
 
@@ -15,14 +20,20 @@ LINE_EVERY_S = 15.0
 class Progress(Protocol):
     """What the runner tells about its work."""
 
-    def start(self, total: int, done: int) -> None:
-        """So many cases, so many of them done before."""
+    def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
+        """So many cases, so many of them done before; waiting: the model of each of the others."""
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
         """A job is so far with something (user, epoch)."""
 
-    def finish(self, job: str, cases: int) -> None:
-        """A job ended, and so many cases with it."""
+    def known(self, record: Record) -> None:
+        """A case was done before."""
+
+    def case(self, record: Record) -> None:
+        """A case ended: done, failed or skipped."""
+
+    def finish(self, job: str) -> None:
+        """A job ended."""
 
     def say(self, text: str) -> None:
         """A line for the reader."""
@@ -31,64 +42,15 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-class Bars:
-    """One bar for all cases with the time left, one for what each worker does."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self._progress = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self._all: TaskID | None = None
-        self._jobs: dict[str, TaskID] = {}
-
-    def start(self, total: int, done: int) -> None:
-        """Show the bar of all cases."""
-        self._progress.start()
-        self._all = self._progress.add_task("cases", total=total, completed=done)
-
-    def step(self, job: str, label: str, done: float, total: float) -> None:
-        """Show or move a job's bar."""
-        if job not in self._jobs:
-            self._jobs[job] = self._progress.add_task(job, total=total)
-        self._progress.update(
-            self._jobs[job], description=f"{job}: {label}"[:70], completed=int(done), total=int(total)
-        )
-
-    def finish(self, job: str, cases: int) -> None:
-        """Take a job's bar away."""
-        if job in self._jobs:
-            self._progress.remove_task(self._jobs.pop(job))
-        if self._all is not None:
-            self._progress.advance(self._all, cases)
-
-    def say(self, text: str) -> None:
-        """Print a line above the bars."""
-        self._progress.console.print(text, markup=False, highlight=False)
-
-    def stop(self) -> None:
-        """Remove the bars."""
-        self._progress.stop()
-
-
 class Lines:
-    """Plain lines: when a job ends, and every 15 seconds while one goes on."""
+    """Plain lines: when a case ends, and every 15 seconds while one goes on."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._total = self._done = 0
         self._began = self._last = time.monotonic()
 
-    def start(self, total: int, done: int) -> None:
+    def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
         """Say how much there is to do."""
         self._total, self._done, self._began = total, done, time.monotonic()
         self.say(f"{total} cases, {done} of them done before")
@@ -99,11 +61,17 @@ class Lines:
             self._last = time.monotonic()
             self.say(f"  {job}: {label} {done:g}/{total:g}")
 
-    def finish(self, job: str, cases: int) -> None:
-        """Say that a job ended."""
-        self._done += cases
+    def known(self, record: Record) -> None:
+        """Say nothing: the first line counts them."""
+
+    def case(self, record: Record) -> None:
+        """Say how a case ended."""
+        self._done += 1
         self._last = time.monotonic()
-        self.say(f"[{self._done}/{self._total}] {job} ({time.monotonic() - self._began:.0f} s)")
+        self.say(f"[{self._done}/{self._total}] {line(record)} ({self._last - self._began:.0f} s)")
+
+    def finish(self, job: str) -> None:
+        """Say nothing: its cases were said."""
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -113,6 +81,28 @@ class Lines:
         """Nothing to tidy up."""
 
 
+def line(record: Record, *, short: bool = False) -> str:
+    """Say in one line how a case ended: model, training, test city, main score and seconds a trajectory.
+
+    short: without the metric's name and the interval, so that it fits a terminal.
+    """
+    case = record.case
+    fitted = f"{'+'.join(case.train_cities)} -> " if case.train_cities else ""
+    name = printable(f"{case.model} | {fitted}{case.test_city} | seed {case.seed}")
+    score = record.scores.get(record.main)
+    if record.status != "done" or score is None:
+        return f"{name}: {record.status}"
+    told = numbers.amount(score.mean, score.unit)
+    if not short:
+        told = f"{numbers.title(record.main)} {told} {numbers.span(score.low, score.high, score.unit)}".rstrip()
+    cost = record.cost.latency_median_s if record.cost else None
+    return f"{name}: {told}" + (f", {numbers.seconds(cost)} a user" if cost is not None else "")
+
+
 def make(console: Console) -> Progress:
-    """Bars on a terminal, lines elsewhere."""
-    return Bars(console) if console.is_terminal else Lines(console)
+    """A picture on a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        return Lines(console)
+    from bench.running.live import Live
+
+    return Live(console)

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters.adapter import Needs
+from bench.cache import cache_folder
+from bench.data.poi import Poi
 from bench.data.sources import Source
-from bench.data.sources.humob import cache_folder
 from bench.errors import UserError
 from bench.evaluation.metrics import ranks_wanted
 from bench.files import sweep
 from bench.protocol.schema import Protocol, SplitSpec
 from bench.records.provenance import machine
-from bench.records.record import Record
+from bench.records.record import SCHEMA, Record
 from bench.records.store import Run, Store
 from bench.running import confinement, executor
 from bench.running.accepting import KEPT, Keeper
@@ -30,11 +31,12 @@ from bench.running.hardware import Hardware
 from bench.running.job import Workplace, workplace, write_job
 from bench.running.messages import BadMessage, plain
 from bench.running.model import Model, describe
-from bench.running.plan import Planned, digest, parts_of, plan_case, poi_parts
+from bench.running.plan import Planned, digest, parts_of, plan_case, poi_of
 from bench.running.progress import Progress
 from bench.running.recording import Reason, describe_planned, reason_record, skipped_record
 from bench.running.scoring import ScoringContext, done_record
 from bench.running.splits import Prepared, Skip, make_split
+from bench.running.worlds import unlike, with_metrics
 
 
 def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress: Progress) -> Run:
@@ -48,8 +50,8 @@ def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress
 class Runner:
     """One protocol on one source, one store, one place.
 
-    folder: of the run, where it is not named after the protocol; heard: told each validation score that a fit gives
-    while it goes on (step, value). What it raises ends the worker and passes out of :meth:`work`.
+    folder: of the run, where it is not named after the protocol; on_validation_score: called with (step, value)
+    after each validation step of a fit. What it raises ends the worker and passes out of :meth:`work`.
     """
 
     def __init__(
@@ -61,14 +63,16 @@ class Runner:
         progress: Progress,
         *,
         folder: Path | None = None,
-        heard: Callable[[int, float], None] | None = None,
+        on_validation_score: Callable[[int, float], None] | None = None,
     ) -> None:
-        self.protocol, self.source, self.where, self.progress = protocol, source, where, progress
-        self.heard = heard
+        self.source, self.where, self.progress = source, where, progress
+        self.protocol = protocol = with_metrics(protocol, source, progress.say)
+        self.on_validation_score = on_validation_score
         self.store = Store(out / "store")
         self.run = Run(folder or out / run_name(protocol, source))
         self.scoring = ScoringContext(protocol, source, self.store, self.run, where)
         self.told: set[str] = set()  # why models take no part
+        self.planned = False  # what is recorded before is no progress of this run
         self.cases: list[str] = []  # cost identities, in the order of the protocol
         self.hidden = [path for path in (*source.folders(), self.store.folder, self.run.folder, cache_folder()) if path]
         self._said: set[Path] = set()
@@ -93,18 +97,20 @@ class Runner:
                 for model in models:
                     done += sum(self._plan_model(model, spec, prepared, parts, seed) for seed in self.protocol.seeds)
         self._write_manifest()
-        self.progress.start(len(self.cases), len(self.cases) - sum(len(cases) for cases in self.jobs.values()))
+        waiting = [case.model.name for cases in self.jobs.values() for case in cases]
+        self.planned = True
+        self.progress.start(len(self.cases), len(self.cases) - len(waiting), waiting)
 
     def _plan_model(
         self, model: Model, spec: SplitSpec, prepared: Prepared, parts: dict[str, str], seed: int
     ) -> bool:  # fmt: skip
         """Plan one case; return whether it needed no work."""
+        poi: dict[str, Poi] = {}
         absent = None
-        if model.wants_poi:
-            try:
-                parts = {**parts, **poi_parts(prepared, self.source)}
-            except UserError as error:
-                absent = str(error)
+        try:
+            poi = poi_of(prepared, self.source) if model.wants_poi else {}
+        except UserError as error:
+            absent = str(error)
         case = plan_case(
             model,
             prepared,
@@ -113,11 +119,17 @@ class Runner:
             train_days=spec.train.days,
             threads=self.where.threads,
             hardware=self.where.hardware,
+            poi=poi,
         )
         if case.identity.cost in self.cases:
             return True
         self.cases.append(case.identity.cost)
-        reason = absent or lacking(model.needs, self.where.device)
+        there = prepared.split
+        reason = (
+            absent
+            or lacking(model.needs, self.where.device)
+            or unlike(model, there.train_cities, there.test_city, there.worlds)
+        )
         if reason:
             self._tell_once(f"skipped: {case.model.name}: {reason}")
             self._record_reason(case, "skipped", reason)
@@ -140,10 +152,13 @@ class Runner:
     def _is_done(self, case: Planned) -> bool:
         """Is there a record, or all that one is made of?"""
         record = self.run.read(case.identity.cost)
+        answered = self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost)
         if record is not None and record.status == "done" and self._asks_the_same(record):
             self._warn_of_changed_source(record, case.model)
-            return True
-        if self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost):
+            if record.schema_version == SCHEMA or not answered:
+                self.progress.known(record)
+                return True
+        if answered:
             self._finish(case)
             return True
         return False
@@ -204,14 +219,13 @@ class Runner:
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
             job, reached = write_job(
-                cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
+                cases, place, self.store, self.protocol, self.where, measure=measure, hidden=self.hidden
             )
             self._say_what_is_reached(reached)
             keeper = Keeper(
                 cases,
                 self.store,
                 place,
-                self.source,
                 alone=not self.where.shared and (self.where.jobs == 1 or measure),
                 closed=not reached,
                 kept=self._finish if measure else lambda case: None,
@@ -225,7 +239,7 @@ class Runner:
             for case in keeper.waiting.values():
                 if not self._is_done(case):  # by another run on this store, meanwhile
                     self._miss(case, "failed", error or "its process ended without an answer", place)
-        self.progress.finish(label, len(cases) if measure else 0)
+        self.progress.finish(label)
 
     def _listener(self, label: str, keeper: Keeper) -> Callable[[dict[str, Any]], None]:
         """Return what hears a worker's messages: progress and validation scores here, all else by the keeper."""
@@ -235,8 +249,8 @@ class Runner:
             if event == "progress":
                 self.progress.step(label, message["label"], message["done"], message["total"])
             elif event == "intermediate":
-                if self.heard:
-                    self.heard(message["step"], message["value"])
+                if self.on_validation_score:
+                    self.on_validation_score(message["step"], message["value"])
             elif event in KEPT:
                 getattr(keeper, event)(**message)
             else:
@@ -264,14 +278,19 @@ class Runner:
     def _finish(self, case: Planned) -> None:
         """Score a case from its stored answers and write its record; facts and costs may be what no record takes."""
         try:
-            self.run.write(done_record(case, self.scoring))
+            self._write(done_record(case, self.scoring))
         except (ValueError, TypeError, KeyError) as error:
             self._record_reason(case, "failed", plain(f"what its process said fits no record: {error}"))
 
     def _record_reason(self, case: Planned, status: Reason, reason: str) -> None:
         """Record a case that has no scores."""
         described = describe_planned(case, self.protocol)
-        self.run.write(reason_record(described, case.model, case.identity, status, reason, self.protocol))
+        self._write(reason_record(described, case.model, case.identity, status, reason, self.protocol))
+
+    def _write(self, record: Record) -> None:
+        """Write a record and say so."""
+        self.run.write(record)
+        (self.progress.case if self.planned else self.progress.known)(record)
 
     def _skip_all(self, models: Sequence[Model], spec: SplitSpec, city: str, reason: str) -> None:
         """Record that no model can take part in a split."""

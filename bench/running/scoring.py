@@ -13,15 +13,16 @@ import pandas as pd
 from bench.adapters.origin import Learning
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
-from bench.data.world import World
+from bench.data.world import World, not_humob
 from bench.evaluation import answers as checks
 from bench.evaluation import bootstrap, metrics
-from bench.evaluation.metrics import groups
+from bench.evaluation.metrics import groups, slices
 from bench.files import write_with
 from bench.protocol.schema import Protocol
 from bench.records.provenance import machine, provenance
-from bench.records.record import AnswerCounts, Cost, Data, Record, Score, Usage
+from bench.records.record import AnswerCounts, Corpus, Cost, Data, Record, Score, SliceScore, Usage
 from bench.records.store import Run, Store, read_answers, read_json
+from bench.running.agreement import agreement
 from bench.running.hardware import Hardware
 from bench.running.plan import Planned
 from bench.running.recording import describe_planned
@@ -51,14 +52,17 @@ class ScoringContext:
 def done_record(case: Planned, context: ScoringContext) -> Record:
     """Score a case whose answers and cost are in the store; write its per-user scores; return its record."""
     protocol, store, ids = context.protocol, context.store, case.identity
-    split, world = case.prepared.split, context.source.world
+    split = case.prepared.split
+    world = split.world(split.test_city)
     given = read_answers(store.answers(ids.answers))
     filled = checks.fill(given, split.history, split.queries, protocol.answers.fallback, world.grid)
     wanted = (protocol.metrics.main, *protocol.metrics.also)
     frame = _score(filled, case.prepared.truth, wanted, world)
     quarters = groups.user_groups(split.history, world.grid)
-    path = context.run.scores_path(ids.answers)
+    sliced = _slices(filled, case, wanted, world)
+    path, by_slice = context.run.scores_path(ids.answers), context.run.slices_path(ids.answers)
     write_with(path, lambda part: frame.to_parquet(part, index=False))
+    write_with(by_slice, lambda part: sliced.to_parquet(part, index=False))
     cost = read_json(store.cost(ids.cost))
     facts, learning = cost.pop("facts"), Learning.model_validate(cost.pop("learning"))
     return Record(
@@ -67,7 +71,9 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         case=describe_planned(case, protocol),
         data=_data(case, context),
         main=protocol.metrics.main,
-        scores={name: summarise(frame, quarters, name) for name in wanted},
+        scores={name: summarise(frame, quarters, name, sliced) for name in wanted},
+        corpus=_corpus(filled, case.prepared.truth, world),
+        agreement=tuple(agreement(case, filled, context)),
         answers=_counts(filled, protocol),
         cost=_cost(case, cost, context),
         learning=learning,
@@ -76,6 +82,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         numerics={"precision": case.model.precision},
         files={
             "scores": path.relative_to(context.run.folder).as_posix(),
+            "slices": by_slice.relative_to(context.run.folder).as_posix(),
             "answers": store.answers(ids.answers).relative_to(store.folder).as_posix(),
         },
         machine=machine(),
@@ -94,12 +101,29 @@ def _score(filled: checks.Filled, truth: Trajectories, wanted: Sequence[str], wo
     return frame.assign(**{f"{name}{MISSES}": strict[name] for name in wanted})
 
 
-def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
-    """Return mean, 95 % interval over users, median, and means by group of users."""
+def _slices(filled: checks.Filled, case: Planned, wanted: Sequence[str], world: World) -> pd.DataFrame:
+    """Score the filled answers by slice of the truth."""
+    split, truth = case.prepared.split, case.prepared.truth
+    kinds = list(slices.slices_of(truth, split.history, world, split.window))
+    return slices.score_slices(filled.x, filled.y, truth, wanted, kinds, world, filled.ranked)
+
+
+def _corpus(filled: checks.Filled, truth: Trajectories, world: World) -> dict[str, Corpus]:
+    """Score all users together."""
+    found = metrics.score_corpus(filled.x, filled.y, truth, world)
+    about = metrics.CORPUS
+    return {
+        name: Corpus(**part._asdict(), unit=about[name].unit, better=about[name].better) for name, part in found.items()
+    }
+
+
+def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd.DataFrame) -> Score:
+    """Return mean, 95 % interval over users, median, and means by group of users and by slice."""
     metric = metrics.get(name)
     values = frame[name].to_numpy(dtype=float)
     low, high = bootstrap.interval(bootstrap.over_users(values[:, None], str(frame["city"].iloc[0])))
     known = bool(np.isfinite(low[0]))
+    parts = slices.means(sliced, name, str(frame["city"].iloc[0]))
     return Score(
         mean=float(np.nanmean(values)),
         low=float(low[0]) if known else None,
@@ -109,6 +133,7 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str) -> Score:
         unit=metric.unit,
         better=metric.better,
         groups=groups.group_means(frame, quarters, name),
+        slices={key: SliceScore(**part._asdict()) for key, part in parts.items()},
     )
 
 
@@ -121,6 +146,7 @@ def _data(case: Planned, context: ScoringContext) -> Data:
         synthetic=source.synthetic,
         fingerprint={city: context.fingerprint(city) for city in cities},
         parts=dict(case.parts),
+        worlds=not_humob(split.worlds),
         train_users=_users(prepared, "train"),
         validate_users=_users(prepared, "validate"),
         test_users=_users(prepared, "test"),
@@ -166,13 +192,13 @@ def _cost(case: Planned, measured: dict[str, Any], context: ScoringContext) -> C
     answered = read_json(context.store.answers(case.identity.answers).with_suffix(".json"))
     peaks = ("peak_memory_mb", "peak_gpu_memory_mb")
     highest = {name: max((v for v in (fit[name], measured[name]) if v is not None), default=None) for name in peaks}
-    spent = {**measured.pop("usage", {}), "answering": answered.get("usage", {})}
+    used = {**measured.pop("usage", {}), "answering": answered.get("usage", {})}
     return Cost(
         device=context.where.hardware,
         threads=context.where.threads,
         batch_users=case.model.batch_users,
         fit_seconds=fit["fit_seconds"],
         predict_seconds=answered["predict_seconds"],
-        usage=Usage(**spent) if any(spent.values()) else None,
+        usage=Usage(**used) if any(used.values()) else None,
         **{**measured, **highest},
     )

@@ -16,6 +16,7 @@ from bench.adapters.adapter import Split
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
 from bench.protocol.schema import Protocol, Selection, SplitSpec, UsersSpec
+from bench.running.worlds import worlds_of
 
 TEST_SHARE, VALIDATE_SHARE = 0.2, 0.1
 ROLES = ("train", "validate", "test")
@@ -64,6 +65,7 @@ def make_split(protocol: Protocol, split: SplitSpec, test_city: str, source: Sou
     if split.asked is not None:
         notes.append("validation users are asked, no test users")
     tables = {"train": train, "validate": validate, "test": truth}
+    last_day = max(split.window.horizon[1], split.train.days[1])
     return Prepared(
         Split(
             train_cities=split.train.cities,
@@ -73,6 +75,7 @@ def make_split(protocol: Protocol, split: SplitSpec, test_city: str, source: Sou
             validate=validate if len(validate) else None,
             history=history,
             queries=truth.queries(),
+            worlds=worlds_of(protocol.data, (*split.train.cities, test_city), source, train, history, last_day),
         ),
         truth,
         tuple(notes),

@@ -36,8 +36,9 @@ def read_table(path: Path, kind: type[Table]) -> Table:
 
 
 def write_poi(path: Path, poi: Poi) -> None:
-    """Write a city's points of interest; the grid is the context's."""
+    """Write a city's points of interest."""
     columns = {name: getattr(poi, name) for name in ("x", "y", "category", "count")}
+    columns["size"] = np.array([poi.grid.width, poi.grid.height])
 
     def write(part: Path) -> None:
         with part.open("wb") as file:
@@ -46,10 +47,10 @@ def write_poi(path: Path, poi: Poi) -> None:
     write_with(path, write)
 
 
-def read_poi(path: Path, grid: Grid) -> Poi:
+def read_poi(path: Path) -> Poi:
     """Read a city's points of interest."""
     with np.load(path, allow_pickle=False) as data:
-        return Poi(grid, *(data[name] for name in ("x", "y", "category", "count")))
+        return Poi(Grid(*data["size"].tolist()), *(data[name] for name in ("x", "y", "category", "count")))
 
 
 def write_answers(path: Path, answers: Answers) -> None:

@@ -9,7 +9,7 @@ from bench.adapters.registry import make
 from bench.data.describe import METRICS
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window, World
-from bench.evaluation.metrics import score_users
+from bench.evaluation.metrics import score_users, undefined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +27,14 @@ STATISTICS = (
 
 
 def statistic_scores(table: Trajectories, name: str, world: World, window: Window | None = None) -> pd.DataFrame:
-    """Ask one per-user statistic for the horizon of every user with a history; return the scores per user."""
+    """Ask one per-user statistic for the horizon of every user with a history; return the scores per user, of METRICS
+    those that are defined on the grid.
+    """
     window = window or Window()
     history, truth = table.days(*window.history), table.days(*window.horizon)
     known = set(history.users)
     truth = truth.only([user for user in truth.users if user in known])
     ctx = Context(window=window, grid=world.grid, calendar=world.calendar)
     answers = make(name).predict(history.only(truth.users), truth.queries(), ctx)
-    return score_users(answers.x, answers.y, truth, tuple(METRICS), world=world)
+    defined = [name for name in METRICS if not undefined([name], world.grid)]
+    return score_users(answers.x, answers.y, truth, defined, world=world)

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from bench.adapters import registry, usage
 from bench.adapters.adapter import Adapter, Context, Split
 from bench.data.trajectories import Answers, Queries, Trajectories
-from bench.data.world import Calendar, Grid, Window
+from bench.data.world import Window, World
 from bench.evaluation import answers as checks
 from bench.profiling import timing
 from bench.running import outsiders
@@ -90,7 +91,8 @@ class Worker:
     def _split(self, part: dict[str, Any]) -> Split:
         history, queries = _asked(part)
         train, validate = _learned(part)
-        return Split(tuple(part["train_cities"]), part["label"], self.context.window, train, validate, history, queries)
+        tables = (train, validate, history, queries)
+        return Split(tuple(part["train_cities"]), part["label"], self.context.window, *tables, _worlds(part))
 
     def _fit_or_load(self, part: dict[str, Any]) -> None:
         """Load the fit if the runner has it; else fit and save it."""
@@ -104,7 +106,7 @@ class Worker:
                 train = Trajectories.concat([train, _asked(part)[0]])
             self._begin("fit_seconds")
             started = time.perf_counter()
-            self.adapter.fit(train, validate, self.context)
+            self.adapter.fit(train, validate, self._context_of(part, part["train_cities"][0]))
             timing.synchronise(self.context.device)
             seconds = time.perf_counter() - started
         self.adapter.save(Path(self.job["fit"]))
@@ -113,33 +115,40 @@ class Worker:
     def _answer(self, part: dict[str, Any]) -> None:
         history, queries = _asked(part)
         self._begin("predict_seconds")
+        ctx = self._context_of(part, part["label"])
         answered = measured = None
         if part["answer"]:
             started = time.perf_counter()
-            raw, spent = self._predict(history, queries, part["label"])
-            given = checks.check(raw, queries, self.context.grid)
+            raw, used = self._predict(history, queries, part["label"], ctx)
+            given = checks.check(raw, queries, ctx.grid)
             timing.synchronise(self.context.device)
-            answered = {"predict_seconds": time.perf_counter() - started, "usage": spent}
+            answered = {"predict_seconds": time.perf_counter() - started, "usage": used}
             write_answers(Path(part["output"]), given)
         if part["measure"]:
-            times = timing.measure(self.adapter, history, queries, self.context) if self.adapter.timed else {}
+            times = timing.measure(self.adapter, history, queries, ctx) if self.adapter.timed else {}
             measured = {**times, **_peaks(self.adapter), "facts": _facts(self.adapter)}
             measured["learning"] = self.adapter.learning().model_dump(mode="json")
         self.voice.say("part", cost_id=part["cost_id"], answered=answered, cost=measured)
 
-    def _predict(self, history: Trajectories, queries: Queries, label: str) -> tuple[Answers, dict[str, float]]:
-        """Answer in batches of users, with progress and within the time limit; return what was spent on it, too."""
-        parts, spent = [], []
+    def _context_of(self, part: dict[str, Any], city: str) -> Context:
+        """Return the context with the worlds of a part, at one of its cities, and the time limit of the phase."""
+        return replace(self.context, worlds=_worlds(part)).at(city)
+
+    def _predict(
+        self, history: Trajectories, queries: Queries, label: str, ctx: Context
+    ) -> tuple[Answers, dict[str, float]]:
+        """Answer in batches of users, with progress and within the time limit; return what was used on it, too."""
+        parts, used = [], []
         users = queries.users
         for first, chunk in _chunks(queries, self.adapter.batch_users):
-            self.context.check_time()
-            self.context.progress(f"{label}: predict", first, len(users))
-            parts.append(self.adapter.predict(history.only(chunk.users), chunk, self.context))
-            spent.append(dict(self.adapter.usage()))
+            ctx.check_time()
+            ctx.progress(f"{label}: predict", first, len(users))
+            parts.append(self.adapter.predict(history.only(chunk.users), chunk, ctx))
+            used.append(dict(self.adapter.usage()))
             if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
-                checks.check(parts[-1], chunk, self.context.grid)
-        self.context.progress(f"{label}: predict", len(users), len(users))
-        return Answers.concat(parts), usage.total(spent)
+                checks.check(parts[-1], chunk, ctx.grid)
+        ctx.progress(f"{label}: predict", len(users), len(users))
+        return Answers.concat(parts), usage.total(used)
 
     def _begin(self, limit: str) -> None:
         """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""
@@ -157,6 +166,10 @@ def _learned(part: dict[str, Any]) -> tuple[Trajectories, Trajectories | None]:
     tables = part["tables"]
     validate = read_table(Path(tables["validate"]), Trajectories) if "validate" in tables else None
     return read_table(Path(tables["train"]), Trajectories), validate
+
+
+def _worlds(part: dict[str, Any]) -> dict[str, World]:
+    return {city: World.of_plain(plain) for city, plain in part["worlds"].items()}
 
 
 def _peaks(adapter: Adapter) -> dict[str, float | None]:
@@ -184,16 +197,13 @@ def _chunks(queries: Queries, size: int) -> Iterator[tuple[int, Queries]]:
 
 def _context(job: dict[str, Any], voice: Voice) -> Context:
     given = job["context"]
-    grid = Grid(**given["grid"])
     return Context(
         window=Window(tuple(given["history"]), tuple(given["horizon"])),
-        grid=grid,
-        calendar=Calendar(frozenset(given["weekend"]), frozenset(given["holidays"])),
         seed=given["seed"],
         device=given["device"],
         threads=job["threads"],
         ranks=given["ranks"],
-        poi={city: read_poi(Path(path), grid) for city, path in given["poi"].items()},
+        poi={city: read_poi(Path(path)) for city, path in given["poi"].items()},
         folder=Path(job["scratch"]),
         progress=voice.progress,
         intermediate=lambda step, value: voice.say("intermediate", step=int(step), value=float(value)),

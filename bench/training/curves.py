@@ -47,18 +47,18 @@ class Panel:
 
 def draw(log: Path, path: Path, x: Callable[[Row], float], x_label: str, panels: Sequence[Panel]) -> None:
     """Draw columns of a log as diagrams side by side, the same bytes each time."""
-    import matplotlib.pyplot as plt
+    from bench.report.charts import files, lines
 
     rows = read(log)
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), layout="constrained", squeeze=False)
-    for axis, panel in zip(axes[0], panels, strict=True):
-        for column, label in panel.columns.items():
-            axis.plot([x(row) for row in rows], [row[column] for row in rows], label=label or None)
-        axis.set(xlabel=x_label, ylabel=panel.label)
-        if any(panel.columns.values()):
-            axis.legend()
-    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
-    plt.close(figure)
+    diagrams = {
+        panel.label: [
+            {"x": x(row), "value": row[column], "group": label}
+            for column, label in panel.columns.items()
+            for row in rows
+        ]
+        for panel in panels
+    }
+    files.write(lines.side_by_side(diagrams, x_label), path, (path.suffix.removeprefix("."),))
 
 
 def score_table(first: str, names: Iterable[str], rows: Mapping[str, Sequence[tuple[float, float]]]) -> str:

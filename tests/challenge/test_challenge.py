@@ -203,3 +203,16 @@ def test_a_single_user_has_no_interval() -> None:
     assert {(score["low"], score["high"]) for score in summary(one).values()} == {(None, None)}
     two = pd.concat([one, one.assign(uid=2, **{name: [0.5] for name in MAIN})])
     assert all(score["low"] < score["mean"] < score["high"] for score in summary(two).values())  # type: ignore[operator]
+
+
+def test_files_of_another_grid_are_refused_in_one_line(truth: Path) -> None:
+    """A city whose description stands beside its rows is no challenge's where its cells or slots differ."""
+    beside = truth.with_name("city_B.yaml")
+    beside.write_text("width: 200\n")
+    assert len(score_files(truth, truth)) == 6
+    beside.write_text("width: 37\nheight: 61\ncell_km: 1.0\nslots_per_day: 24\n")
+    with pytest.raises(
+        UserError, match="has 37 x 61 cells of 1000 m, 24 slots a day; the challenges' scores"
+    ) as caught:
+        score_files(truth, truth)
+    assert len(caught.value.messages) == 1

@@ -15,6 +15,7 @@ from bench.cli import show
 from bench.data.trajectories import INVALID, MISSING, OK, Trajectories
 from bench.data.world import World
 from bench.errors import UserError
+from bench.report import daymap
 from bench.report.trajectory import Said, view
 
 
@@ -95,7 +96,9 @@ class Small:
     """A source of one user."""
 
     spec = "small"
-    world = World()
+
+    def world(self, _city: str) -> World:
+        return World()
 
     def __init__(self, table: Trajectories) -> None:
         self.table = table
@@ -131,6 +134,33 @@ def test_a_trajectory_is_shown_with_the_answers_of_a_file(
 def test_a_record_of_another_schema_is_refused_in_one_line(tmp_path: Path) -> None:
     records = make_run(tmp_path, TYPICAL[:1], [("B", ("C",))])
     path = tmp_path / "records" / f"{records[0].identity.cost}.json"
-    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
-    with pytest.raises(UserError, match="it has schema 1, this version reads 2"):
+    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 1'))
+    with pytest.raises(UserError, match="it has schema 1, this version reads 2 and 3"):
         show.show_record(path, Console(file=io.StringIO()))
+
+
+def test_days_are_drawn_on_the_grid(user: Trajectories) -> None:
+    lines = drawn(daymap.draw(user, World(), (5, 6), 80))
+    (row,) = [line for line in lines if line.startswith("  10│")]
+    assert row[5:-1].rstrip() == "  H" + " " * 19 + "2"  # ten cells apart, two characters each
+    assert "days 5-6; a square is 1 cell, 0.5 km wide; y grows downwards" in lines
+    assert drawn(daymap.draw(user, World(), (8, 9), 80)) == ["No points on days 8-9."]
+
+
+def test_answers_on_the_grid_are_right_missed_or_wrong(user: Trajectories) -> None:
+    points = user.days(5, 6)
+    x = np.where(points.d == 6, 21, points.x).astype(np.int16)
+    said = Said(Trajectories(points.cities, points.city, points.uid, points.d, points.t, x, points.y), np.zeros(5))
+    lines = daymap.draw(user, World(), (5, 6), 80, said)
+    (row,) = [line for line in lines if line.plain.startswith("  10│")]
+    styles = {row.plain[span.start]: str(span.style) for span in row.spans if row.plain[span.start] in "H2×"}
+    assert styles == {"H": "bold green", "2": "bold yellow", "×": "red"}
+
+
+def test_a_wide_walk_is_drawn_in_larger_squares_that_fit() -> None:
+    d, t, x, y = np.zeros(2), np.arange(2), np.array([1, 200]), np.array([1, 180])
+    table = Trajectories.build(("B",), city=np.zeros(2), uid=np.full(2, 7), d=d, t=t, x=x, y=y)
+    lines = drawn(daymap.draw(table, World(), (0, 0), 80))
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 40
+    assert any("a square is 7 x 7 cells, 3.5 km wide" in line for line in lines)

@@ -152,4 +152,4 @@ def test_of_synthetic_people_the_note_says_what_their_generator_was_fitted_to(tm
 def test_a_start_that_nobody_tuned_is_no_model_that_learned_from_nothing(tmp_path: Path) -> None:
     found = made(tmp_path, Model("untuned", 0.29, 45, learning=START))
     (row,) = rows(found.overall, "untuned")
-    assert learned_from(row.lineage) == "start alone (pretrained on synthetic people)"
+    assert learned_from(row.lineage) == "start alone (set by hand, then pretrained on synthetic people)"

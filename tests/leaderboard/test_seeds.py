@@ -11,6 +11,7 @@ import pytest
 from mock_run import Model, make_run
 
 from bench.leaderboard import build
+from bench.records.record import Agreement, Record
 from bench.report import tables
 
 MAIN = "geobleu@humob24"
@@ -43,3 +44,24 @@ def test_one_seed_has_no_spread(tmp_path: Path) -> None:
     found = build(make_run(tmp_path, [replace(MODEL, seeds=(0,))], [("B", ("C", "D"))]), tmp_path)
     assert found.seeds == ()
     assert tables.seeds(found) is None
+
+
+def test_agreement_is_the_mean_over_pairs_of_seeds_each_counted_once(tmp_path: Path) -> None:
+    records = make_run(tmp_path, [MODEL], [("B", ("C",))])
+    shares = {(0, 1): 0.2, (0, 2): 0.4, (1, 2): 0.9}
+
+    def agree(record: Record, other: Record) -> Agreement:
+        pair = tuple(sorted((record.case.seed, other.case.seed)))
+        answers = other.identity.answers
+        return Agreement(
+            seed=other.case.seed, answers=answers, same_cell=shares[pair], same_low=None, same_high=None, geobleu=0.5
+        )
+
+    earlier = [r.model_copy(update={"agreement": tuple(agree(r, o) for o in records[: r.case.seed])}) for r in records]
+    every = [r.model_copy(update={"agreement": tuple(agree(r, o) for o in records if o != r)}) for r in records]
+    for told in (earlier, every):  # a pair may stand in one record or in both
+        (row,) = build(told, tmp_path).seeds
+        assert row.agreement == pytest.approx(0.5)
+        table = tables.seeds(build(told, tmp_path))
+        assert table is not None
+        assert table.rows[0][table.heads.index("same\ncells")] == "50 %"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.cli.report import make_report
 from bench.records.manifest import MANIFEST, read_run
-from bench.report.figure import NAME as FIGURE
+from bench.report.figures import NAME as FIGURE
 from bench.running.plan import identity_of
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -40,7 +40,7 @@ def faults(results: Path) -> Iterator[str]:
             *({FIGURE} & files),
             *(f"records/{record.identity.cost}.json" for record in content.records),
         }
-        named |= {record.files["scores"] for record in content.records if "scores" in record.files}
+        named |= {name for record in content.records for name in record.files.values()}
         yield from (f"{folder.name}/{name}: the manifest names no such file" for name in sorted(files - named))
         yield from (f"{folder.name}/{name}: is missing" for name in sorted(named - files))
         yield from (f"{folder.name}: case {case} has no record" for case in content.absent)

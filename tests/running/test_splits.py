@@ -17,7 +17,7 @@ from bench.data.sources import Source
 from bench.data.sources.humob import Humob
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Window, World
-from bench.protocol.schema import Protocol, SplitSpec, TrainSpec, UsersSpec
+from bench.protocol.schema import DataSpec, Protocol, SplitSpec, TrainSpec, UsersSpec
 from bench.running import splits
 from bench.running.splits import Prepared, RolesOverlap, Skip, hashes, make_split, prove_disjoint, roles
 
@@ -50,8 +50,7 @@ class Town(Source):
     def spec(self) -> str:
         return "town"
 
-    @property
-    def world(self) -> World:
+    def world(self, city: str) -> World:
         return World()
 
     def cities(self) -> tuple[str, ...]:
@@ -90,7 +89,7 @@ def cut(
         window=window,
         asked=asked,
     )
-    return make_split(Protocol.model_construct(), spec, test, source)
+    return make_split(Protocol.model_construct(data=DataSpec.model_construct()), spec, test, source)
 
 
 def uids(table: Trajectories | None, city: str | None = None) -> set[int]:

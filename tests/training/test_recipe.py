@@ -106,7 +106,7 @@ def test_moved_people_keep_their_distances_and_the_grid() -> None:
 
 
 def test_a_log_is_read_and_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("vl_convert")
     for step in (0, 5):
         curves.append(tmp_path / "log.csv", {"step": step, "loss": 2.0 / (step + 1)})
     assert curves.read(tmp_path / "log.csv") == [{"step": 0, "loss": 2.0}, {"step": 5, "loss": 0.3333}]

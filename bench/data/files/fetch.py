@@ -1,6 +1,7 @@
 """Downloads that go on where they were cut, are checked, and never leave half a file under the final name.
 
-The challenges' data stand in records of Zenodo, whose API (GET /api/records/ID) names each file's size and MD5.
+The challenges' data stand in records of Zenodo, whose API (GET /api/records/ID) names each file's size and MD5. The
+check-ins of Massive-STEPS stand on Hugging Face, whose API (GET /api/datasets/ID/tree/main) names sizes and SHA-256.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 ZENODO = "https://zenodo.org"
 RECORDS = {"humob2023": 10142719, "humob2023-truth": 10836269, "humob2024": 13237029, "humob2024-truth": 14219563}
+HUB = "https://huggingface.co"
+STEPS = "massive-steps-"  # and a city, e.g. massive-steps-istanbul
+BY_HAND = {  # data sets whose terms or sites want a person: where to ask
+    "giscup2025": "the organisers of the GIS Cup 2025",
+    "geolife": "Microsoft Research's page of GeoLife, after its terms",
+    "t-drive": "Microsoft Research's page of T-Drive, after its terms",
+    "foursquare": "Dingqi Yang's page of Foursquare data sets",
+    "cabspotting": "CRAWDAD, epfl/mobility, after signing in",
+    "movebank": "movebank.org, where each study has its own terms",
+}
 ATTEMPTS = 5
 TIMEOUT_S = 30.0
 CHUNK = 1 << 14  # a cut loses at most so much
@@ -40,16 +51,21 @@ class RemoteFile:
 def fetch(
     name: str, folder: Path, base_url: str | None = None, progress: Progress | None = None, *, pause_s: float = 1.0
 ) -> list[Path]:
-    """Download all files of a challenge's record into ``folder`` and return their paths.
+    """Download all files of a data set into ``folder`` and return their paths.
 
-    Files that are there with the right checksum are kept; a cut download is resumed. base_url replaces
-    https://zenodo.org. pause_s: the wait before a second attempt; it doubles each time. Raises UserError.
+    name: of RECORDS, ``zenodo:RECORD``, or ``massive-steps-CITY``. Files that are there with the right checksum are
+    kept; a cut download is resumed. base_url replaces the site's address. pause_s: the wait before a second attempt; it
+    doubles each time. Raises UserError.
     """
-    if name == "giscup2025":
-        raise UserError("giscup2025: its files are on no open record; ask the organisers, then use humob:FOLDER")
-    if name not in RECORDS:
-        raise UserError(f"data set '{name}' is not known{nearest(name, RECORDS)}")
-    files = record_files(RECORDS[name], base_url or ZENODO, pause_s=pause_s)
+    kind, _, number = name.partition(":")
+    if name in BY_HAND:
+        raise UserError(f"{name}: is not fetched; get it from {BY_HAND[name]} (docs/datasets.md)")
+    if name.startswith(STEPS):
+        files = steps_files(name.removeprefix(STEPS), base_url or HUB, pause_s=pause_s)
+    elif name in RECORDS or (kind == "zenodo" and number.isdigit()):
+        files = record_files(RECORDS.get(name) or int(number), base_url or ZENODO, pause_s=pause_s)
+    else:
+        raise UserError(f"data set '{name}' is not known{nearest(name, [*RECORDS, *BY_HAND, 'massive-steps-CITY'])}")
     return [
         download(file.url, folder / file.name, checksum=file.checksum, progress=progress, pause_s=pause_s)
         for file in files
@@ -68,9 +84,41 @@ def record_files(record: int, base_url: str = ZENODO, *, pause_s: float = 1.0) -
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{base}: the answer is no record of Zenodo ({error!r}); check the address") from None
+    return _inside(base, files)
+
+
+def steps_files(city: str, base_url: str = HUB, *, pause_s: float = 1.0) -> list[RemoteFile]:
+    """Ask Hugging Face for the tables of one city of Massive-STEPS. Raises UserError, as :func:`record_files` does."""
+    name = quote(f"CRUISEResearchGroup/Massive-STEPS-{'-'.join(word.capitalize() for word in city.split('-'))}")
+    base = base_url.rstrip("/")
+    listing, table = (
+        f"{base}/api/datasets/{quote(name)}/tree/main/tabular",
+        f"{base}/datasets/{quote(name)}/resolve/main",
+    )
+    with _get(listing, {}, pause_s) as response:
+        try:
+            files = [
+                RemoteFile(
+                    entry["path"].removeprefix("tabular/"),
+                    f"{table}/{quote(entry['path'])}",
+                    int(entry["size"]),
+                    f"sha256:{entry['lfs']['oid']}",
+                )
+                for entry in response.json()
+                if entry["path"].endswith(".parquet")
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{listing}: the answer is no list of files ({error!r}); check the address") from None
+    if not files:
+        raise UserError(f"{listing}: names no table; check the city's name")
+    return _inside(listing, files)
+
+
+def _inside(where: str, files: list[RemoteFile]) -> list[RemoteFile]:
+    """Return the files; raise UserError if a name would leave the folder."""
     for file in files:
         if Path(file.name).name != file.name or file.name in ("", ".", ".."):
-            raise UserError(f"{base}: names a file '{file.name}' that would leave the folder; it was not fetched")
+            raise UserError(f"{where}: names a file '{file.name}' that would leave the folder; it was not fetched")
     return files
 
 

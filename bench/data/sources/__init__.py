@@ -1,4 +1,4 @@
-"""Where trajectories come from: ``synthetic``, ``humob:FOLDER``. A source states its conventions and converts.
+"""Where trajectories come from: ``synthetic``, ``humob:FOLDER``, ``points:FILE``. A source converts to our conventions.
 
 To add one: a class below :class:`Source` in a file of its own, a line in ``KINDS``, and a case in :func:`open_source`.
 """
@@ -17,6 +17,7 @@ from bench.errors import UserError, nearest
 KINDS = {
     "synthetic": "seeded cities A-D that behave like the real ones; needs no files",
     "humob:FOLDER": "files of HuMob 2023, HuMob 2024, GIS Cup 2025, or plain city_X.csv.gz",
+    "points:FILE": "raw points of any city (time, longitude, latitude), converted when they are read",
 }
 
 
@@ -31,10 +32,9 @@ class Source(ABC):
     def spec(self) -> str:
         """The source as records name it; no folder of this machine in it."""
 
-    @property
     @abstractmethod
-    def world(self) -> World:
-        """Grid and calendar."""
+    def world(self, city: str) -> World:
+        """Return the city's grid and calendar. Raises UserError."""
 
     @abstractmethod
     def cities(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class Source(ABC):
 
 
 def open_source(spec: str, *, seed: int = 0, options: dict[str, object] | None = None) -> Source:
-    """Open ``synthetic`` (seed and options count) or ``humob:FOLDER``. Raises UserError."""
+    """Open ``synthetic`` (seed and options count), ``humob:FOLDER`` or ``points:FILE``. Raises UserError."""
     kind, _, rest = spec.partition(":")
     if kind == "synthetic":
         from bench.data.sources.synthetic import Synthetic
@@ -76,4 +76,8 @@ def open_source(spec: str, *, seed: int = 0, options: dict[str, object] | None =
         from bench.data.sources.humob import Humob
 
         return Humob(rest, **(options or {}))  # type: ignore[arg-type]
-    raise UserError(f"data source '{spec}' is not known{nearest(kind, ['synthetic', 'humob:FOLDER'])}")
+    if kind == "points":
+        from bench.data.sources.points import PointsFile
+
+        return PointsFile(rest, **(options or {}))  # type: ignore[arg-type]
+    raise UserError(f"data source '{spec}' is not known{nearest(kind, KINDS)}")

@@ -66,7 +66,7 @@ CHALLENGES = {
                 "C": range(22_001, 25_001),
                 "D": range(17_001, 20_001),
             },
-            # Which days are weekends was not published; in C and D the horizon lies months later, weekdays moved by 5.
+            # Which days are weekends, and how many months C and D leave out, was not published: see its protocol.
             calendar=Calendar(weekend=frozenset(), holidays=frozenset()),
         ),
     )

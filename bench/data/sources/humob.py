@@ -6,17 +6,19 @@ Each city is read once into a Parquet cache (outside the project), where days co
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from bench.cache import cache_folder
+from bench.data.cityfile import beside, read_cityfile
 from bench.data.convert import write_points
 from bench.data.files.blocks import Points
 from bench.data.files.csvfiles import read_points
 from bench.data.files.hints import days_from_one
+from bench.data.files.rows import MASK
 from bench.data.poi import Poi, read_poi
 from bench.data.sources import Source
 from bench.data.sources.challenges import PLAIN_FILES, CityFiles, find_files
@@ -46,9 +48,11 @@ class Humob(Source):
         """``humob:`` and the challenge's name (``plain`` for city_X files); the content is told by fingerprints."""
         return f"{self.name}:{self.challenge.name}"
 
-    @property
-    def world(self) -> World:
-        """The 200 x 200 grid and the challenge's calendar."""
+    def world(self, city: str) -> World:
+        """Return a city's grid and calendar: as ``city_X.yaml`` beside a plain file says, else the challenge's."""
+        described = beside(self._known(city).main)
+        if self.challenge is PLAIN_FILES and described.exists():
+            return read_cityfile(described).world()
         return World(Grid(), self.challenge.calendar)
 
     def cities(self) -> tuple[str, ...]:
@@ -79,7 +83,7 @@ class Humob(Source):
         """Read ``poi_city_X.csv`` or HuMob 2024's ``POIdata_cityX.csv``, in gzip or not; None where neither is here."""
         names = [f"{name}{end}" for name in (f"poi_city_{city}.csv", f"POIdata_city{city}.csv") for end in ("", ".gz")]
         path = next((self.folder / name for name in names if (self.folder / name).is_file()), None)
-        return read_poi(path, self.world.grid) if path else None
+        return read_poi(path, self.world(city).grid) if path else None
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folder of the challenge's files."""
@@ -100,7 +104,8 @@ class Humob(Source):
         copy = self._cache / _cache_name(files, self.spec)
         if copy.exists():
             with suppress(UserError):  # a damaged cache is made again
-                return read_points(copy, city=city, masked=True)
+                grid = self.world(city).grid
+                return read_points(copy, city=city, masked=max(grid.width, grid.height) < MASK, grid=grid)
         points = self._parse(city, files)
         with suppress(OSError):  # no place for a cache: do without
             write_points(copy, points)
@@ -109,12 +114,14 @@ class Humob(Source):
         return points
 
     def _parse(self, city: str, files: CityFiles) -> Points:
-        plain = self.challenge is PLAIN_FILES
-        masked = True if plain else self.challenge.targets.get(city, False)
-        points = read_points(files.main, city=city, first_day=self.challenge.first_day, masked=masked)
+        plain, grid = self.challenge is PLAIN_FILES, self.world(city).grid
+        may_mask = max(grid.width, grid.height) < MASK  # else 999 is a cell
+        masked = may_mask if plain else self.challenge.targets.get(city, False)
+        first_day = self.challenge.first_day
+        points = read_points(files.main, city=city, first_day=first_day, masked=masked, grid=grid)
         if files.truth is None or not len(points.masked):
             return points
-        complete = read_points(files.truth, city=city, first_day=self.challenge.first_day).visible
+        complete = read_points(files.truth, city=city, first_day=first_day).visible
         return fill(points, complete, files.truth)
 
 
@@ -147,13 +154,6 @@ def _match(wanted: Queries, table: Queries) -> tuple[np.ndarray, np.ndarray]:
     keys = [(rows.uid.astype(np.int64) << 32) | (rows.d.astype(np.int64) << 16) | rows.t for rows in (wanted, table)]
     row = np.minimum(np.searchsorted(keys[1], keys[0]), len(table) - 1)
     return row, keys[1][row] == keys[0]
-
-
-def cache_folder() -> Path:
-    """Where Parquet copies go: MOBILITY_BENCH_CACHE, or the platform's cache folder of this user."""
-    import pooch
-
-    return Path(os.environ.get("MOBILITY_BENCH_CACHE") or pooch.os_cache("mobility-bench")).expanduser()
 
 
 def _cache_name(files: CityFiles, spec: str) -> str:

@@ -3,7 +3,7 @@
 A model gives shares of cells for each query (:func:`from_shares`), or whole sampled days (:func:`from_samples`). Ways:
 
 - *slot*: the most probable cell of each query;
-- *proximity*: the cell of highest expected exp(-0.5 distance in cells), GEO-BLEU's proximity, query by query;
+- *proximity*: the cell of highest expected exp(-km), GEO-BLEU's proximity, query by query;
 - *expected_geobleu*: the day of highest expected score, with a weight for distance (minimum Bayes risk; Kumar and
   Byrne, Minimum Bayes-Risk Decoding for Statistical Machine Translation, HLT-NAACL 2004), see :func:`best_days`;
 - *sample*: one sampled day, as it is.
@@ -72,7 +72,7 @@ def best_days(
     borders = np.flatnonzero(np.concatenate([[True], days[1:] != days[:-1], [True]])).astype(np.int64)
     by_query = np.ascontiguousarray(samples.T, np.int32)
     places = (np.ascontiguousarray(column, np.int32) for column in (x, y))
-    weights = (np.array(aim.near_misses), float(aim.proximity), float(aim.distance * cell_km))
+    weights = (np.array(aim.near_misses), float(aim.proximity), float(aim.distance * cell_km), float(cell_km))
     answer = np.empty(len(by_query), np.int32)
     decode(by_query, *places, borders, *weights, starts, sweeps, cells, answer)
     return answer.astype(np.int64)
@@ -88,7 +88,7 @@ def from_samples(
         return best_days(samples, x, y, days, aim, cell_km=cell_km)
     ordered = np.sort(samples, axis=0).T  # equal cells side by side: each counts as often as it stands there
     if way == "proximity":
-        chosen = nearest(np.ones(ordered.shape), x[ordered], y[ordered])
+        chosen = nearest(np.ones(ordered.shape), x[ordered], y[ordered], cell_km)
     else:
         chosen = (ordered[:, :, None] == ordered[:, None, :]).sum(axis=2).argmax(axis=1)
     return np.take_along_axis(ordered, chosen[:, None], axis=1)[:, 0].astype(np.int64)
@@ -112,7 +112,7 @@ def from_shares(
     if way == "slot":
         return np.round(shares / shares.max(axis=1, keepdims=True), 9).argmax(axis=1)
     if way == "proximity":
-        return nearest(shares, x, y)
+        return nearest(shares, x, y, cell_km)
     drawn = draw(shares, samples, rng)
     if way == "sample":
         return drawn[0]
@@ -122,10 +122,10 @@ def from_shares(
     return (number == best[:, None]).argmax(axis=1)
 
 
-def nearest(shares: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def nearest(shares: np.ndarray, x: np.ndarray, y: np.ndarray, cell_km: float = 0.5) -> np.ndarray:
     """Return the choice of highest expected proximity of each query; the first of those equal but for rounding."""
     apart = np.hypot(x[:, :, None] - x[:, None, :], y[:, :, None] - y[:, None, :])
-    expected = np.einsum("qck,qk->qc", np.exp(-0.5 * apart), shares)
+    expected = np.einsum("qck,qk->qc", np.exp(-cell_km * apart), shares)
     return np.round(expected / expected.max(axis=1, keepdims=True), 9).argmax(axis=1)
 
 

@@ -152,7 +152,7 @@ def _distinct(row, cell, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def _points(day, x, y, proximity, distance, choices, counts, found, point):  # type: ignore[no-untyped-def]
+def _points(day, x, y, proximity, distance, decay, choices, counts, found, point):  # type: ignore[no-untyped-def]
     """Fill choices and counts with each point's distinct cells, and point[i, k] with the worth of the k-th of them."""
     m, samples = day.shape
     for i in range(m):
@@ -163,7 +163,7 @@ def _points(day, x, y, proximity, distance, choices, counts, found, point):  # t
                 dx = x[choices[i, k]] - x[choices[i, other]]
                 dy = y[choices[i, k]] - y[choices[i, other]]
                 apart = np.sqrt(float(dx * dx + dy * dy))
-                total += counts[i, other] * (proximity * np.exp(-0.5 * apart) - distance * apart)
+                total += counts[i, other] * (proximity * np.exp(-decay * apart) - distance * apart)
             point[i, k] = total / (samples * m)
 
 
@@ -237,11 +237,14 @@ def _climb(answer, cells, choices, found, point, sweeps, most, state, near_misse
             break
 
 
-@jit("void(int32[:,::1],int32[::1],int32[::1],int64[::1],float64[::1],float64,float64,int64,int64,int64,int32[::1])")
-def decode(samples, x, y, days, near_misses, proximity, distance, starts, sweeps, most, out):  # type: ignore[no-untyped-def]
+@jit(
+    "void(int32[:,::1],int32[::1],int32[::1],int64[::1],float64[::1],float64,float64,float64,int64,int64,int64,int32[::1])"
+)
+def decode(samples, x, y, days, near_misses, proximity, distance, decay, starts, sweeps, most, out):  # type: ignore[no-untyped-def]
     """Fill out with the best day found for each of the days; see :func:`bench.evaluation.decoding.best_days`.
 
-    samples: cells (queries, samples); days: offsets among the queries; distance: weight of a cell of distance.
+    samples: cells (queries, samples); days: offsets among the queries; distance: weight of a cell of distance; decay:
+    proximity is exp(-decay * cells).
     """
     drawn, cells, orders = samples.shape[1], len(x), len(near_misses)
     for d in range(len(days) - 1):
@@ -256,7 +259,7 @@ def decode(samples, x, y, days, near_misses, proximity, distance, starts, sweeps
         _count_grams(day, orders, cells, keys, mask, held, np.zeros(size, np.int32), np.full(size, -1, np.int32))
         choices, counts = np.empty((m, drawn), np.int32), np.empty((m, drawn), np.int32)
         found, point = np.empty(m, np.int64), np.empty((m, drawn))
-        _points(day, x, y, proximity, distance, choices, counts, found, point)
+        _points(day, x, y, proximity, distance, decay, choices, counts, found, point)
 
         pool = np.empty((drawn + 1, m), np.int32)
         pool[:drawn] = day.T

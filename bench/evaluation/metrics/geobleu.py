@@ -1,6 +1,10 @@
-"""GEO-BLEU at both versions in one pass: geobleu@humob24 (n-grams up to 3) and geobleu@giscup25 (up to 5).
+"""GEO-BLEU in one pass: geobleu@humob24 and geobleu@grid (n-grams up to 3), geobleu@giscup25 (up to 5).
 
 Shimizu, Yabe and Tsubouchi, GEO-BLEU: Similarity measure for geospatial sequences, SIGSPATIAL 2022.
+
+Two cells of 500 m are near to each other by exp(-0.5 * distance in cells). geobleu@grid is the same for any size of
+cells: exp(-distance in km). Slots of other lengths have n-grams of other durations, so that scores compare models, not
+grids.
 
 The scores are the same on every machine. They equal those of the reference code (yahoojapan/geobleu) bit for bit where
 that code runs on a processor with AVX-512. Elsewhere numpy's ``exp`` rounds 5 % of the proximities otherwise, other
@@ -22,7 +26,7 @@ from bench.evaluation.metrics.kernels import jit, mean_over_days, per_day
 if TYPE_CHECKING:
     from bench.evaluation.metrics.pairs import Pairs
 
-ORDERS = {"geobleu@humob24": 3, "geobleu@giscup25": 5}
+ORDERS = {"geobleu@humob24": 3, "geobleu@giscup25": 5, "geobleu@grid": 3}
 LONGEST = max(ORDERS.values())
 _STALE = -1.0  # below every proximity: the row's maximum must be found anew
 TABLE = Path(__file__).with_name("proximity.npy")
@@ -37,11 +41,20 @@ def proximity() -> np.ndarray:
     return np.load(TABLE, allow_pickle=False)
 
 
+@cache
+def _proximity(cell_km: float) -> np.ndarray:
+    """Return exp(-distance in km) by squared distance in cells."""
+    if cell_km == 0.5:
+        return proximity()
+    return np.exp(-cell_km * np.sqrt(np.arange(len(proximity()), dtype=np.float64)))
+
+
 def score(pairs: Pairs) -> dict[str, np.ndarray]:
-    """Return both GEO-BLEUs per user, in [0, 1]. A missed point is near to nothing: proximity 0 to every cell."""
+    """Return the GEO-BLEUs per user, in [0, 1]. A missed point is near to nothing: proximity 0 to every cell."""
     precisions = np.zeros((pairs.days, LONGEST))
     arrays = (pairs.x, pairs.y, pairs.truth_x, pairs.truth_y, pairs.missed)
-    per_day(_precisions, pairs.day_starts, pairs.threads, *arrays, proximity(), precisions)
+    cell_km = float(pairs.world.grid.cell_km)
+    per_day(_precisions, pairs.day_starts, pairs.threads, *arrays, _proximity(cell_km), cell_km, precisions)
     with np.errstate(divide="ignore"):
         sums = np.cumsum(np.log(precisions), axis=1)
     daily = np.empty((pairs.days, len(ORDERS)))
@@ -114,9 +127,10 @@ def _greedy(gram, k, rows, cols, top, top_col):  # type: ignore[no-untyped-def]
 
 
 @jit(
-    "void(int64,int64,int64[::1],int32[::1],int32[::1],int32[::1],int32[::1],boolean[::1],float64[::1],float64[:,::1])"
+    "void(int64,int64,int64[::1],int32[::1],int32[::1],int32[::1],int32[::1],boolean[::1],"
+    "float64[::1],float64,float64[:,::1])"
 )
-def _precisions(first, last, starts, px, py, tx, ty, missed, table, out):  # type: ignore[no-untyped-def]
+def _precisions(first, last, starts, px, py, tx, ty, missed, table, cell_km, out):  # type: ignore[no-untyped-def]
     """Fill out[day, n - 1] with the n-gram precision of each day in first:last."""
     most = 0
     for day in range(first, last):
@@ -137,7 +151,7 @@ def _precisions(first, last, starts, px, py, tx, ty, missed, table, out):  # typ
                 elif square < len(table):
                     near[i, j] = table[square]
                 else:
-                    near[i, j] = np.exp(-0.5 * np.sqrt(float(square)))
+                    near[i, j] = np.exp(-cell_km * np.sqrt(float(square)))
                 gram[i, j] = near[i, j]
         for n in range(1, min(m, out.shape[1]) + 1):
             k = m - n + 1

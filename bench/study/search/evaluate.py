@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -84,15 +84,21 @@ class Evaluator:
         *,
         kind: str = VALIDATION,
         trains: bool = True,
-        heard: Callable[[int, float], None] | None = None,
+        on_validation_score: Callable[[int, float], None] | None = None,
     ) -> Scored:
         """Run a protocol's cases, or find them done. Trials may be scored in several threads at once.
 
-        trains: no if it stands for no city at all; heard: called after each validation step of a fit (step, score).
-        Raises Failed, and what ``heard`` raises.
+        trains: False for the empty set of cities; on_validation_score: called with (step, score) after each validation
+        step of a fit. Raises Failed, and what ``on_validation_score`` raises.
         """
         runner = Runner(
-            protocol, self.source, self.out, self.where, Silent(), folder=self.folder / kind, heard=_first(heard)
+            protocol,
+            self.source,
+            self.out,
+            self.where,
+            Silent(),
+            folder=self.folder / kind,
+            on_validation_score=_first(on_validation_score),
         )
         runner.plan()
         runner.work()
@@ -103,17 +109,17 @@ class Evaluator:
         return Run(self.folder / kind)
 
 
-def _first(heard: Callable[[int, float], None] | None) -> Callable[[int, float], None] | None:
+def _first(on_validation_score: Callable[[int, float], None] | None) -> Callable[[int, float], None] | None:
     """Pass on the values of a trial's first fit only: those of further seeds begin at the first step again."""
     last = -1
 
     def pass_on(step: int, value: float) -> None:
         nonlocal last
-        if heard and step > last:
+        if on_validation_score and step > last:
             last = step
-            heard(step, value)
+            on_validation_score(step, value)
 
-    return pass_on if heard else None
+    return pass_on if on_validation_score else None
 
 
 def _scored(records: Sequence[Record | None], protocol: Protocol, trains: bool) -> Scored:
@@ -174,10 +180,9 @@ class Remembered(Source):
         """The source as records name it."""
         return self._source.spec
 
-    @property
-    def world(self) -> World:
-        """Grid and calendar."""
-        return self._source.world
+    def world(self, city: str) -> World:
+        """Return a city's grid and calendar."""
+        return self._source.world(city)
 
     def cities(self) -> tuple[str, ...]:
         """Names of the cities that are here."""
@@ -210,13 +215,19 @@ class Remembered(Source):
 class Silent:
     """Progress of a trial's cases that nobody shows: the study tells of whole trials."""
 
-    def start(self, total: int, done: int) -> None:
+    def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
+        """Say nothing."""
+
+    def known(self, record: Record) -> None:
+        """Say nothing."""
+
+    def case(self, record: Record) -> None:
         """Say nothing."""
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
         """Say nothing."""
 
-    def finish(self, job: str, cases: int) -> None:
+    def finish(self, job: str) -> None:
         """Say nothing."""
 
     def say(self, text: str) -> None:

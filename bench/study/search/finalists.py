@@ -45,7 +45,7 @@ def score_point(
     point: Point | None,
     *,
     test: bool = False,
-    heard: OnValidationScore | None = None,
+    on_validation_score: OnValidationScore | None = None,
 ) -> Scored:
     """Score a point, or the empty set of cities (None), on validation users or on test users. Raises Failed."""
     try:
@@ -53,7 +53,9 @@ def score_point(
     except UserError as error:  # choices that are well alone and not together
         raise Failed(str(error)) from None
     trains = point is not None and place(study.document, study.axes, point) is not None
-    return evaluator.score(protocol, kind=TEST if test else VALIDATION, trains=trains, heard=heard)
+    return evaluator.score(
+        protocol, kind=TEST if test else VALIDATION, trains=trains, on_validation_score=on_validation_score
+    )
 
 
 def references(study: Study, bare: str) -> dict[str, Candidate]:

@@ -40,22 +40,27 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     """
     gc.collect()  # a model before this one, held by engines that refer to themselves, may take most of the memory
     found = preflight(settings, ctx.device)
-    tokens = _tokens(found)
+    tokens = _tokens(settings, found)
     if settings.weights == "random":
         model = _random(settings, found, ctx.seed_for("llama_mob", "weights"))
     else:
         model = _pretrained(settings, found)
     if settings.lora:
         model = _with_lora(model, settings)
-    return Loaded(model.eval(), tokens, _facts(settings, found))
+    return Loaded(model.eval(), tokens, _facts(settings, found, tokens))
 
 
-def _tokens(found: Preflight) -> Tokens:
+def _tokens(settings: LlamaMobSettings, found: Preflight) -> Tokens:
     """Return the base's tokenizer, or what stands in for it."""
     if found.folder is None:
         return stand_in()
-    marks = checkpoint.end_marks(found.folder, found.config)
-    return Tokens.load(found.folder, base_size=int(found.config["vocab_size"]), end_marks=marks)
+    marks, size = checkpoint.end_marks(found.folder, found.config), int(found.config["vocab_size"])
+    tokens = Tokens.load(found.folder, base_size=size, end_marks=marks, numbers=settings.numbers)
+    if settings.one_pass and not tokens.single:
+        raise UserError(
+            f"{tokens.name}: writes numbers in digits; all cells in one pass need numbers of one token each"
+        )
+    return tokens
 
 
 def stand_in() -> Tokens:
@@ -172,7 +177,7 @@ def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrained
     return tuned if settings.quantize else tuned.merge_and_unload()
 
 
-def _facts(settings: LlamaMobSettings, found: Preflight) -> Facts:
+def _facts(settings: LlamaMobSettings, found: Preflight, tokens: Tokens) -> Facts:
     """Say what the base is, and what a pass over it must read and compute (bench/profiling/roofline.py)."""
     facts: Facts = {
         "parameters": shapes.parameters(found.config),
@@ -183,7 +188,8 @@ def _facts(settings: LlamaMobSettings, found: Preflight) -> Facts:
         "init": settings.weights,
         "rope": str(found.rope),
         "context": found.rope.context,
-        "chat_layout": chat.described(found.folder),
+        "chat_layout": chat.described(found.folder, tokens.chat),
+        "numbers": "own" if tokens.single else "digits",
     }
     if settings.weights == "random" and settings.tuning == "none":
         facts["undertrained"] = "random weights, for latency only"

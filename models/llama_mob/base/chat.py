@@ -1,4 +1,4 @@
-"""The chat layout of the prompts, Llama 3's, and whether it is the one that a base's own template writes."""
+"""Whether the layout of the prompts is the one that a base's own chat template writes."""
 
 from __future__ import annotations
 
@@ -6,34 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
+from models.llama_mob.base.layouts import Chat
 
 _SYSTEM, _USER = "Predict.", "1 2 3 4"
 
 
-def opening(system: str, question: str) -> str:
-    """Return all that a model reads: the text's begin, two messages, and the header of its answer."""
-    return f"{BEGIN}{_turn('system', system)}{_turn('user', question)}{_header('assistant')}"
-
-
-def described(folder: Path | None) -> str:
-    """Say for the record whether the template in a base's folder writes the layout that prompts have.
+def described(folder: Path | None, chat: Chat) -> str:
+    """Say for the record which layout prompts have, and whether the template in a base's folder writes it.
 
     The template is rendered with a short conversation, in the sandbox of transformers.
     """
     template = None if folder is None else _template(folder)
     if template is None:
-        return "Llama 3's; the base names none"
-    same = _rendered(template) == opening(_SYSTEM, _USER).removeprefix(BEGIN)
-    return "Llama 3's, the base's own" if same else "Llama 3's, not the base's own"
-
-
-def _turn(role: str, text: str) -> str:
-    return f"{_header(role)}{text}{TURN_END}"
-
-
-def _header(role: str) -> str:
-    return f"{HEADER}{role}{HEADER_END}\n\n"
+        return f"{chat.name}; the base names none"
+    same = _rendered(template, chat) == chat.opening(_SYSTEM, _USER).removeprefix(chat.begin)
+    return f"{chat.name}, the base's own" if same else f"{chat.name}, not the base's own"
 
 
 def _template(folder: Path) -> str | None:
@@ -49,15 +36,15 @@ def _template(folder: Path) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _rendered(template: str) -> str | None:
+def _rendered(template: str, chat: Chat) -> str | None:
     """Return a conversation up to where the answer begins, without the text's begin; None where that fails."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
     asked = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}]
     try:
         rendered: Any = render_jinja_template(
-            [asked], chat_template=template, add_generation_prompt=True, bos_token=BEGIN, eos_token=TURN_END
+            [asked], chat_template=template, add_generation_prompt=True, bos_token=chat.begin, eos_token=chat.end
         )
     except Exception:  # whatever somebody's template raises, it does not write this layout
         return None
-    return str(rendered[0][0]).removeprefix(BEGIN)
+    return str(rendered[0][0]).removeprefix(chat.begin)

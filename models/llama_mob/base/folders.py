@@ -1,16 +1,17 @@
-"""Where a base lies: the project's tiny one, a folder, or a repository of the Hugging Face hub, with its cache."""
+"""Where a base lies: the tiny one, SmolLM2 as pip brings it, a folder, a GGUF file, or the Hugging Face hub."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from bench.errors import UserError
-from models.llama_mob.base import checkpoint
+from models.llama_mob.base import checkpoint, gguf_file
 from models.llama_mob.base.tokens import TOKENIZERS
-from models.llama_mob.settings import TINY, on_hub
+from models.llama_mob.settings import SMOLLM2, TINY, is_gguf, on_hub
 
 SMALL = ("*.json", "*.jinja", "tokenizer.model")  # all but the weights
 _CACHED = re.compile(r"(?:^|[\\/])models--(?P<id>[^\\/]+)(?:[\\/]snapshots[\\/][^\\/]+)?[\\/]*$")
@@ -24,7 +25,35 @@ def small_files(base: str) -> Path:
     """Return the folder with a base's config and tokenizer; weights may be missing yet. Raises UserError."""
     if base == "tiny":
         return TINY
+    if base == SMOLLM2 or is_gguf(base):
+        return gguf_file.folder_of(gguf_of(base))
     return _snapshot(base) if on_hub(base) else located(Path(base))
+
+
+def gguf_of(base: str) -> Path:
+    """Return the GGUF file of a base that is one. Raises Unreachable where its package is not installed."""
+    path = gguf_file.smollm2() if base == SMOLLM2 else Path(base)
+    if path is None:
+        raise Unreachable(f"base {base}: its weights are not here: {gguf_file.GET_SMOLLM2}")
+    return path
+
+
+def prepare(base: str) -> None:
+    """Convert a base that is a GGUF file, unless it was before or its package is not here."""
+    with suppress(Unreachable):
+        gguf_file.folder_of(gguf_of(base))
+
+
+def named_by_content(base: str) -> str:
+    """Return what a base that is a GGUF file is called in records: by what it holds, and by how it is converted."""
+    try:
+        digest = gguf_file.digest(gguf_of(base))
+    except Unreachable:  # nothing is asked of it then
+        return base
+    except OSError as error:
+        raise UserError(f"base {base}: cannot be read ({error.strerror or error})") from None
+    kind = base if base == SMOLLM2 else "gguf"
+    return f"{kind} sha256:{digest[:16]}, conversion {gguf_file.VERSION}"
 
 
 def with_weights(base: str) -> Path:
@@ -62,6 +91,8 @@ def names(base: str, folder: Path | None) -> set[str]:
     """Return what a base may be called: as it was given, and as its folder is."""
     if on_hub(base):
         return {repository(base)}
+    if base == SMOLLM2:
+        return {base, "HuggingFaceTB/SmolLM2-135M-Instruct"}
     if folder is None or base == "tiny":
         return {base}
     path = folder.absolute()

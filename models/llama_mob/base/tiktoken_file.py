@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from bench.errors import UserError
-from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
+from models.llama_mob.base.layouts import BEGIN, HEADER, HEADER_END, TURN_END
 
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from bench.data.world import HALF_HOURS
 from bench.errors import UserError
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import sizes
 from models.llama_mob.engine.attention import attending
 from models.llama_mob.engine.batch import Batch, Seconds
 from models.llama_mob.engine.cache import KeyValueCache
-from models.llama_mob.engine.decode import Counts, Drafting, Result, Task, Writing, reach
+from models.llama_mob.engine.decode import Counts, Drafting, Numerals, Result, Task, Writing, reach
 from models.llama_mob.engine.drafter import Drafter
 from models.llama_mob.engine.graphs import Graphs, Recorder, on_cuda, room_for
 from models.llama_mob.engine.passes import IntArray, Passes
@@ -27,9 +28,9 @@ class Engine:
 
     The modes of ``decoding`` (all but `free`) differ in passes, not in answers: in float32 each gives what ``forced``
     gives, but for leads as small as rounding errors (``Counts.margin``); in bfloat16 some percent of slots differ.
-    off_days: days -> which are off-days; drafter: makes what guesses for a user, by default from history and earlier
-    answers; record: how passes are recorded, on CUDA as graphs; seconds: of the last call. An engine holds its cache
-    and its graphs between calls: keep it for as long as the model is asked.
+    off_days: days -> which are off-days; slots: of a day; drafter: makes what guesses for a user, by default from
+    history and earlier answers; record: how passes are recorded, on CUDA as graphs; seconds: of the last call. An
+    engine holds its cache and its graphs between calls: keep it for as long as the model is asked.
     """
 
     def __init__(
@@ -42,11 +43,12 @@ class Engine:
         off_days: Callable[[IntArray], np.ndarray],
         width: int,
         height: int,
+        slots: int = HALF_HOURS,
         drafter: Callable[[Task], Drafting] | None = None,
         record: Recorder | None = None,
     ) -> None:
         self.model, self.tokens, self.decoding, self.seed = model, tokens, decoding, seed
-        self.width, self.height, self._off_days = width, height, off_days
+        self.width, self.height, self._off_days, self._slots = width, height, off_days, slots
         self._drafter = drafter or self._shipped
         self.seconds = Seconds()
         self._passes = Passes(model, np.empty(0, np.int64))
@@ -65,11 +67,15 @@ class Engine:
         """
         self.seconds = Seconds()
         results = {i: _nothing() for i, task in enumerate(tasks) if not len(task.queries)}
-        sizes_of = {i: reach(task.compiled, self.decoding) for i, task in enumerate(tasks) if i not in results}
+        asked = {i: task.compiled for i, task in enumerate(tasks) if i not in results}
+        if not asked:
+            return list(results.values())
+        self._numerals = Numerals.of(list(asked.values()), (self.width, self.height))
+        sizes_of = {i: reach(compiled, self.decoding, self._numerals) for i, compiled in asked.items()}
         left = sorted(sizes_of, key=lambda i: -sizes_of[i][0])
         self.model.eval()
         with torch.inference_mode(), attending(self.model):
-            self._passes.choose_from(self._numbers([tasks[i] for i in left]))
+            self._passes.choose_from(self._numerals.ids)
             while left:
                 lengths, feeds = zip(*(sizes_of[i] for i in left), strict=True)
                 room = room_for(lengths[0], max(feeds))
@@ -106,21 +112,16 @@ class Engine:
         nearest = asked.choose == "expected_proximity"
         choice = Choice(self.seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
         drafter = self._drafter(task) if self.decoding.mode == "speculative" else None
-        return Writing(task, self.decoding, choice, drafter, self.width)
+        return Writing(task, self.decoding, choice, drafter, self._numerals)
 
     def _shipped(self, task: Task) -> Drafting:
-        return Drafter(task.history, task.queries, self._off_days, threshold=self.decoding.stop)
-
-    def _numbers(self, tasks: Sequence[Task]) -> IntArray:
-        """Return the ids of all numbers that an x may be, and after them those that a y may be."""
-        tables = {task.compiled.tables.tobytes(): task.compiled.tables for task in tasks}
-        if len(tables) > 1:
-            raise ValueError("tasks of one call must write their numbers with the same tokens")
-        x, y = next(iter(tables.values()), np.empty((2, 0), np.int64))
-        return np.concatenate([x[1 : self.width + 1], y[1 : self.height + 1]])
+        seen, asked = (rows.copy() for rows in (task.history, task.queries))
+        for rows in (seen, asked):  # the drafter's weights know half-hours
+            rows[:, 1] = rows[:, 1] * HALF_HOURS // self._slots
+        return Drafter(seen, asked, self._off_days, threshold=self.decoding.stop)
 
     def _result(self, writing: Writing) -> Result:
-        return Result(writing.numbers.reshape(-1, 2), self.tokens.decode(writing.ids), writing.counts)
+        return Result(writing.numbers.reshape(-1, 2), self.tokens.decode(np.array(writing.ids)), writing.counts)
 
 
 def _alike(users: Sequence[int], lengths: Sequence[int], fewest: int) -> list[int]:

@@ -35,6 +35,11 @@ class Choice:
         self._temperature, self._top_p, self._nearest = temperature, top_p, nearest
         self._noise = _gumbel(seed, key, slots, width) if temperature > 0 else None
 
+    @property
+    def greedy(self) -> bool:
+        """Whether it is the best score that counts, whatever the others are."""
+        return self._noise is None and not self._nearest
+
     def pick(self, slot: int, scores: FloatArray) -> tuple[int, float]:
         """Return which of the ``scores`` (n,) is chosen at a slot, and by how much it leads the second.
 

@@ -110,6 +110,6 @@ def example(
         return answer
     listed = placed(compiled, tokens, truth)
     listed = replace(listed, weights=listed.weights * LISTED_WEIGHT)
-    names = ("places", "targets", "numbers", "weights")
+    names = ("places", "targets", "numbers", "begins", "weights")
     joined = {name: np.concatenate([getattr(listed, name), getattr(answer, name)]) for name in names}
     return replace(answer, **joined)

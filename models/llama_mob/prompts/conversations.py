@@ -23,7 +23,7 @@ from bench.data.trajectories import OK, Queries, Trajectories
 from bench.data.world import Calendar, Grid, Window
 from bench.errors import UserError
 from bench.files import write_with
-from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END
+from models.llama_mob.base.layouts import MARKS
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.prompts.parse import read_answer
 from models.llama_mob.prompts.questions import read_question
@@ -163,7 +163,7 @@ def template_of(parts: Instruction) -> Template:
         raise ValueError("no conversation file is named")
     first = read_conversations(path)[0]
     lead, records = read_question(first.question, _place(path, 1))
-    marks = [mark for mark in (BEGIN, HEADER, HEADER_END, TURN_END) if mark in first.system + first.question]
+    marks = [mark for mark in MARKS if mark in first.system + first.question]
     if marks:
         raise UserError(f"{path}: holds the chat's own mark {marks[0]}; give the messages' text alone")
     listed = bool((records[:, 2:] == MASK).all(axis=1).any())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
-from models.llama_mob.base.chat import opening
+from models.llama_mob.base.layouts import Chat
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.settings import Instruction
 
@@ -43,7 +43,7 @@ class Template:
             "You predict where a person goes in a city." if parts.role else "",
             _grid(grid) if parts.grid else "",
             _quadruple(grid) if parts.quadruple else "",
-            _example() if parts.example else "",
+            _example(grid) if parts.example else "",
             _weekdays(calendar) if parts.weekdays else "",
             _holidays(calendar) if parts.holidays else "",
             _task(parts.listed),
@@ -60,9 +60,9 @@ class Template:
             rows += [f"{d} {t} {MASK} {MASK}" for d, t in asked]
         return self.lead + "\n".join(rows)
 
-    def prompt(self, history: Trajectories, queries: Queries) -> str:
-        """Return all that the model reads, in Llama 3's chat layout, up to where its answer begins."""
-        return opening(self.system, self.question(history, queries))
+    def prompt(self, history: Trajectories, queries: Queries, chat: Chat) -> str:
+        """Return all that the model reads, in a chat layout, up to where its answer begins."""
+        return chat.opening(self.system, self.question(history, queries))
 
 
 def _grid(grid: Grid) -> str:
@@ -80,14 +80,28 @@ def _quadruple(grid: Grid) -> str:
     )
 
 
-def _example() -> str:
-    return "For example, 3 16 88 120 says that on day 3, in the timeslot from 8 to 8:30, the person was in cell 88 120."
+def _example(grid: Grid) -> str:
+    slot, cell = grid.slots // 3, f"{min(88, grid.width)} {min(120, grid.height)}"  # 8 o'clock
+    span = " to ".join(_clock(part * 24 * 60 // grid.slots) for part in (slot, slot + 1))
+    return (
+        f"For example, 3 {slot} {cell} says that on day 3, in the timeslot from {span}, the person was in cell {cell}."
+    )
+
+
+def _clock(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}:{rest:02}" if rest else f"{hours}"
 
 
 def _weekdays(calendar: Calendar) -> str:
     if not calendar.weekend:
         return ""
-    return f"Weekends are the days that leave {_words(calendar.weekend)} when divided by 7."
+    said = []
+    for first in (0, *(after + 1 for after, _days in calendar.breaks)):  # from there to the next break
+        shift = int(calendar.weekday([first])[0]) - first
+        leave = _words(frozenset((day - shift) % 7 for day in calendar.weekend))
+        said.append(f"{f'from day {first} on, ' if first else ''}the days that leave {leave} when divided by 7")
+    return f"Weekends are {'; '.join(said)}."
 
 
 def _holidays(calendar: Calendar) -> str:

@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = options(arguments)
     source = open_source(given.data)
     fitted, kept = (
-        [Sample.of(person, source.world.calendar.is_off) for person in half]
+        [Sample.of(person, source.world(given.city).calendar.is_off) for person in half]
         for half in halves(people_of(source, given.city, given.answers))
     )
     weights = fit(fitted, prior=given.prior, steps=given.steps)

@@ -39,6 +39,7 @@ class _GivenChoice(Choice):
     """Takes every number from given answers, whatever the scores say."""
 
     def __init__(self, numbers: np.ndarray) -> None:
+        super().__init__(0, ("", 0), 0, 0, 0.0, 1.0)
         self._numbers = numbers
 
     def pick(self, slot: int, scores: FloatArray) -> tuple[int, float]:

@@ -165,15 +165,15 @@ def prepare(given: argparse.Namespace) -> Report:
     batches = tuple(number(text, "--batch") for text in given.batch.split(","))
     source = open_source(given.data)
     window = Window((60 - given.history_days, 59), (60, 59 + given.horizon_days)) if given.history_days else Window()
+    city = given.city or source.cities()[-1]
     ctx = Context(
         window,
-        source.world.grid,
-        source.world.calendar,
+        source.world(city).grid,
+        source.world(city).calendar,
         device=where.device,
         threads=where.threads,
         folder=given.to.parent,
     )
-    city = given.city or source.cities()[-1]
     table, said = source.load(city), None
     if given.answers:
         said = _answers(given.answers, city)

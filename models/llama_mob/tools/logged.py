@@ -30,7 +30,7 @@ class Person:
 def people_of(source: Source, city: str, answers: Path) -> list[Person]:
     """Return the users whom a file of rows uid,d,t,x,y answers, in the order of their uids. Raises UserError."""
     histories = source.load(city).days(*Window().history)
-    said = read_points(answers, city=city, grid=source.world.grid).visible.days(*Window().horizon)
+    said = read_points(answers, city=city, grid=source.world(city).grid).visible.days(*Window().horizon)
     known = set(histories.users)
     missing = [str(user[1]) for user in said.users if user not in known]
     if missing or not len(said):

@@ -14,7 +14,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
 from bench.files import write_text
-from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, NUMBERS, TURN_END
+from models.llama_mob.base.layouts import BEGIN, HEADER, HEADER_END, TURN_END
+from models.llama_mob.base.tokens import NUMBERS
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import TINY, Instruction
 

@@ -169,8 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"--weights {given.weights}: there is no such file; fit_drafter writes one")
     source, weights = open_source(given.data), Weights.read(given.weights)
     people = judges(source, files_of(given.answers), given.fitted)
-    is_off = source.world.calendar.is_off
-    table = table_of({city: mean_passes(found, is_off, weights) for city, found in people.items()})
+    passes = {city: mean_passes(found, source.world(city).calendar.is_off, weights) for city, found in people.items()}
+    table = table_of(passes)
     users = ", ".join(f"{len(found)} of {city}" for city, found in people.items())
     text = TEXT.format(table=table, users=users)
     write_or_print(text, given.to)

@@ -26,13 +26,15 @@ User = tuple[str, int]
 class Example:
     """One user's text as read, int32 ids; the places that predict, and the ids that they should.
 
-    numbers: which of these are cells to answer; weights: float32, of each in the loss.
+    numbers: which of these write cells to answer, and begins: which of those begin a number, both bool; weights:
+    float32, of each in the loss.
     """
 
     ids: np.ndarray
     places: np.ndarray
     targets: np.ndarray
     numbers: np.ndarray
+    begins: np.ndarray
     weights: np.ndarray
 
 
@@ -44,6 +46,7 @@ class Batch:
     places: Tensor
     targets: Tensor
     numbers: Tensor
+    begins: Tensor
     weights: Tensor
 
     def to(self, device: str | torch.device) -> Batch:
@@ -106,6 +109,8 @@ def examples(
                 if settings.one_pass:
                     made.append(placed(compiled, tokens, true))
                     continue
+                if settings.input_noise and not tokens.single:
+                    raise UserError("llama_mob: numbers in digits are learned from true ones: set input_noise to 0")
                 rng = ctx.rng("llama_mob", "input noise", *user, int(true.d[0]))
                 read, whole = noisy(seen, true, settings.input_noise, rng), settings.loss == "conversation"
                 made.append(answered(compiled, true, read, template_weight=settings.template_loss_weight, whole=whole))
@@ -133,16 +138,19 @@ def answered(
 ) -> Example:
     """Return a prompt with its answer; each token of the answer is learned at the one before it.
 
-    The x to learn is the true one; the y to learn is that of the x which was read, so that the two stay one cell.
+    The x to learn is the true one; the y to learn is that of the x which was read, so that the two stay one cell. Where
+    numbers are digits, what is read must be true: the later digits of a true number do not follow another's first.
     template_weight: the weight of all tokens but cells; whole: learn the prompt's tokens too.
     """
     prompt = compiled.prompt
     ids = np.concatenate([prompt, compiled.filled(read.x, read.y)]).astype(np.int32)
     first = 1 if whole else len(prompt)
     targets = np.concatenate([prompt, compiled.filled(truth.x, read.y)])[first:]
-    numbers = np.concatenate([np.zeros(len(prompt), bool), compiled.answer == UNKNOWN])[first:]
+    slots = np.concatenate([np.full(len(prompt), UNKNOWN), compiled.written_by(read.x, read.y)])[first:]
+    numbers = slots != UNKNOWN
+    begins = numbers & (np.diff(slots, prepend=UNKNOWN) != 0)
     weights = np.where(numbers, 1.0, template_weight).astype(np.float32)
-    return Example(ids, np.arange(first, len(ids)) - 1, targets, numbers, weights)
+    return Example(ids, np.arange(first, len(ids)) - 1, targets, numbers, begins, weights)
 
 
 def placed(compiled: Compiled, tokens: Tokens, truth: Trajectories) -> Example:
@@ -150,7 +158,7 @@ def placed(compiled: Compiled, tokens: Tokens, truth: Trajectories) -> Example:
     places = placeholders(compiled, tokens, len(truth))
     targets = np.stack([compiled.tables[0, truth.x], compiled.tables[1, truth.y]], axis=1).ravel()[: len(places)]
     numbers = np.ones(len(places), bool)
-    return Example(compiled.prompt.astype(np.int32), places, targets, numbers, numbers.astype(np.float32))
+    return Example(compiled.prompt.astype(np.int32), places, targets, numbers, numbers, numbers.astype(np.float32))
 
 
 def placeholders(compiled: Compiled, tokens: Tokens, queries: int) -> np.ndarray:
@@ -167,5 +175,7 @@ def pack(chosen: Sequence[Example]) -> Batch:
     for row, one in enumerate(chosen):
         ids[row, : len(one.ids)] = one.ids
     places = np.concatenate([row * length + one.places for row, one in enumerate(chosen)])
-    rest = (np.concatenate([getattr(one, name) for one in chosen]) for name in ("targets", "numbers", "weights"))
+    rest = (
+        np.concatenate([getattr(one, name) for one in chosen]) for name in ("targets", "numbers", "begins", "weights")
+    )
     return Batch(*(torch.from_numpy(array) for array in (ids, places, *rest)))

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
+from bench.data.world import World, not_humob
 from bench.errors import UserError
 from bench.training import distributed
 from bench.training.fit_report import FitReport
@@ -105,10 +106,13 @@ def _data(
     train: Trajectories, validate: Trajectories | None, tokens: Tokens, settings: LlamaMobSettings, ctx: Context
 ) -> tuple[Data, Facts]:
     """Return examples of the chosen users, and of the users to check on, with counts of them."""
-    template = template_for(settings, ctx)
 
     def made(table: Trajectories, windows: int) -> list[Example]:
-        return examples(readable(table, settings, ctx.grid), template, tokens, settings, ctx, windows)
+        found = []
+        for here, part in by_world(table, ctx):
+            template, seen = template_for(settings, here), readable(part, settings, here.grid)
+            found += examples(seen, template, tokens, settings, here, windows)
+        return found
 
     users = choose(train.users, settings, ctx)
     cities = Counter(city for city, _uid in users)
@@ -122,6 +126,17 @@ def _data(
     return data, {"trajectories": len(users), "mix": mix}
 
 
+def by_world(table: Trajectories, ctx: Context) -> Iterator[tuple[Context, Trajectories]]:
+    """Yield the rows of cities that share grid and calendar, with the context of these."""
+    cities: dict[World, set[str]] = {}
+    for city in dict.fromkeys(city for city, _uid in table.users):
+        here = ctx.at(city)
+        cities.setdefault(World(here.grid, here.calendar), set()).add(city)
+    for names in cities.values():
+        part = table if len(cities) == 1 else table.only([user for user in table.users if user[0] in names])
+        yield ctx.at(min(names)), part
+
+
 def _key(
     train: Trajectories, validate: Trajectories | None, settings: LlamaMobSettings, ctx: Context, precision: str
 ) -> str:
@@ -129,6 +144,8 @@ def _key(
     learns = {name: value for name, value in settings.recorded().items() if name not in settings.predicts_with}
     rows = [table.fingerprint() for table in (train, validate) if table is not None]
     asked = [learns, precision, ctx.seed, repr(ctx.window), rows, distributed.processes(ctx.device)]
+    if worlds := not_humob(ctx.worlds):
+        asked.append(worlds)
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

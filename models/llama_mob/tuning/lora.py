@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from bench.files import write_text, write_with
 from models.llama_mob.base import folders
-from models.llama_mob.settings import LlamaMobSettings, on_hub
+from models.llama_mob.settings import SMOLLM2, LlamaMobSettings, on_hub
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -62,7 +62,7 @@ def load(folder: Path) -> dict[str, Tensor]:
 
 def _named(settings: LlamaMobSettings) -> str:
     """Return the base's name without folders of this machine."""
-    if settings.base == "tiny" or on_hub(settings.base):
+    if settings.base in ("tiny", SMOLLM2) or on_hub(settings.base):
         return folders.repository(settings.base)
     return folders.hub_id(settings.base) or Path(settings.base).name
 

@@ -90,7 +90,7 @@ class Tuning(Task[Part]):
                 with autocast(self._device(), self.precision):
                     losses = network(packed.ids, packed.places, packed.targets).double()
                 weights = (packed.weights if by_pass else packed.numbers).double()
-                summed, count = (losses * weights).sum(), weights.sum()
+                summed, count = (losses * weights).sum(), (weights if by_pass else packed.begins).sum().double()
                 total += torch.stack([summed / count, count / count] if by_pass else [summed, count])
         loss, count = team.sum(total).tolist()
         return float(-loss / count)

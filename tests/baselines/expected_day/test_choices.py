@@ -11,7 +11,7 @@ from baselines.statistics._kernel import gap_class
 from baselines.statistics._votes import Places
 from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld, person
-from bench.data.world import Grid, Window
+from bench.data.world import Calendar, Grid, Window
 
 
 @pytest.mark.parametrize("uid", [0, 5])
@@ -27,9 +27,9 @@ def test_votes_are_those_of_the_definition(uid: int) -> None:
 
 def test_gaps_are_counted_in_half_hours_whatever_the_slots() -> None:
     rows = person("R", 1, 10)
-    assert np.array_equal(gap_class(rows, 48), gap_classes(rows))
+    assert np.array_equal(gap_class(rows, 48, Calendar()), gap_classes(rows))
     fine = type(rows)(rows.cities, rows.city, rows.uid, rows.d, rows.t * 3, rows.x, rows.y)
-    assert np.array_equal(gap_class(fine, 144), gap_classes(rows))
+    assert np.array_equal(gap_class(fine, 144, Calendar()), gap_classes(rows))
 
 
 def test_columns_are_named_and_finite_and_the_best_voted_leads() -> None:

@@ -25,7 +25,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_is_logged_resumed_and_exported(few: None, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("vl_convert")
     run = {"steps": 2, "stage": "attention", "tokens": 300, "every": 1, "threads": 1}
     report = train(tmp_path / "run", **run)
     rows = curves.read(tmp_path / "run" / "log.csv")

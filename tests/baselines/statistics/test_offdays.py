@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.statistics._offdays import find_off_days
 from bench.adapters import registry
 from bench.adapters.adapter import Context
 from bench.adapters.small_world import people
 from bench.data.files.csvfiles import read_points
+from bench.data.learned_calendar import learned_calendar
 from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar
 
@@ -23,7 +23,7 @@ def town() -> Trajectories:
 
 
 def test_weekends_are_found_and_go_on_after_the_last_training_day(town: Trajectories) -> None:
-    found = find_off_days(town, 48, 41)
+    found = learned_calendar(town, 48, Calendar(), 41)
     assert found.weekend == frozenset()
     assert sorted(found.holidays) == [day for day in range(42) if day % 7 in (0, 6)]
 
@@ -33,14 +33,14 @@ def test_a_holiday_is_found_on_its_own_day(town: Trajectories) -> None:
     sunday = town.days(14, 14)
     columns = {name: getattr(sunday, name) for name in sunday.columns()}
     holiday = Trajectories.build(town.cities, **{**columns, "d": np.full(len(sunday), 9)})
-    found = find_off_days(Trajectories.concat([town.days(0, 8), holiday, town.days(10, 34)]), 48, 34)
+    found = learned_calendar(Trajectories.concat([town.days(0, 8), holiday, town.days(10, 34)]), 48, Calendar(), 34)
     assert sorted(found.holidays) == sorted({9} | {day for day in range(35) if day % 7 in (0, 6)})
 
 
 def test_where_all_days_are_alike_none_is_off(town: Trajectories) -> None:
     working = town.take(~np.isin(town.d % 7, (0, 6)))
-    assert find_off_days(working, 48, 34).holidays == frozenset()
-    assert find_off_days(Trajectories.empty(("Q",)), 48, 34).holidays == frozenset()
+    assert learned_calendar(working, 48, Calendar(), 34).holidays == frozenset()
+    assert learned_calendar(Trajectories.empty(("Q",)), 48, Calendar(), 34).holidays == frozenset()
 
 
 @pytest.mark.parametrize("name", ["offday_slot_mode", "kernel_vote"])
@@ -67,4 +67,4 @@ def test_found_days_stand_in_for_a_calendar_that_is_not_known(name: str, town: T
 def test_the_off_days_of_real_people_are_those_of_the_calendar(humob100: Path) -> None:
     table = read_points(humob100 / "city_B.csv.gz", city="B").visible
     days = np.arange(75)
-    assert sorted(find_off_days(table, 48, 74).holidays) == days[Calendar().is_off(days)].tolist()
+    assert sorted(learned_calendar(table, 48, Calendar(), 74).holidays) == days[Calendar().is_off(days)].tolist()

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.cache import cache_folder
 from bench.data.convert import write_points
 from bench.data.sources import open_source
 from bench.data.sources.challenges import CHALLENGES, ENDINGS, find_files, get_challenge
-from bench.data.sources.humob import Humob, cache_folder
+from bench.data.sources.humob import Humob
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 
@@ -141,10 +142,10 @@ def test_plain_files(folder: Path, ending: str) -> None:
 
 def test_the_calendar_says_what_is_known(folder: Path) -> None:
     write(folder / "city_B_challengedata.csv", table([1], 1))
-    world = Humob(folder).world
+    world = Humob(folder).world("B")
     assert not world.calendar.is_off(np.arange(75)).any()  # the GIS Cup did not publish its calendar
     (folder / "city_B_challengedata.csv").rename(folder / "cityB_challengedata.csv")
-    assert Humob(folder).world.calendar.is_off([0, 1, 2, 6]).tolist() == [True, True, False, True]
+    assert Humob(folder).world("B").calendar.is_off([0, 1, 2, 6]).tolist() == [True, True, False, True]
 
 
 def test_a_folder_without_known_files_lists_both_sides(folder: Path) -> None:
@@ -256,3 +257,17 @@ def test_a_plain_city_with_days_from_1_to_75_gets_a_hint(tmp_path: Path, first: 
     assert len(notes) == told
     if told:
         assert notes[0].startswith("city B: days run from 1 to 75, so they seem to count from 1, not from 0")
+
+
+def test_a_plain_file_has_the_grid_that_stands_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "city_P.csv").write_text("uid,d,t,x,y\n1,0,95,300,7\n")
+    with pytest.raises(UserError, match="t = 95 is outside"):
+        Humob(tmp_path, cache=tmp_path / "cache").load("P")
+    (tmp_path / "city_P.yaml").write_text("{width: 400, height: 10, slots_per_day: 96, first_weekday: monday}")
+    source = Humob(tmp_path, cache=tmp_path / "cache")
+    for _ in range(2):  # from the file, then from the cache
+        assert source.load("P").x.tolist() == [300]
+        source = Humob(tmp_path, cache=tmp_path / "cache")
+    (tmp_path / "city_P.yaml").write_text("{width: 40}")
+    with pytest.raises(UserError, match="outside"):
+        Humob(tmp_path, cache=tmp_path / "other").load("P")

@@ -23,8 +23,8 @@ def made(name: str) -> tuple[dict[str, float], dict[str, float]]:
     """Medians over people, and shares of moves, of one kind."""
     source = Synthetic(seed=1, users=150, kinds={"B": name})
     table = source.load("B")
-    return {str(k): float(v) for k, v in people(table, source.world.grid).median().items()}, moves(
-        table, source.world.grid
+    return {str(k): float(v) for k, v in people(table, source.world("B").grid).median().items()}, moves(
+        table, source.world("B").grid
     )
 
 

@@ -11,6 +11,7 @@ from bench.data.sources import open_source
 from bench.data.sources.synthetic import CITIES, Synthetic
 from bench.data.sources.synthetic.randomness import uniforms
 from bench.data.trajectories import Trajectories
+from bench.data.world import Grid
 from bench.errors import UserError
 
 
@@ -66,7 +67,7 @@ def test_off_days_are_not_like_working_days() -> None:
     """On working days people go to work in the morning; on weekends and holidays they start later."""
     source = Synthetic(seed=1, users=300)
     table = source.load("B")
-    off = source.world.calendar.is_off(table.d)
+    off = source.world("B").calendar.is_off(table.d)
     holiday = np.isin(table.d, (1, 8, 29, 37, 50))
     early, midday = (table.t >= 13) & (table.t < 17), (table.t >= 22) & (table.t < 30)
 
@@ -105,3 +106,64 @@ def test_wrong_options_are_told_in_one_line(option: str, value: object) -> None:
 def test_an_unknown_city_is_told_with_the_nearest() -> None:
     with pytest.raises(UserError, match="city 'E' is not in the synthetic source; known: A, B, C, D"):
         Synthetic().load("E")
+
+
+def test_a_source_is_found_by_the_name_that_records_have() -> None:
+    for source in (Synthetic(seed=5, users=6), Synthetic(seed=1, users=600, days=70, kinds={"C": "car", "D": "town"})):
+        again = Synthetic.named(source.spec)
+        assert again is not None
+        assert (again.spec, again.kinds) == (source.spec, source.kinds)
+    small = Synthetic(seed=1, users=5, days=3, width=40, height=50)
+    assert getattr(Synthetic.named(small.spec), "spec", None) == small.spec
+    others = [Synthetic(variants={"B-1km": {"of": "B", "cell_km": 1.0}}).spec, Synthetic(cell_km=0.25).spec]
+    for other in (
+        *others,
+        "humob:plain",
+        "synthetic seed 1",
+        "synthetic(seed=1,users=2,days=3,E=car)",
+        "synthetic(seed=01)",
+    ):
+        assert Synthetic.named(other) is None
+
+
+def test_a_variant_is_the_same_people_on_other_cells() -> None:
+    """Each fix of the fine cells lies in the coarse cell that holds it; longer slots keep one of their fixes."""
+    variants = {"B-250m": {"of": "B", "cell_km": 0.25}, "B-1km": {"of": "B", "cell_km": 1.0}}
+    variants |= {"B-60min": {"of": "B", "slots_per_day": 24}, "B-15min": {"of": "B", "slots_per_day": 96}}
+    source = Synthetic(seed=3, users=30, days=10, variants=variants)
+    usual, fine, coarse = (source.load(city) for city in ("B", "B-250m", "B-1km"))
+    assert source.world("B-250m").grid == Grid(400, 400, 0.25, 48)
+    assert np.array_equal(usual.t, fine.t)
+    for name in "xy":
+        assert np.array_equal((getattr(fine, name) - 1) // 2, getattr(usual, name) - 1)
+        assert np.array_equal((getattr(usual, name) - 1) // 2, getattr(coarse, name) - 1)
+    hours, quarters = source.load("B-60min"), source.load("B-15min")
+    assert hours.cities == ("B-60min",)
+    assert hours.t.max() <= 23
+    assert 24 <= quarters.t.max() <= 95
+    assert len(hours) == len(np.unique(usual.uid.astype(np.int64) * 10_000 + usual.d * 100 + usual.t // 2))
+    assert 0.6 < len(quarters) / len(usual) < 1.6, "about as many points a day"
+
+
+def test_one_grid_may_hold_for_all_cities() -> None:
+    source = Synthetic(seed=3, users=20, days=5, width=37, height=61, cell_km=1.0, slots_per_day=24)
+    table = source.load("C")
+    assert source.world("A").grid == Grid(37, 61, 1.0, 24)
+    assert (table.x.max(), table.y.max(), table.t.max()) <= (37, 61, 23)
+    assert len(np.unique(table.x)) > 5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"slots": 24}, "slots: Extra inputs"),
+        ({"slots_per_day": 7}, "whole minutes"),
+        ({"variants": {"B": {"of": "B"}}}, "the name is taken"),
+        ({"variants": {"X": {"of": "Z"}}}, "'Z' is no city"),
+        ({"variants": {"X": {"of": "B", "cell": 1}}}, "variants.X: cell"),
+        ({"variants": ["X"]}, "a mapping"),
+    ],
+)
+def test_a_wrong_grid_is_refused_in_one_line(options: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Synthetic(**options)  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ METRICS = ("geobleu@humob24", "geobleu@giscup25", "dtw@fixed")
 def synthetic(city: str, users: int, baselines: tuple[str, ...]) -> Description:
     source = Synthetic(seed=1, users=users)
     table = source.load(city)
-    scored = {name: statistic_scores(table, name, source.world) for name in baselines}
-    return describe(table, source.world, scored)
+    scored = {name: statistic_scores(table, name, source.world(city)) for name in baselines}
+    return describe(table, source.world(city), scored)
 
 
 def off(got: float, wanted: float) -> float:

@@ -189,3 +189,27 @@ def test_no_published_score_is_too_good_to_be_true() -> None:
         for name, values in zip(table.metrics, zip(*table.scores.values(), strict=True), strict=True):
             limit = metrics.limit_of(name)
             assert limit is None or max(values) < 0.8 * limit
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from((2, 4, 5)))
+def test_geobleu_of_any_grid_counts_kilometres(seed: int, finer: int) -> None:
+    """The same places on cells that are so many times finer score alike, and as in HuMob 2024 on its own cells."""
+    truth = walks(3, seed=seed, days=2)
+    x, y = noisy(truth)
+    usual = score_users(x, y, truth, ["geobleu@humob24", "geobleu@grid"])
+    assert np.array_equal(usual["geobleu@humob24"], usual["geobleu@grid"])
+    fine = Trajectories.build(truth.cities, **{n: getattr(truth, n) for n in ("city", "uid", "d", "t")},
+                              x=truth.x.astype(int) * finer, y=truth.y.astype(int) * finer)  # fmt: skip
+    world = World(Grid(200 * finer, 200 * finer, 0.5 / finer, 24))
+    scores = score_users(np.asarray(x) * finer, np.asarray(y) * finer, fine, ["geobleu@grid", "dtw@fixed"], world=world)
+    np.testing.assert_allclose(scores["geobleu@grid"], usual["geobleu@grid"], atol=1e-9)
+    np.testing.assert_allclose(scores["dtw@fixed"], score_users(x, y, truth, ["dtw@fixed"])["dtw@fixed"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("grid", [Grid(cell_km=1.0), Grid(slots=24)])
+@pytest.mark.parametrize("name", ["geobleu@humob24", "geobleu@giscup25", "dtw@humob24"])
+def test_a_challenges_version_is_refused_on_other_grids(name: str, grid: Grid) -> None:
+    with pytest.raises(UserError, match=f"{name}: defined on cells of 500 m and 48 slots a day only, not on 200 x 200"):
+        score_users(TRUTH.x, TRUTH.y, TRUTH, ["dtw@fixed", name], world=World(grid))
+    assert metrics.undefined([name], Grid(width=37, height=61)) is None, "how many cells there are does not matter"

@@ -11,7 +11,7 @@ from study_text import TEXT
 from bench.leaderboard import facts
 from bench.records.store import Run
 from bench.study.outcome.comparisons import ALL, Estimate, Panel, panel, significant
-from bench.study.outcome.figures import _spread
+from bench.study.outcome.figures import _around
 from bench.study.outcome.findings import details, headline, redundancy
 from bench.study.outcome.mixes import CityValue, in_order
 from bench.study.outcome.outcome import DONE, UNRANKED, Outcome, Trial
@@ -163,7 +163,6 @@ def test_tables_keep_the_order_of_the_space_whoever_ran_what_first(tmp_path: Pat
 
 def test_a_figure_draws_no_interval_that_is_not_known() -> None:
     nan = float("nan")
-    drawn = _spread([Estimate(0.5, 0.4, 0.7), Estimate(0.5, nan, nan), Estimate(0.5, 0.5 + 1e-9, 0.6)])
-    assert drawn[:, 0] == pytest.approx([0.1, 0.2])
-    assert np.isnan(drawn[:, 1]).all()
-    assert drawn[0, 2] == 0
+    assert _around(0.5, Estimate(0.0, -0.1, 0.2)) == pytest.approx({"value": 0.5, "low": 0.4, "high": 0.7})
+    assert _around(0.5, Estimate(0.0, nan, nan)) == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert _around(0.5, Estimate(0.0, 1e-9, 0.1))["low"] == 0.5

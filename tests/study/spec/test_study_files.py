@@ -181,7 +181,7 @@ def test_help_of_studies_imports_no_optuna() -> None:
     code = (
         "import sys; from bench.cli import app; sys.argv = ['bench', 'study', '--help']\n"
         "try: app.main()\nexcept SystemExit: pass\n"
-        "print('LOADED', [name for name in ('optuna', 'torch', 'pandas', 'matplotlib') if name in sys.modules])"
+        "print('LOADED', [name for name in ('optuna', 'torch', 'pandas', 'altair') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "LOADED []"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from bench.data.poi import Poi
 from bench.data.sources import Source
 from bench.data.sources.synthetic.kinds import City, kind
+from bench.data.sources.synthetic.variants import Variant, variants_of
 from bench.data.trajectories import Trajectories
-from bench.data.world import World
+from bench.data.world import Grid, World
 from bench.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ class Synthetic(Source):
     own habits (``{C: car}``, see :mod:`~bench.data.sources.synthetic.kinds`). Another seed gives other cities of the
     same kinds: protocols use seeds below 1000, pretraining those from 1000 on.
 
+    width, height, cell_km, slots_per_day: the grid of all cities. variants: further cities, each the people of another
+    one on a grid of its own: ``{B-1km: {of: B, cell_km: 1.0}}``; what a variant leaves out is as in the other cities,
+    its extent too.
+
     Fitted on 100 real users each of HuMob 2024's B and C (``bench data describe`` shows both sides): B's habits by
     Gauss-Newton steps to the distributions over people and moves and to what six per-user statistics score. C is no
     clean check of that: its size and 14 habits were fitted to its distributions and to the true DTW of ``user_mode``,
@@ -69,48 +75,78 @@ class Synthetic(Source):
     synthetic: ClassVar[bool] = True
 
     def __init__(
-        self, seed: int = 0, users: int = 2000, days: int = 75, kinds: Mapping[str, str] | None = None
+        self,
+        seed: int = 0,
+        users: int = 2000,
+        days: int = 75,
+        kinds: Mapping[str, str] | None = None,
+        variants: Mapping[str, object] | None = None,
+        **grid: object,
     ) -> None:
         for key, value, least in (("seed", seed, 0), ("users", users, 1), ("days", days, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise UserError(f"synthetic source: {key} = {value!r}; give a whole number of at least {least}")
         self.seed, self.users, self.days = seed, users, days
         self.kinds = _checked(kinds)
+        self._options = {**grid, **({"variants": "+".join(map(str, variants))} if variants else {})}
+        self._variants = variants_of(tuple(CITIES), grid, variants or {})
         self._made: dict[str, Trajectories] = {}
 
     @property
     def spec(self) -> str:
         """The source as records name it."""
-        kinds = "".join(f",{city}={name}" for city, name in self.kinds.items())
-        return f"synthetic(seed={self.seed},users={self.users},days={self.days}{kinds})"
+        more = "".join(f",{name}={value}" for name, value in {**self.kinds, **self._options}.items())
+        return f"synthetic(seed={self.seed},users={self.users},days={self.days}{more})"
 
-    @property
-    def world(self) -> World:
-        """Grid and calendar: those of HuMob 2023/2024."""
-        return World()
+    @classmethod
+    def named(cls, spec: str) -> Synthetic | None:
+        """Return the source that records name so (see :attr:`spec`), or None where no source has that name."""
+        inside = spec.removeprefix(f"{cls.name}(").removesuffix(")")
+        given = dict(part.split("=", 1) for part in inside.split(",") if "=" in part)
+        numbers = {name: int(text) for name, text in given.items() if text.isdecimal()}
+        kinds = {name: text for name, text in given.items() if name in CITIES}
+        try:
+            made = cls(kinds=kinds, **numbers)  # type: ignore[arg-type]
+        except (TypeError, UserError):
+            return None
+        return made if made.spec == spec else None
+
+    def world(self, city: str) -> World:
+        """Return grid and calendar: those of HuMob 2023/2024 where no option says otherwise."""
+        return World(self._known(city).grid)
 
     def cities(self) -> tuple[str, ...]:
         """Names of the cities."""
-        return tuple(CITIES)
+        return tuple(self._variants)
 
     def load(self, city: str) -> Trajectories:
         """Simulate one city. Raises UserError for an unknown one."""
-        if city not in CITIES:
-            raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, CITIES)}")
+        people = self._known(city)
         if city not in self._made:
-            self._made[city] = simulate_city(self.seed, city, self._city(city), self.users, self.days)
+            table = simulate_city(self.seed, people.of, self._made_of(people), self.users, self.days, people.grid)
+            self._made[city] = replace(table, cities=(city,))
         return self._made[city]
 
-    def poi(self, city: str) -> Poi:
-        """Draw the city's points of interest; they depend on its seed and kind, not on its users."""
+    def poi(self, city: str) -> Poi | None:
+        """Draw the city's points of interest, which depend on seed and kind, not on users; None on other grids."""
         from bench.data.sources.synthetic.city import draw_maps
         from bench.data.sources.synthetic.poi import draw_poi
 
-        made, grid, number = self._city(city), self.world.grid, ord(city[0])
-        return draw_poi(self.seed, number, draw_maps(self.seed, number, made.centres, made.spread, grid), grid)
+        people = self._known(city)
+        if people.grid != Grid():
+            return None
+        made, number = self._made_of(people), ord(people.of[0])
+        return draw_poi(
+            self.seed, number, draw_maps(self.seed, number, made.centres, made.spread, people.grid), people.grid
+        )
 
-    def _city(self, city: str) -> City:
-        return kind(self.kinds[city]).city if city in self.kinds else CITIES[city]
+    def _made_of(self, people: Variant) -> City:
+        return kind(self.kinds[people.of]).city if people.of in self.kinds else CITIES[people.of]
+
+    def _known(self, city: str) -> Variant:
+        if city not in self._variants:
+            raise UserError(f"city '{city}' is not in the synthetic source{nearest(city, self._variants)}")
+        return self._variants[city]
 
 
 def _checked(kinds: Mapping[str, str] | None) -> dict[str, str]:
@@ -134,20 +170,25 @@ def habits_of(city: City) -> Habits:
     return Habits(**city.habits)
 
 
-def simulate_city(seed: int, name: str, city: City, users: int, days: int = 75) -> Trajectories:
-    """Simulate ``users`` people of one city for ``days`` days, on all cores."""
+def simulate_city(
+    seed: int, name: str, city: City, users: int, days: int = 75, grid: Grid | None = None
+) -> Trajectories:
+    """Simulate ``users`` people of one city for ``days`` days, on all cores. grid: that of HuMob if None."""
     from bench.data.sources.synthetic.city import draw_maps
     from bench.data.sources.synthetic.signal import simulate
 
     world, number, habits = World(), ord(name[0]), habits_of(city)
     # a record goes to compiled code as one pointer; a tuple of 38 numbers costs seconds of compiling
     record = np.array([tuple(habits)], dtype=[(key, np.float64) for key in habits._fields])[0]
-    maps = draw_maps(seed, number, city.centres, city.spread, world.grid)
+    grid = grid or world.grid
+    side = grid.half_kms
+    land = Grid(max(1, round(grid.width * side)), max(1, round(grid.height * side)))  # that people live on
+    maps = draw_maps(seed, number, city.centres, city.spread, land)
     off = world.calendar.is_off(np.arange(days))
 
     def some(first: int) -> tuple[np.ndarray, ...]:
-        seen = np.zeros((min(CHUNK, users - first), days, world.grid.slots, 2), np.int16)
-        simulate(seed, number, first, off, maps.homes, maps.pull, record, seen)
+        seen = np.zeros((min(CHUNK, users - first), days, grid.slots, 2), np.int16)
+        simulate(seed, number, first, off, maps.homes, maps.pull, record, (grid.width, grid.height, side), seen)
         uid, d, t = np.nonzero(seen[..., 0])
         cells = seen[uid, d, t]
         return (uid + first).astype(np.int32), d.astype(np.int16), t.astype(np.int16), cells[:, 0], cells[:, 1]

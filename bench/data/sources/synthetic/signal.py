@@ -20,16 +20,23 @@ PROFILE = np.repeat([*NIGHT, *DAY, *EVENING], 2)
 
 @cached_njit
 def simulate(
-    seed: int, city: int, first: int, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits, out: np.ndarray
-) -> None:
-    """Simulate users first, first + 1, ...; out: int16 (users, days, 48, 2), cells from 1, left 0 where unseen."""
+    seed: int, city: int, first: int, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits,
+    grid: tuple[int, int, float], out: np.ndarray,
+) -> None:  # fmt: skip
+    """Simulate users first, first + 1, ...; out: int16 (users, days, slots, 2), cells from 1, left 0 where unseen.
+
+    grid: width, height, and a cell's side in the half-kilometres that people live in.
+    """
     for i in range(out.shape[0]):
-        live(stream(seed, city, first + i), off, homes, pull, h, out[i])
+        live(stream(seed, city, first + i), off, homes, pull, h, grid, out[i])
 
 
 @compiled
-def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits, out: np.ndarray) -> None:
-    """Fill out, (days, 48, 2), with one person's days."""
+def live(
+    state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray, h: Habits, grid: tuple[int, int, float],
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill out, (days, slots, 2), with one person's days."""
     person = draw_person(state, h)
     life = begin_life(state, person, homes, pull, h)
     upheaval = int(uniform(state) * 75.0 / max(h.upheaval, 1e-6))
@@ -50,7 +57,7 @@ def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray
         else:
             free_day(life, person, club, pull, h)
         forget(life, h)
-        observe(life, person, works, h, out[day])
+        observe(life, person, works, h, grid, out[day])
         if away > 0:
             away -= 1
             if away == 0:
@@ -58,14 +65,20 @@ def live(state: np.ndarray, off: np.ndarray, homes: np.ndarray, pull: np.ndarray
 
 
 @compiled
-def observe(life: Life, person: Person, works: bool, h: Habits, out: np.ndarray) -> None:
-    """Write the cells that the phone shows on one day into out, (48, 2)."""
+def observe(life: Life, person: Person, works: bool, h: Habits, grid: tuple[int, int, float], out: np.ndarray) -> None:
+    """Write the cells that the phone shows on one day into out, (slots, 2).
+
+    The person lives in half-hours. Longer slots keep the last of their half-hours that was seen; shorter ones are
+    looked at one by one, with as many points a day.
+    """
     state = life.state
     if uniform(state) < person.absent:
         return
-    rate = person.rate * lognormal(state, 1.0, h.day_spread) * (1.04 if works else 0.9)
-    seen = False
-    for t in range(SLOTS):
+    steps = max(SLOTS, out.shape[0])
+    rate = person.rate * lognormal(state, 1.0, h.day_spread) * (1.04 if works else 0.9) * (SLOTS / steps)
+    seen, (width, height, side) = False, grid
+    for step in range(steps):
+        t, slot = step * SLOTS // steps, step * out.shape[0] // steps
         p = rate * PROFILE[t if works else t - 1]  # free days begin and end later
         p = min(0.97, p * h.home_rate if life.where[t] == HOME else p)
         if life.where[t] < 0:
@@ -75,8 +88,8 @@ def observe(life: Life, person: Person, works: bool, h: Habits, out: np.ndarray)
         seen = uniform(state) < p
         if seen:
             x, y = show(life, t, person.jitter, h)
-            out[t, 0] = min(max(int(np.floor(x)) + 1, 1), 200)
-            out[t, 1] = min(max(int(np.floor(y)) + 1, 1), 200)
+            out[slot, 0] = min(max(int(np.floor(x / side)) + 1, 1), width)
+            out[slot, 1] = min(max(int(np.floor(y / side)) + 1, 1), height)
 
 
 @compiled

@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from bench.adapters.adapter import Context
 from bench.errors import UserError
 from models.llama_mob.base import base, checkpoint, preflight, shapes
-from models.llama_mob.base.tokens import TURN_END
+from models.llama_mob.base.layouts import TURN_END
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tools.make_tokenizer import make
 
@@ -244,7 +244,7 @@ def test_bases_that_differ_anywhere_have_other_names(tmp_path: Path) -> None:
     [
         ({"lora": "no/where"}, r"lora\n.*no/where: there is no such file or folder"),
         ({"instruction": {"template": "no/where"}}, r"instruction\.template\n.*no/where: there is no such file"),
-        ({"base": "/no/where"}, r"base\n.*/no/where: there is no such folder; a base is `tiny`, a folder or a hub id"),
+        ({"base": "/no/where"}, r"base\n.*/no/where: there is no such folder; a base is `tiny`, `smollm2`, a folder"),
     ],
 )
 def test_what_is_not_there_is_a_fault_of_the_setting(given: dict[str, object], said: str) -> None:

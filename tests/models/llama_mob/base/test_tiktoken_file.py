@@ -12,6 +12,7 @@ import pytest
 from bench.data.files.csvfiles import read_points
 from bench.data.world import Window
 from bench.errors import UserError
+from models.llama_mob.base.layouts import LLAMA_3
 from models.llama_mob.base.tiktoken_file import read_tiktoken
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import compile_prompt
@@ -50,7 +51,7 @@ def test_a_folder_with_tokenizer_model_alone_is_read(tmp_path: Path) -> None:
 
 def test_numbers_of_several_tokens_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "tokenizer.model", [*BYTES, *DIGITS])
-    with pytest.raises(UserError, match="100 is 2 tokens; every number from 0 to 999 must be one"):
+    with pytest.raises(UserError, match="writes 10 neither as one token nor digit by digit"):
         Tokens.load(tmp_path)
 
 
@@ -78,7 +79,7 @@ def test_real_prompts_have_as_many_tokens_as_were_logged(llama3: Tokens, publish
         assert len(logged) == 100
         for uid, tokens in logged.items():
             rows = people.of((city, uid))
-            text = template.prompt(rows.days(*WINDOW.history), rows.days(*WINDOW.horizon).queries())
+            text = template.prompt(rows.days(*WINDOW.history), rows.days(*WINDOW.horizon).queries(), LLAMA_3)
             assert len(llama3.encode(text)) == tokens == 437 + 8 * len(rows)
 
 

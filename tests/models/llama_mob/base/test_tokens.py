@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from bench.errors import UserError
-from models.llama_mob.base.tokens import BEGIN, HEADER, HEADER_END, TURN_END, Tokens
+from models.llama_mob.base.layouts import BEGIN, HEADER, HEADER_END, TURN_END
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.settings import TINY
 from models.llama_mob.tools.make_tokenizer import make
 

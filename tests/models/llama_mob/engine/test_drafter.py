@@ -175,7 +175,7 @@ def test_logged_answers_of_llama_need_few_passes(humob100: Path, city: str) -> N
     logged = {city: humob100 / "predictions" / f"llama-3-8b-mob_AB_{city}.csv.gz"}
     people = judges(source, logged, fitted="B")[city]
     means = [
-        np.mean([passes_of(person, source.world.calendar.is_off, nodes, tree=tree) for person in people])
+        np.mean([passes_of(person, source.world(city).calendar.is_off, nodes, tree=tree) for person in people])
         for nodes, tree in ((16, False), (64, True))
     ]
     assert len(people) == (50 if city == "B" else 100)

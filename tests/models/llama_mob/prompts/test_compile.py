@@ -93,6 +93,19 @@ def test_the_instruction_speaks_of_the_grid_and_calendar_at_hand() -> None:
     assert "Holidays" not in said
 
 
+def test_the_instruction_follows_first_weekday_breaks_and_slots() -> None:
+    grid, calendar = Grid(width=37, height=61, cell_km=1.0, slots=96), Calendar(first_weekday=1, breaks=((59, 89),))
+    said = Template.build(Instruction(weekdays=True), grid, calendar).system
+    assert "3 32 37 61 says that on day 3, in the timeslot from 8 to 8:15, the person was in cell 37 61" in said
+    assert (
+        "Weekends are the days that leave 5 and 6 when divided by 7; from day 60 on, the days that leave 0 and 1"
+        in said
+    )
+    usual = Template.build(Instruction(weekdays=True), Grid(), Calendar()).system
+    assert "For example, 3 16 88 120 says that on day 3, in the timeslot from 8 to 8:30, the person" in usual
+    assert "Weekends are the days that leave 0 and 6 when divided by 7." in usual
+
+
 def test_rows_of_cells_alone_need_the_listed_records() -> None:
     with pytest.raises(ValueError, match="set listed to true"):
         Instruction(answer="x y", listed=False)

@@ -1,0 +1,67 @@
+"""Content, template and libraries -> one HTML file that asks for nothing else.
+
+All content is compressed JSON in base 64, so no text of it can end a script or start one. The page puts it on screen as
+text, never as markup. A content security policy lets only the page's own scripts run and forbids every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.files import write_text
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = ("base.js", "tables.js", "sections.js", "people.js", "main.js")
+STYLES = ("vendor/tabulator_simple.min.css", "page.css")
+
+
+def write(parts: Sequence[dict[str, Any]], title: str, path: Path) -> None:
+    """Write the page of runs and studies (see content.py, studies.py); single users go into parts of their own."""
+    people = [part.pop("people", None) for part in parts]
+    write_text(path, render(list(parts), people, title))
+
+
+def render(parts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any] | None], title: str) -> str:
+    """Return the page."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(HERE)
+    template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("page.html.j2")
+    scripts = [_read("vendor/tabulator.min.js"), _vega(), "\n".join(map(_read, SCRIPTS))]
+    return template.render(
+        title=title,
+        policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        styles="\n".join(map(_read, STYLES)),
+        scripts=scripts,
+        content=_packed(list(parts)),
+        people=[_packed(users) if users else "" for users in people],
+    )
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return f"(() => {{{text}\n}})();".replace("</script", "<\\/script")  # its names stay its own
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _packed(content: Any) -> str:
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
