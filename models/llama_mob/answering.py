@@ -73,7 +73,7 @@ class Answering:
         check_context(self.model, self.settings, max(map(self._length, tasks), default=0))
         off_days, batch = self.ctx.calendar.is_off, self.settings.decoding.batch
         reader = Likelihood(
-            self.model, self.tokens, seed=0, off_days=off_days, width=grid.width, height=grid.height, batch=batch
+            self.model, self.tokens, off_days=off_days, width=grid.width, height=grid.height, batch=batch
         )
         rows = readable(shown, self.settings, grid)
         given = {task.key: np.stack([(of := rows.of(task.key)).x, of.y], axis=1).ravel() for task in tasks}

@@ -133,17 +133,12 @@ def _first_line(error: Exception) -> str:
 def _random(settings: LlamaMobSettings, found: Preflight, seed: int) -> PreTrainedModel:
     """Build random weights on the device and in the number format at once, without a copy in float32."""
     given = dict(found.config)
-    config = _positioned(AutoConfig.for_model(given.pop("model_type"), **given), found.rope)
+    config = _positioned(AutoConfig.for_model(given.pop("model_type", "llama"), **given), found.rope)
     config._attn_implementation = "sdpa"
     devices = [torch.device(found.device)] if found.device.startswith("cuda") else []
-    before = torch.get_default_dtype()
     with torch.random.fork_rng(devices=devices), torch.device(found.device):
         torch.manual_seed(seed)
-        torch.set_default_dtype(getattr(torch, found.precision))
-        try:
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
-        finally:
-            torch.set_default_dtype(before)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, found.precision))
     model.name_or_path = settings.shape or settings.base
     return model
 

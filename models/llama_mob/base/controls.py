@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import PreTrainedModel
 
@@ -29,6 +31,7 @@ def permute_digits(model: PreTrainedModel, tokens: Tokens) -> None:
     if tokens.single:
         raise UserError(f"{tokens.name}: numbers are tokens of their own: permute_digits has no digits to permute")
     ids = torch.from_numpy(tokens.tables[0][:10, 0]).to(model.device)
-    weights = {id(part.weight): part.weight for part in (model.get_input_embeddings(), model.get_output_embeddings())}
+    tables: list[Any] = [model.get_input_embeddings(), model.get_output_embeddings()]
+    weights = {id(table.weight): table.weight for table in tables}  # one where the two are tied
     for weight in weights.values():
         weight[ids] = weight[ids[_TURN.to(ids.device)]]

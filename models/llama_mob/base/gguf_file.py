@@ -203,7 +203,7 @@ def _tokenizer(fields: Mapping[str, Any], path: Path) -> Any:
     kind, split = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre")
     levels = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     bare = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    known = {
+    known: dict[str, list[Any]] = {
         "smollm": [pre_tokenizers.Digits(individual_digits=True), levels],
         "gpt-2": [levels],
         "llama-bpe": [_split(PATTERN), bare],

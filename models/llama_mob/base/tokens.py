@@ -59,7 +59,7 @@ class Tokens:
             known = "; ".join(f"{chat.name}: {' '.join(chat.marks)}" for chat in ALL)
             raise UserError(f"{name}: lacks the tokens of every known chat layout ({known})")
         self.chat = found
-        self.begin, self.end = (int(tokenizer.token_to_id(mark)) for mark in (found.marks[0], found.end))
+        self.begin, self.end = (self._id(mark) for mark in (found.marks[0], found.end))
         self.ends = tuple(dict.fromkeys((self.end, *end_marks)))
         self.size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.tables = self._written(numbers)
@@ -128,6 +128,11 @@ class Tokens:
             )
         return encoded
 
+    def _id(self, word: str) -> int:
+        """Return the id of a token; -1 where there is none."""
+        found = self._tokenizer.token_to_id(word)
+        return -1 if found is None else int(found)
+
     def _written(self, numbers: Numbers) -> tuple[np.ndarray, ...]:
         """Return the tables; ``auto`` prefers numbers that are one token."""
         if numbers == "digits":
@@ -156,7 +161,7 @@ class Tokens:
 
     def _digits(self) -> np.ndarray:
         """Return the ids of each number's digits; each must be one token, whatever stands beside it."""
-        digits = [self._tokenizer.token_to_id(str(digit)) for digit in range(10)]
+        digits = [self._id(str(digit)) for digit in range(10)]
         table = np.full((NUMBERS, 3), NO_TOKEN, np.int64)
         for number in range(NUMBERS):
             wanted = [digits[int(digit)] for digit in str(number)]

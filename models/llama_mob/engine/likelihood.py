@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel
 
+from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.decode import Drafting, Task, Writing
 from models.llama_mob.engine.engine import Engine
 from models.llama_mob.engine.sampling import Choice, FloatArray
@@ -22,10 +24,10 @@ class Likelihood:
     It is the engine with drafts that are never wrong: what is noted is what decoding chooses by.
     """
 
-    def __init__(self, *arguments: Any, batch: int | None = None, **more: Any) -> None:
-        """Take what an Engine takes, without its decoding and drafter."""
+    def __init__(self, model: PreTrainedModel, tokens: Tokens, *, batch: int | None = None, **more: Any) -> None:
+        """Take what an Engine takes, without its decoding, seed and drafter."""
         decoding = Decoding(mode="speculative", draft_tokens=AT_ONCE, choose="expected_proximity", batch=batch)
-        self._engine = _Reading(*arguments, decoding, drafter=self._told, **more)
+        self._engine = _Reading(model, tokens, decoding, seed=0, drafter=self._told, **more)
         self._given: dict[tuple[str, int], np.ndarray] = {}
 
     def read(self, tasks: list[Task], given: Mapping[tuple[str, int], np.ndarray]) -> list[list[np.ndarray]]:

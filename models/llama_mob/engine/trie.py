@@ -85,4 +85,5 @@ class Trie:
         logs[:-1].reshape(-1, most)[rows] = found - np.log(np.exp(found).sum(axis=1, keepdims=True))
         known[:-1].reshape(-1, most)[rows] = True
         known[-1] = True
-        return logs[self.steps].sum(axis=1), known[self.steps].all(axis=1)
+        exact: npt.NDArray[np.bool_] = np.logical_and.reduce(known[self.steps], axis=1)
+        return logs[self.steps].sum(axis=1), exact
