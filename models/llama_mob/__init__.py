@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from models.llama_mob.base.base import Loaded
     from models.llama_mob.tuning.fit import Learned
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "filelock", "tokenizers", "safetensors")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "filelock", "tokenizers", "safetensors", "gguf")
 TINY_START = Learning(
     start="pretrained",
     hand_set="a tiny decoder's first two layers, so that they copy cells of records at a near hour",
