@@ -41,4 +41,6 @@ class LlamaMobParallel(LlamaMob):
     name: ClassVar[str] = "llama_mob_parallel"
     version: ClassVar[int] = 3
     Settings: ClassVar[type[adapter.Settings]] = LlamaMobParallelSettings
+    in_context = False
+    probabilities = adapter.Adapter.probabilities  # none: llama_mob's are of a written answer
     settings: LlamaMobParallelSettings
