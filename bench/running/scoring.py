@@ -134,7 +134,7 @@ def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd
     values = frame[name].to_numpy(dtype=float)
     low, high = bootstrap.interval(bootstrap.over_users(values[:, None], str(frame["city"].iloc[0])))
     known = bool(np.isfinite(low[0]))
-    parts = slices.means(sliced, name, str(frame["city"].iloc[0]))
+    parts = slices.means(sliced, name, str(frame["city"].iloc[0])) if name in sliced else {}  # none of probabilities
     return Score(
         mean=float(np.nanmean(values)),
         low=float(low[0]) if known else None,
