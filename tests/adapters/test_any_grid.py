@@ -42,7 +42,8 @@ def small(name: str, world: SmallWorld, folder: Path) -> dict[str, Any]:
         world.truth.to_frame()[["uid", "d", "t", "x", "y"]].to_csv(file, index=False)
         return {"answers": file if name == "replay" else {"R": [file] * 3}}
     if name.startswith("llama_mob"):
-        return {"base": str(small_base(folder / "base")), "history_days": 2, "batch": 2, "learning_rate": 1e-2}
+        base = {"base": str(small_base(folder / "base")), "rope_scaling": 2.0}  # quarters of an hour make long answers
+        return {**base, "history_days": 1, "batch": 2, "learning_rate": 1e-2}
     scratch = {"init": "scratch", "epochs": 1, "batch": 4, "learning_rate": 1e-3}
     return {"candidate_boosting": {"trees": 10, "rows": 5000}, "lp_bert": scratch}.get(name, {})
 
