@@ -76,9 +76,9 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
     if len(mains := sorted({record.main for record in records})) > 1:
         raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them apart")
     metrics, named, main = _metrics(records), panel.names(records), mains[0]
-    lines = panel.read_lines(records, folder)
-    if lines and main not in metrics:
+    if main not in metrics and any(record.status == "done" for record in records):
         raise UserError(f"no model here gives {main}, which ranks; take another main metric, or add a model that does")
+    lines = panel.read_lines(records, folder)
     against = _reference(lines, metrics, main, reference)
     gaps = _gaps(records, named)
     touching = {record.identity.cost: touched(record, line.uids) for line in lines for record in line.records}

@@ -159,7 +159,7 @@ def _resampled(lines: Iterable[Line], city: str) -> list[Line]:
     found = []
     for key, panel in panels.items():
         blocks = [line.scores[metric] for line in panel for metric in line.scores]
-        drawn = bootstrap.over_users(np.concatenate(blocks).T, city)
+        drawn = bootstrap.over_users(np.concatenate([np.empty((0, len(panel[0].uids))), *blocks]).T, city)
         at = 0
         for line in panel:
             samples = {}
