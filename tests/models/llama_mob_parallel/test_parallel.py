@@ -14,6 +14,7 @@ from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld
 from bench.cli.profile import Order, measure
 from bench.data.world import Calendar
+from bench.running.model import of_adapter
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Result, Task
 from models.llama_mob.engine.onepass import OnePassReader
@@ -67,6 +68,10 @@ def test_several_users_are_read_in_a_pass(batch: int | None, monkeypatch: pytest
     assert max(read) == {None: 1, 2: 2, 3: 1}[batch]
     assert np.array_equal(answers[0].x, answers[1].x)
     assert np.array_equal(answers[0].y, answers[1].y)
+
+
+def test_its_probabilities_are_not_those_of_a_written_answer() -> None:
+    assert of_adapter(LlamaMobParallel(), "cpu").gives == "nothing"
 
 
 def test_it_is_profiled() -> None:
