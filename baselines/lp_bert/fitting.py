@@ -69,7 +69,7 @@ class Setup:
 
     def shares(self, model: LPBert, history: Trajectories, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
         """Return the probabilities of x and of y, float32 (queries, width) and (queries, height)."""
-        examples = questions(history, queries, self.cities)
+        examples = questions(history, queries, self.cities, self.ctx)
         found = logits(model.to(self.ctx.device), examples, self.settings.predict_batch, self.precision)
         x, y = zip(*found, strict=True)
         return softmax(np.concatenate(x), axis=1), softmax(np.concatenate(y), axis=1)
