@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-BASES = "MOBILITY_BENCH_BASES"  # set for workers, whose cache folder is another
+BASES = "MOBILITY_BENCH_BASES"
 
 
 def cache_folder() -> Path:
@@ -16,5 +16,10 @@ def cache_folder() -> Path:
 
 
 def bases() -> Path:
-    """Return the folder of weights that were converted from other files. Workers may read it."""
-    return Path(os.environ.get(BASES) or cache_folder() / "bases")
+    """Return the folder of weights that were converted from other files: MOBILITY_BENCH_BASES, or the platform's.
+
+    Workers may read it. So it does not lie in the cache of data, whose place they are not told.
+    """
+    import pooch
+
+    return Path(os.environ.get(BASES) or pooch.os_cache("mobility-bench-bases")).expanduser()

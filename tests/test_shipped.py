@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -110,14 +112,24 @@ def test_a_model_names_every_extra_package_that_it_imports() -> None:
     graph = grimp.build_graph("bench", "baselines", "models", include_external_packages=True, cache_dir=None)
     optional = extras()["all"]
     for name, target in registry.names().items():
+        if name == "llm_api":  # imports llama_mob's prompts, which need none of its packages: the test below
+            continue
         used = graph.find_upstream_modules(target) & optional
         assert used <= set(registry.get(name).needs.packages), name
         assert used or "[" not in registry.get(name).needs.install
 
 
+def test_a_model_behind_a_server_needs_no_network_library() -> None:
+    blocked = "torch, transformers, safetensors, tokenizers, gguf, peft"
+    code = f"import sys; sys.modules.update(dict.fromkeys('{blocked}'.split(', '))); "
+    code += "import models.llm_api, models.llm_api.prompts, models.llama_mob.prompts.template"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_all_holds_every_model_study_and_figure() -> None:
-    found = extras()
-    assert found["all"] == found["lp-bert"] | found["llm"] | found["study"] | found["figures"]
+    found, parts = extras(), ("lp-bert", "llm", "api", "study", "figures", "points")
+    assert found["all"] == set().union(*(found[part] for part in parts))
     assert found["all"] < found["dev"]
 
 

@@ -49,7 +49,10 @@ def describe_command(
     specs: Annotated[list[str] | None, typer.Argument(help="Sources: synthetic (the default), humob:FOLDER.")] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic cities; protocols have 1.")] = 1,
 ) -> None:
-    """Describe data sets, beside the real cities B and C; with synthetic ones, each kind of city beside a real one."""
+    """Describe data sets beside the real cities B and C.
+
+    With synthetic ones, each kind of city stands beside a real one.
+    """
     from rich.console import Console
 
     from bench.data.describe import real_cities

@@ -59,7 +59,10 @@ def convert_command(
         list[str] | None, typer.Option("--set", help="Of raw points: KEY=VALUE, e.g. cell_m=1000; repeatable.")
     ] = None,
 ) -> None:
-    """Convert a data file: rows, conversations, or raw points, which become a city."""
+    """Convert a file of rows, conversations or raw points.
+
+    Raw points become a city: rows, their grid and calendar, and what was dropped.
+    """
     from bench.cli.data_points import convert_to_city, holds_points
     from bench.data.world import Window
 

@@ -33,6 +33,7 @@ GRIDS = {"37 x 61, hours": HOURS, "quarters of an hour": QUARTERS}
 PROMISES: tuple[Check, ...] = (every_query_is_answered, nobody_is_too_little, company_does_not_matter)
 NETWORKS = {"lp_bert", "llama_mob", "llama_mob_parallel"}  # slow: a default test on one of the grids alone
 FROM_FILES = {"replay", "consensus"}
+SERVED = {"llm_api"}  # asks a server, with the prompts of llama_mob
 
 
 def small(name: str, world: SmallWorld, folder: Path) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def small(name: str, world: SmallWorld, folder: Path) -> dict[str, Any]:
 def cases() -> list[Any]:
     """Every adapter on both grids; networks on the second only where there is time."""
     found = []
-    for name in sorted(registry.names()):
+    for name in sorted(set(registry.names()) - SERVED):
         for label in GRIDS:
             other = "quarters of an hour" if name != "llama_mob_parallel" else "37 x 61, hours"
             slow = [pytest.mark.slow] if name in NETWORKS and label == other else []

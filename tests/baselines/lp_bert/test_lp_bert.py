@@ -21,6 +21,7 @@ from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld
 from bench.adapters.small_world import people as invented
 from bench.data.trajectories import OK, Trajectories
+from bench.data.world import World
 from bench.errors import UserError
 from bench.training import loop
 from bench.training.loop import Step, Trainer
@@ -269,10 +270,10 @@ def test_a_fit_that_learned_nothing_says_so(world: SmallWorld, tmp_path: Path, m
         assert whom in str(facts["undertrained"])
 
 
-def test_a_wide_grid_is_refused(world: SmallWorld, tmp_path: Path) -> None:
-    wide = replace(world.context(folder=tmp_path), grid=replace(world.grid, width=201))
-    with pytest.raises(UserError, match="200 x 200"):
-        LpBert(LpBertSettings(init="scratch")).fit(world.split.train, None, wide)
+def test_a_wide_grid_is_refused(world: SmallWorld) -> None:
+    city = world.split.test_city
+    wide = replace(world.split, worlds={city: World(replace(world.grid, width=201))})
+    assert LpBert().skip(wide) == f"it knows 200 x 200 cells; city {city} has 201 x {world.grid.height}"
 
 
 def test_foreign_weights_are_refused(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 
 def until(driver: webdriver.Chrome, script: str) -> None:
-    WebDriverWait(driver, 20).until(lambda browser: browser.execute_script(script))
+    WebDriverWait(driver, 120).until(lambda browser: browser.execute_script(script))
 
 
 def ranked(driver: webdriver.Chrome) -> list[str]:
