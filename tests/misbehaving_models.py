@@ -119,14 +119,14 @@ class Liar(Adapter):
         for part in self._job()["parts"]:
             Path(part["output"]).symlink_to(bytes.fromhex(self.settings.target).decode())
             self._shout(self._done(part))
-        time.sleep(60)
+        time.sleep(10)
 
     def _pipe(self, _ctx: Context) -> None:
         """Let the runner wait for ever."""
         for part in self._job()["parts"]:
             os.mkfifo(part["output"])
             self._shout(self._done(part))
-        time.sleep(60)
+        time.sleep(10)
 
     def _survivor(self, _ctx: Context) -> None:
         """Leave a process behind that holds the pipe, and end."""

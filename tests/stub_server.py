@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Stub:
     refuses: tuple[str, ...] = ()
     refuses_with: int = 400
     says: str | None = None
+    slow: float = 0.0  # seconds that an answer takes
     requests: list[dict[str, Any]] = field(default_factory=list)
     most_at_once: int = 0
     _now: int = 0
@@ -67,6 +69,7 @@ def serving(**given: Any) -> Iterator[Stub]:
                 stub.most_at_once = max(stub.most_at_once, stub._now)
                 fault = stub.faults.pop(0) if stub.faults else stub.always
             try:
+                time.sleep(stub.slow)
                 self.answer(body, fault)
             finally:
                 with stub.lock:

@@ -44,6 +44,7 @@ def ask(adapter: LlmApi, folder: Path) -> Answers:
 
 
 def test_all_users_are_answered_in_order(server: Stub, tmp_path: Path) -> None:
+    server.slow = 0.1  # so that requests meet
     adapter = made(server, parallel=3)
     answers = ask(adapter, tmp_path)
     for user in SPLIT.history.users:
