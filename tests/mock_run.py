@@ -151,41 +151,48 @@ def make_record(
         )
         if found
         else None,
-        cost=Cost(
-            device="cuda" if model.gpu else "cpu",
-            threads=2,
-            batch_users=256,
-            fit_seconds=None if model.learns_from == "nothing" else 41.25,
-            predict_seconds=2.0,
-            latency_median_s=0.0021 + len(model.name) / 1000,
-            latency_p95_s=0.0042 + len(model.name) / 1000,
-            latency_users=20,
-            alone=model.alone,
-            throughput_per_s=812.4,
-            peak_memory_mb=640.0,
-            peak_gpu_memory_mb=5120.0 if model.gpu else None,
-            usage=_spent(model.passes, users) if model.passes else None,
-        )
-        if found
-        else None,
+        cost=_cost(model, users) if found else None,
         learning=_learning(model, training) if found else None,
         facts=dict(model.facts),
         numerics={"precision": "float32"},
         files={"scores": f"scores/{identity}.parquet"} if found else {},
-        machine=Machine(
-            cpu="Mock CPU @ 2.4 GHz",
-            cores=2,
-            memory_gb=24.0,
-            gpu="Mock GPU 80GB" if model.gpu else None,
-            system="Linux",
-            python="3.11.9",
-            packages={"numpy": "2.4.0"},
-        ),
+        machine=_machine(model),
         provenance=Provenance(
             bench_version="0.1.0", commit="abc123", dirty=False, adapter_source="0" * 64, created="2026-01-01T00:00:00Z"
         ),
     )
     return record, found
+
+
+def _cost(model: Model, users: int) -> Cost:
+    """What a case took: invented, longer names are slower."""
+    return Cost(
+        device="cuda" if model.gpu else "cpu",
+        threads=2,
+        batch_users=256,
+        fit_seconds=None if model.learns_from == "nothing" else 41.25,
+        predict_seconds=2.0,
+        latency_median_s=0.0021 + len(model.name) / 1000,
+        latency_p95_s=0.0042 + len(model.name) / 1000,
+        latency_users=20,
+        alone=model.alone,
+        throughput_per_s=812.4,
+        peak_memory_mb=640.0,
+        peak_gpu_memory_mb=5120.0 if model.gpu else None,
+        usage=_spent(model.passes, users) if model.passes else None,
+    )
+
+
+def _machine(model: Model) -> Machine:
+    return Machine(
+        cpu="Mock CPU @ 2.4 GHz",
+        cores=2,
+        memory_gb=24.0,
+        gpu="Mock GPU 80GB" if model.gpu else None,
+        system="Linux",
+        python="3.11.9",
+        packages={"numpy": "2.4.0"},
+    )
 
 
 def _learning(model: Model, training: str) -> Learning:
