@@ -13,14 +13,17 @@ from collections.abc import Callable
 
 import typer
 
-from bench.cli.challenge import reproduce_command, score_command
 from bench.cli.check import check_command
-from bench.cli.data_cities import describe_command, make_command
-from bench.cli.data_files import convert_command, fetch_command
+from bench.cli.data.convert import convert_command
+from bench.cli.data.describe import describe_command
+from bench.cli.data.fetch import fetch_command
+from bench.cli.data.make import make_command
 from bench.cli.names import list_command
 from bench.cli.profile import profile_command
 from bench.cli.report import report_command
+from bench.cli.reproduce import reproduce_command
 from bench.cli.run import run_command
+from bench.cli.score import score_command
 from bench.cli.show import show_command
 from bench.cli.study import study_command
 from bench.errors import UserError

@@ -36,9 +36,9 @@ def check_command(
         return check_adapter(adapter, overrides or ())
     assert file is not None
     if challenge is not None or city is not None or file.suffix not in {".yaml", ".yml", ""}:
-        from bench.cli.challenge import check_submission_command
+        from bench.cli.submission import check_submission_file
 
-        return check_submission_command(file, challenge, city, data)
+        return check_submission_file(file, challenge, city, data)
     if resolved:
         print_resolved(file, scale, overrides or (), data)
     else:

@@ -126,16 +126,18 @@ class Worker:
         history, queries = _asked(part)
         self.begin("predict_seconds")
         ctx = self.context_of(part, part["label"])
-        answered = measured = None
+        timed = part["measure"] and self.adapter.timed
+        if timed:
+            timing.warm_up(self.adapter, history, queries, ctx)
+        answered = measured = batch = None
         if part["answer"]:
-            started = time.perf_counter()
-            raw, used = self._predict(history, queries, part["label"], ctx)
-            given = checks.check(raw, queries, ctx.grid)
-            timing.synchronise(self.context.device)
-            answered = {"predict_seconds": time.perf_counter() - started, "usage": used}
-            write_answers(Path(part["output"]), given)
+            raw, calls = self._predict(history, queries, part["label"], ctx)
+            write_answers(Path(part["output"]), checks.check(raw, queries, ctx.grid))
+            used = usage.total([call.used for call in calls])
+            answered = {"predict_seconds": sum(call.seconds for call in calls), "usage": used}
+            batch = calls[0]
         if part["measure"]:
-            times = timing.measure(self.adapter, history, queries, ctx) if self.adapter.timed else {}
+            times = timing.measure(self.adapter, history, queries, ctx, batch) if timed else {}
             measured = {**times, **_peaks(self.adapter), "facts": _facts(self.adapter)}
             measured["learning"] = self.adapter.learning().model_dump(mode="json")
         self.voice.say("part", cost_id=part["cost_id"], answered=answered, cost=measured)
@@ -146,19 +148,20 @@ class Worker:
 
     def _predict(
         self, history: Trajectories, queries: Queries, label: str, ctx: Context
-    ) -> tuple[Answers, dict[str, float]]:
-        """Answer in batches of users, with progress and within the time limit; return what was used on it, too."""
-        parts, used = [], []
+    ) -> tuple[Answers, list[timing.Call]]:
+        """Answer in batches of users, with progress and within the time limit; return what each call took, too."""
+        parts, calls = [], []
         users = queries.users
         for first, chunk in _chunks(queries, self.adapter.batch_users):
             ctx.check_time()
             ctx.progress(f"{label}: predict", first, len(users))
-            parts.append(self.adapter.predict(history.only(chunk.users), chunk, ctx))
-            used.append(dict(self.adapter.usage()))
-            if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
-                checks.check(parts[-1], chunk, ctx.grid)
+            answers, call = timing.timed_call(self.adapter, history.only(chunk.users), chunk, ctx)
+            if not isinstance(answers, Answers) or len(answers) != len(chunk):
+                checks.check(answers, chunk, ctx.grid)
+            parts.append(answers)
+            calls.append(call)
         ctx.progress(f"{label}: predict", len(users), len(users))
-        return Answers.concat(parts), usage.total(used)
+        return Answers.concat(parts), calls
 
     def begin(self, limit: str) -> None:
         """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""

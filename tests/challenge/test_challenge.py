@@ -12,7 +12,7 @@ import pytest
 from walks import noisy, walks
 
 from bench.challenge.score import score_files, spans, summary
-from bench.cli.challenge import score_command
+from bench.cli.score import score_command
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.evaluation.metrics import MAIN, score_users

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.challenge.submission import asked_points, check_submission
-from bench.cli.challenge import MOST_LINES, check_submission_command
+from bench.cli.submission import MOST_LINES, check_submission_file
 from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
 
@@ -156,15 +156,15 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="asks for nothing in city 'A'"):
         check_submission(path, "humob2024", "A")
     with pytest.raises(UserError, match="--city"):
-        check_submission_command(path, "humob2024", None, None)
+        check_submission_file(path, "humob2024", None, None)
 
 
 def test_command_caps_the_list_and_counts_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = saved(tmp_path / "good.csv", rows("humob2024", "D"))
-    assert check_submission_command(good, "humob2024", "D", None) == 0
+    assert check_submission_file(good, "humob2024", "D", None) == 0
     assert "keeps the rules" in capsys.readouterr().out
     bad = saved(tmp_path / "bad.csv", [f"{row.rsplit(',', 1)[0]},0" for row in rows("humob2024", "D")])
-    assert check_submission_command(bad, "humob2024", "D", None) == 2
+    assert check_submission_file(bad, "humob2024", "D", None) == 2
     out = capsys.readouterr().out.splitlines()
     assert len(out) == MOST_LINES + 1
     assert out[-1].endswith(f"3,000 faults; {3000 - MOST_LINES:,} more are not shown")

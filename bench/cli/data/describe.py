@@ -1,14 +1,11 @@
-"""bench data make, bench data describe: synthetic cities as files, and data sets side by side with real ones."""
+"""bench data describe: data sets side by side with real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from bench.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,32 +14,6 @@ if TYPE_CHECKING:
 
 MOST_USERS = 400  # of each city are described: enough for means within a few per cent, and done in seconds
 PER_PERSON = {"radius of gyration": "radius of gyration, km"}
-
-
-def make_command(
-    folder: Annotated[Path, typer.Argument(help="Where city_A.csv.gz ... city_D.csv.gz go.")],
-    seed: Annotated[int, typer.Option(help="Another seed gives other cities.")] = 0,
-    users: Annotated[int, typer.Option(min=1, help="Users of each city.")] = 1000,
-) -> None:
-    """Write the synthetic cities as files."""
-    from rich.console import Console
-
-    from bench.data.convert import write_points
-    from bench.data.sources.synthetic import Synthetic
-
-    source = Synthetic(seed=seed, users=users)
-    console = Console()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for city in source.cities():
-            table = source.load(city)
-            path = folder / f"city_{city}.csv.gz"
-            write_points(path, table)
-            line = f"{path}  {len(table.users):,} users, {len(table):,} points"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
-    console.print(f"use them with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_command(

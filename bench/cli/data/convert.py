@@ -1,11 +1,10 @@
-"""bench data fetch, bench data convert: challenge files from the network, and between formats.
+"""bench data convert: rows, conversations and raw points, one into the other.
 
 Conversations are those of language models: files as the code of Llama-Mob's paper (arXiv 2410.23692) publishes them.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,32 +13,8 @@ import typer
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from bench.data.files.blocks import Points
     from bench.data.world import Window
-
-LINE_EVERY_S = 15.0
-
-
-def fetch_command(
-    name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth, massive-steps-CITY, zenodo:ID.")],
-    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
-    url: Annotated[str | None, typer.Option(help="Take the record from this address instead.")] = None,
-) -> None:
-    """Download a data set's files: resumable, checksummed."""
-    from rich.console import Console
-
-    from bench.data.files.fetch import fetch
-
-    console = Console(stderr=True)
-    with Bar(console) as bar:
-        paths = fetch(name, folder, url, bar)
-    out = Console()
-    for path in paths:
-        out.print(f"{path}  {path.stat().st_size:,} bytes", markup=False, highlight=False, soft_wrap=True)
-    use = f"use it with --data humob:{folder}" if name.startswith("humob") else "bench data convert makes a city of it"
-    out.print(f"all checksums agree; {use}", markup=False, highlight=False, soft_wrap=True)
 
 
 def convert_command(
@@ -63,7 +38,7 @@ def convert_command(
 
     Raw points become a city: rows, their grid and calendar, and what was dropped.
     """
-    from bench.cli.data_points import convert_to_city, holds_points
+    from bench.cli.data.points import convert_to_city, holds_points
     from bench.data.world import Window
 
     if layout or overrides or holds_points(source):
@@ -117,47 +92,3 @@ def _say(line: str) -> None:
     from rich.console import Console
 
     Console().print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-class Bar:
-    """Progress of downloads: bars on a terminal, else a line every 15 seconds."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._tasks = {}  # type: ignore[var-annotated]
-        self._last = time.monotonic()
-
-    def __enter__(self) -> Bar:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, name: str, done: int, total: int | None) -> None:
-        """Show how far a file is."""
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total)
-        self._bars.update(self._tasks[name], completed=done, total=total)
-        if not self._console.is_terminal and time.monotonic() - self._last >= LINE_EVERY_S:
-            self._last = time.monotonic()
-            of = f" of {total / 1e6:,.0f}" if total else ""
-            self._console.print(f"{name}: {done / 1e6:,.0f}{of} MB", markup=False, highlight=False, soft_wrap=True)

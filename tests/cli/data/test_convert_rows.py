@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli.app import app
-from bench.cli.data_files import convert_command, fetch_command
+from bench.cli.data.convert import convert_command
+from bench.cli.data.fetch import fetch_command
 from bench.data.files import fetch
 from bench.errors import UserError
 from models.llama_mob.prompts.conversations import read_conversations
@@ -79,7 +80,7 @@ def test_days_of_conversations_count_from_zero(tmp_path: Path) -> None:
 def test_fetch_says_where_the_files_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.cli.data_files.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("bench.cli.downloads.LINE_EVERY_S", 0.0)
 
     def stand_in(name: str, folder: Path, url: str | None, progress: fetch.Progress) -> list[Path]:
         path = folder / f"{name}.csv"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.cli.data_points import holds_points
+from bench.cli.data.points import holds_points
 from bench.data.cityfile import read_cityfile
 from bench.data.sources import open_source
 from bench.errors import UserError
