@@ -89,7 +89,7 @@ def check_adapter(target: str, overrides: Sequence[str]) -> int:
     from bench.adapters import registry
     from bench.adapters.conformance import conform
     from bench.cli.options import read_settings
-    from bench.running.runner import lacking
+    from bench.running.hardware import lacking
 
     name = registry.add(target) if ":" in target else target
     settings = read_settings(overrides)

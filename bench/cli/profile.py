@@ -93,8 +93,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     from bench.data.sources import open_source
     from bench.profiling import profile, roofline
     from bench.records.provenance import machine
-    from bench.running.hardware import detect
-    from bench.running.runner import lacking
+    from bench.running.hardware import detect, lacking
 
     where = detect(1, order.device)
     if where.device == "cuda" and not machine().gpu:

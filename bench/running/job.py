@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.adapters.adapter import Split
 from bench.cache import cache_folder
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
@@ -152,13 +153,18 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     return {
         "label": split.test_city,
         "train_cities": split.train_cities,
-        "worlds": {city: world.plain() for city, world in split.worlds.items()},
+        "worlds": plain_worlds(split),
         "cost_id": ids.cost,
         "tables": paths,
         "output": str(place.output(ids.cost)),
         "answer": not store.answers(ids.answers).exists(),
         "measure": measure and not store.measured(ids.cost),
     }
+
+
+def plain_worlds(split: Split) -> dict[str, Any]:
+    """Return the grid and calendar of each city of a split as plain values; worker.py reads them."""
+    return {city: world.plain() for city, world in split.worlds.items()}
 
 
 def _poi(cases: Sequence[Planned], source: Source, place: Workplace) -> dict[str, str]:

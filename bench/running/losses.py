@@ -23,7 +23,7 @@ from bench.evaluation import answers as filling
 from bench.evaluation.probabilities import AxisProbabilities, check, log_chances
 from bench.protocol.schema import Protocol
 from bench.records.store import Store, read_answers, read_json, write_json, write_parquet
-from bench.running.job import Workplace
+from bench.running.job import Workplace, plain_worlds
 from bench.running.messages import BadMessage, plain
 from bench.running.plan import Planned, digest
 from bench.running.tables import read_probabilities
@@ -130,7 +130,7 @@ class Asking:
                 "cost_id": self.case.identity.cost,
                 "label": split.test_city,
                 "name": name,
-                "worlds": {city: world.plain() for city, world in split.worlds.items()},
+                "worlds": plain_worlds(split),
                 "history": split.history,
                 "queries": queries,
                 "shown": shown,

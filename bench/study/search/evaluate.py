@@ -102,7 +102,7 @@ class Evaluator:
         )
         runner.plan()
         runner.work()
-        return _scored([runner.run.read(case) for case in runner.cases], protocol, trains)
+        return _scored([runner.run.read(case) for case in runner.ledger.cases], protocol, trains)
 
     def run(self, kind: str = VALIDATION) -> Run:
         """Return the folder of records."""
