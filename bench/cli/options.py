@@ -40,3 +40,10 @@ def read_settings(overrides: Iterable[str]) -> dict[str, Any]:
     if faults:
         raise UserError(*faults)
     return settings
+
+
+def number(text: str, option: str) -> int:
+    """Return a number of users. Raises UserError."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise UserError(f"{option}: '{text}' is no number of users; write for example 1,8,32")
+    return int(text)

@@ -29,6 +29,11 @@ class Rates:
     operations: float
     source: str
 
+    def __str__(self) -> str:
+        """``4,800 GB/s or 989 TFLOP/s (H200: NVIDIA's data sheet)``."""
+        tera = self.operations / 1e12
+        return f"{self.bytes / 1e9:,.0f} GB/s or {tera:,.{0 if tera >= 10 else 2}f} TFLOP/s ({self.source})"
+
 
 @dataclass(frozen=True)
 class Roofline:

@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 
 from bench.adapters.adapter import Context, Settings
 from bench.cli.app import app
-from bench.cli.profile import Order, as_csv, measure, settings_of, show
+from bench.cli.profile import DECODINGS, Order, measure, settings_of, show
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.profiling import profile
 from bench.profiling.profile import Line, Variant
 from bench.profiling.roofline import Rates
+from bench.profiling.table import as_csv
+from bench.profiling.variants import DECODINGS as KNOWN_DECODINGS
 from tests.outside_models import Counts
 
 
@@ -99,7 +101,8 @@ def test_the_table_and_its_csv_hold_the_same(tmp_path: Path) -> None:
         assert figure.replace(" ", "&nbsp;") in (tmp_path / "p.md").read_text()
     assert "Hardware: none." in (tmp_path / "p.md").read_text()
     (row,) = csv.DictReader(io.StringIO(as_csv(lines)))
-    assert (row["seconds_a_trajectory"], row["seconds_a_call_median"], row["least_decode_s"]) == ("0.625", "5", "0.15")
+    assert (row["seconds_per_trajectory"], row["seconds_per_call_p50"]) == ("0.625", "5")
+    assert row["roofline_decode_s"] == "0.15"
     assert (row["forward_passes"], row["accepted"]) == ("96", "300")
 
 
@@ -107,7 +110,7 @@ def test_any_model_of_the_registry_is_measured() -> None:
     lines, notes = measure(Order("slot_mode", batch="1,2", users=2, device="cpu"), Console(quiet=True))
     assert [(line.variant.batch, line.users) for line in lines] == [(1, 2), (2, 2)]
     assert all(line.roofline is None and not line.work for line in lines)
-    assert "Least time" not in " ".join(notes)
+    assert "Roofline" not in " ".join(notes)
 
 
 def test_settings_come_from_options_and_overrides() -> None:
@@ -120,6 +123,10 @@ def test_settings_come_from_options_and_overrides() -> None:
         "history_days": 7,
     }
     assert settings_of(Order("llama_mob", ("tuning=lora",), weights="random"))["tuning"] == "lora"
+
+
+def test_help_names_the_ways_of_decoding() -> None:
+    assert DECODINGS.split(", ") == list(KNOWN_DECODINGS)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,7 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_command_prints_a_table_and_refuses_other_endings(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["profile", "user_mode", "--users", "1", "--to", str(tmp_path / "p.csv")])
     assert done.exit_code == 0, done.output
-    assert "What a trajectory takes: user_mode" in done.output
+    assert "Cost per trajectory: user_mode" in done.output
     assert (tmp_path / "p.csv").exists()
     refused = CliRunner().invoke(app, ["profile", "user_mode", "--to", str(tmp_path / "p.txt")])
     assert isinstance(refused.exception, UserError)

@@ -55,3 +55,8 @@ def test_rates_are_those_of_the_card_and_else_measured() -> None:
     assert here.source.startswith("measured")
     assert 1e8 < here.bytes < 1e13
     assert 1e8 < here.operations < 1e15
+
+
+def test_rates_are_written_without_exponents(h200: Rates) -> None:
+    assert str(h200).startswith("4,800 GB/s or 989 TFLOP/s (")
+    assert str(Rates(2e10, 3.5e11, "measured")) == "20 GB/s or 0.35 TFLOP/s (measured)"
