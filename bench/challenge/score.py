@@ -49,9 +49,9 @@ def score_files(
         where = _key(hidden, 0)
         raise UserError(f"{truth}: {len(hidden)} cells are masked (999), first {where}; give the file with the truth")
     if not len(true):
-        seen = f"days {full.visible.d.min()}-{full.visible.d.max()}" if len(full.visible) else "no visible row"
+        seen = f"days {full.visible.d.min()}-{full.visible.d.max()}" if len(full.visible) else "no visible rows"
         chosen = f" and users {users}" if users else ""
-        raise UserError(f"{truth}: holds no rows of days {days}{chosen}, but {seen}; say which to score with --days")
+        raise UserError(f"{truth}: holds no rows of days {days}{chosen}, but {seen}; choose the days with --days")
     if int(true.d.min()) > first and (full.visible.d == last + 1).any():
         raise UserError(
             f"{truth}: has no row of day {first}, but rows of day {last + 1}: its days seem to count from 1; "
@@ -61,7 +61,7 @@ def score_files(
         note(hint)
     same_keys(said, true, str(predictions), str(truth), given)
     if len(given) > len(said):
-        note(f"{predictions}: {len(given) - len(said):,} rows of other days than {days} are not scored")
+        note(f"{predictions}: {len(given) - len(said):,} rows outside days {days} are not scored")
     for hint in cells_one_over(said, true, str(predictions)):
         note(hint)
     return metrics.score_users(said.x, said.y, true)
@@ -73,7 +73,7 @@ def refuse_other_grids(path: Path) -> None:
     if described.exists():
         grid = read_cityfile(described).grid()
         if grid != Grid():
-            raise UserError(f"{path}: has {grid}; the challenges' scores are defined on {Grid()} alone")
+            raise UserError(f"{path}: has {grid}; the challenges' scores are defined only on {Grid()}")
 
 
 def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[str]:
@@ -88,8 +88,8 @@ def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[st
     moved = "higher" if by == 1 else "lower"
     fault, do = ("count from 0", "add 1 to") if by == 1 else ("be one too high", "subtract 1 from")
     return [
-        f"{name}: {hits[0]:,} of {len(said):,} cells are right, {hits[by]:,} would be if all were one {moved}; "
-        f"they seem to {fault}: {do} x and y, then score again"
+        f"{name}: {hits[0]:,} of {len(said):,} cells are right; {hits[by]:,} would be if all were one {moved}. "
+        f"They seem to {fault}: {do} x and y, then score again"
     ]
 
 
@@ -97,7 +97,7 @@ def span(text: str, option: str) -> tuple[int, int]:
     """Read "60-74" as (60, 74). Raises UserError."""
     match = _SPAN.fullmatch(text)
     if not match or int(match[1]) > int(match[2]):
-        raise UserError(f"{option} {text}: is no span; write the first and the last, e.g. 60-74")
+        raise UserError(f"{option} {text}: is not a range; write first and last, e.g. 60-74")
     return int(match[1]), int(match[2])
 
 
@@ -116,15 +116,15 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str, give
     if missing.any():
         faults.append(f"{said_name}: lacks {_told(true, missing)} of {true_name}; predict every point of the truth")
     if extra.any():
-        faults.append(f"{said_name}: has {_told(said, extra)} that the scored part of {true_name} lacks; take them out")
+        faults.append(f"{said_name}: has {_told(said, extra)} that the scored part of {true_name} lacks; remove them")
     if not len(said):
         faults.append(
-            f"{said_name}: holds days {_days(given)}, scored are {_days(true)}; choose with --days FIRST-LAST"
+            f"{said_name}: holds days {_days(given)}, but days {_days(true)} are scored; choose with --days FIRST-LAST"
         )
     if strange := sorted(set(true.uid.tolist()) - set(said.uid.tolist())):
         faults.append(
-            f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no row at all "
-            f"({spans(strange)}); to score some users only, give --users predicted or --users FIRST-LAST"
+            f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no rows "
+            f"({spans(strange)}); to score only some users, give --users predicted or --users FIRST-LAST"
         )
     raise UserError(*faults)
 

@@ -40,7 +40,7 @@ def check_submission(path: Path, challenge: str, city: str, asked: Queries | Non
     """
     rules = get_challenge(challenge)
     if city not in rules.targets:
-        raise UserError(f"{challenge}: asks for nothing in city '{city}'{nearest(city, rules.targets)}")
+        raise UserError(f"{challenge}: has no targets in city '{city}'{nearest(city, rules.targets)}")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     if not path.name.endswith((".csv", ".csv.gz")):
@@ -127,7 +127,7 @@ class _Check:
             self._keep_order(number, uid, (d, t))
         if uid not in self.targets:
             told = f"{self.targets[0]}..{self.targets[-1]}"
-            self.faults.append((number, f"uid {uid} is no target user of this city ({told})"))
+            self.faults.append((number, f"uid {uid} is not a target user of this city ({told})"))
         first = self.lines.setdefault((uid, d, t), number)
         if first != number:
             self.faults.append((number, f"uid {uid}, d {d}, t {t} stands in line {first} already; keep one of them"))
@@ -135,18 +135,18 @@ class _Check:
     def _unlike_a_row(self, number: int, line: str) -> str | None:
         """Say why a line is no row at all."""
         if not line.strip():
-            return "is blank; take it out"
+            return "is blank; remove it"
         if number == 1 and line.startswith(BOM):
             return (
                 "begins with a byte order mark, which the validator takes for text; save the file as UTF-8 without it"
             )
         if number == 1 and line.replace(" ", "").lower() == _HEADER:
-            return f"the header must be {_HEADER}, in small letters and without blanks; or leave it out"
+            return f"the header must be {_HEADER}, in lower case and without spaces; or leave it out"
         if "\r" in line:
             return "holds a carriage return; end each row with a line feed"
         fields = line.count(",") + 1
         if fields != len(COLUMNS):
-            other = "; commas must stand between them" if fields == 1 and (";" in line or "\t" in line) else ""
+            other = "; separate them with commas" if fields == 1 and (";" in line or "\t" in line) else ""
             return f"{fields} fields instead of {len(COLUMNS)}: {_HEADER}{other}"
         return None
 
@@ -162,7 +162,7 @@ class _Check:
             if "." in field and (value := whole_number(field.strip())) is not None:
                 yield f"{name} is '{field}', not a whole number as the challenge wants it: write {value}"
         if any(field != field.strip() for field in fields):
-            yield "blanks beside a number; leave them out"
+            yield "spaces next to a number; remove them"
 
     def _keep_order(self, number: int, uid: int, point: tuple[int, int]) -> None:
         """Remember a user's latest point, or the first row that comes after a later one."""
@@ -176,8 +176,8 @@ class _Check:
         if self.astray:
             line, point = min(self.astray.values())
             others = f" (the rows of {len(self.astray):,} users do not)" if len(self.astray) > 1 else ""
-            do = "each user's rows must stand in the data's order, by d and t; sort the file by uid, d, t"
-            self.faults.append((line, f"{point} stands after a later point: {do}{others}"))
+            do = "each user's rows must be in the order of d and t; sort the file by uid, d, t"
+            self.faults.append((line, f"{point} comes after a later point: {do}{others}"))
 
     def _wrong_day(self, day: int) -> str:
         return f"d = {day} is not asked for; the days are {self.days[0]}..{self.days[-1]}"
@@ -198,7 +198,7 @@ class _Check:
         """Note the rows of target users on the right days that were not asked for."""
         wanted = self._keys(asked)
         self.faults += [
-            (line, f"uid {uid}, d {d}, t {t} is not asked for; take the row out")
+            (line, f"uid {uid}, d {d}, t {t} is not asked for; remove the row")
             for (uid, d, t), line in self.lines.items()
             if uid in self.targets and d in self.days and (uid, d, t) not in wanted
         ]

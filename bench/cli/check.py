@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 def check_command(
     file: Annotated[
-        Path | None, typer.Argument(help="A protocol (YAML or name), or a challenge submission (CSV).")
+        Path | None, typer.Argument(help="A protocol (YAML file or name), or a challenge submission (CSV).")
     ] = None,
     adapter: Annotated[
-        str | None, typer.Option(help="Check a model instead: its name, module:Class or FILE.py:Class.")
+        str | None, typer.Option(help="A model to check instead: its name, module:Class or FILE.py:Class.")
     ] = None,
-    challenge: Annotated[str | None, typer.Option(help="humob2023, humob2024 or giscup2025.")] = None,
-    city: Annotated[str | None, typer.Option(help="The submission's city.")] = None,
+    challenge: Annotated[str | None, typer.Option(help="Rules to check: humob2023, humob2024 or giscup2025.")] = None,
+    city: Annotated[str | None, typer.Option(help="City of the submission.")] = None,
     data: Data = None,
     scale: Scale = None,
     overrides: Overrides = None,
-    resolved: Annotated[bool, typer.Option("--resolved", help="Print the protocol with all defaults.")] = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the protocol with all its defaults.")] = False,
 ) -> int:
-    """Check a protocol, a model or a submission. Tells every fault at once; exit code 2 if there is any."""
+    """Check a protocol, a model or a submission. Reports all faults at once, and exits with 2 if there are any."""
     if (file is None) == (adapter is None):
-        raise UserError("check: name a protocol or a submission, or a model with --adapter module:Class")
+        raise UserError("check: give a protocol, a submission, or a model (--adapter module:Class)")
     if adapter is not None:
         return check_adapter(adapter, overrides or ())
     assert file is not None
@@ -53,8 +53,8 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
     wanted = reading.load(path, scale=scale, overrides=overrides, data=data)
     here = _cities(wanted, given=data is not None)
     print(f"{wanted.name} (version {wanted.version}, scale {wanted.scale}): {wanted.about}")
-    print(f"data     {wanted.data.source}" + ("" if here is not None else " (not here yet: give --data)"))
-    print(f"metrics  {wanted.metrics.main} ranks; {', '.join(wanted.metrics.also) or 'no others'}")
+    print(f"data     {wanted.data.source}" + ("" if here is not None else " (not found: say where with --data)"))
+    print(f"metrics  ranked by {wanted.metrics.main}; also {', '.join(wanted.metrics.also) or 'none'}")
     for split in wanted.splits:
         print(f"split    {_split_line(split, here)}")
     for model in wanted.models:

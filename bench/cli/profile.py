@@ -45,15 +45,17 @@ class Order:
 def profile_command(
     model: Annotated[str, typer.Argument(help="A model, e.g. llama_mob.")],
     overrides: Overrides = None,
-    weights: Annotated[str | None, typer.Option(help="random: times of a shape without its weights.")] = None,
-    shape: Annotated[str | None, typer.Option(help="With random weights: llama-3-8b, llama-3.2-1b, ...")] = None,
-    batch: Annotated[str, typer.Option(help="Users at a time: 1,8,32.")] = "1",
-    decoding: Annotated[str | None, typer.Option(help=f"Ways of decoding, with commas: {DECODINGS}.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda; auto: a GPU if there is one.")] = "auto",
-    source: Annotated[str, typer.Option("--data", help="synthetic or humob:FOLDER.")] = "synthetic",
-    city: Annotated[str | None, typer.Option(help="Whose users are asked for; the last one if left out.")] = None,
-    users: Annotated[int, typer.Option(min=1, help="Users to ask for; one batch at least.")] = 8,
-    to: Annotated[Path | None, typer.Option(help="Write the table there: FILE.csv or FILE.md.")] = None,
+    weights: Annotated[str | None, typer.Option(help="random: time a model of this shape without its weights.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="Shape of the random weights: llama-3-8b, llama-3.2-1b, ...")
+    ] = None,
+    batch: Annotated[str, typer.Option(help="Batch sizes, e.g. 1,8,32.")] = "1",
+    decoding: Annotated[str | None, typer.Option(help=f"Ways of decoding, comma-separated: {DECODINGS}.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto",
+    source: Annotated[str, typer.Option("--data", help="Data: synthetic or humob:FOLDER.")] = "synthetic",
+    city: Annotated[str | None, typer.Option(help="City whose users are predicted; default: the last one.")] = None,
+    users: Annotated[int, typer.Option(min=1, help="Users to predict; at least one batch.")] = 8,
+    to: Annotated[Path | None, typer.Option(help="Write the table to FILE.csv or FILE.md.")] = None,
 ) -> None:
     """Profile a model on this machine. Time, passes, tokens and memory per trajectory, beside the roofline."""
     from rich.console import Console
@@ -116,7 +118,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
             adapter.fit(asked.train, None, ctx)
         found = []
         for variant in asked_ways:
-            console.print(f"{variant.name}, {variant.batch} at a time", style="dim", highlight=False)
+            console.print(f"{variant.name}, batch of {variant.batch}", style="dim", highlight=False)
             found.append(profile.measure(adapter, asked, variant, order.users, ctx, rates))
     return found, _notes(adapter, source.spec, city, len(asked.history) / len(asked.history.users), rates, precision)
 
@@ -167,10 +169,10 @@ def _notes(adapter: Adapter, spec: str, city: str, rows: float, rates: Rates, pr
     facts = adapter.facts()
     notes = [
         f"Hardware: {here.gpu or here.cpu}, {here.cores} cores; {precision}. Data: {spec}, city {city}, "
-        f"{rows:,.0f} rows of history a user.",
+        f"{rows:,.0f} history rows per user.",
     ]
     if any(name in facts for name in ("layer_bytes", "layer_parameters")):
         notes.append(f"Roofline: the least time for these passes and tokens, weights and cache at {rates}.")
     if facts.get("undertrained"):
-        notes.append(f"{str(facts['undertrained']).capitalize()}: drafts are accepted as by chance.")
+        notes.append(f"{facts['undertrained']}: drafts are accepted by chance alone.")
     return notes

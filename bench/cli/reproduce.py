@@ -10,10 +10,10 @@ import typer
 
 def reproduce_command(
     name: Annotated[str, typer.Argument(help="humob2024: the seed paper's published submission.")],
-    folder: Annotated[Path, typer.Option(help="Where downloads are kept.")] = Path("data"),
-    url: Annotated[str | None, typer.Option(help="Take the files from this address instead.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder for downloads.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Download from this address instead.")] = None,
 ) -> int:
-    """Score the published submission again. Exit code 1 unless the official scores come out."""
+    """Score the published submission again. Exits with 1 unless the official scores come out."""
     from rich.console import Console
     from rich.table import Table
 

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def score_command(
-    predictions: Annotated[Path, typer.Argument(help="CSV, CSV.GZ or Parquet: uid,d,t,x,y.")],
-    truth: Annotated[Path, typer.Option(help="The same for the true cells.")],
+    predictions: Annotated[Path, typer.Argument(help="Predicted cells: CSV, CSV.GZ or Parquet with uid,d,t,x,y.")],
+    truth: Annotated[Path, typer.Option(help="True cells, in the same format.")],
     days: Annotated[str, typer.Option(help="First and last day to score.")] = "60-74",
-    users: Annotated[str | None, typer.Option(help="Score only these: FIRST-LAST, or predicted.")] = None,
-    per_user: Annotated[Path | None, typer.Option(help="Write scores per user to this CSV.")] = None,
+    users: Annotated[
+        str | None, typer.Option(help="Score only these users: FIRST-LAST, or `predicted` for those in the file.")
+    ] = None,
+    per_user: Annotated[Path | None, typer.Option(help="Write per-user scores to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score predictions against the truth. All four main metrics, over users."""
+    """Score predictions against the truth: four metrics, averaged over users."""
     from rich.console import Console
     from rich.table import Table
 

@@ -49,12 +49,12 @@ def study_command(
     overrides: Overrides = None,
     adapter: Adapters = None,
     out: Out = Path("runs"),
-    storage: Annotated[str | None, typer.Option(help="An Optuna URL or journal:FILE; else a SQLite file.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once on this machine.")] = 1,
-    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume the trials of a changed file.")] = False,
-    to: Annotated[Path | None, typer.Option(help="Folder of report, CSV and figures (else that of the run).")] = None,
+    storage: Annotated[str | None, typer.Option(help="An Optuna URL or journal:FILE; default: a SQLite file.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Parallel trials on this machine.")] = 1,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume although the file has changed.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Folder for report, CSV and figures; default: the run's.")] = None,
 ) -> int:
-    """Search for cities, volume and settings to train with. Resumes an interrupted study; one command at a time."""
+    """Search training cities, data volume and settings. Resumes an interrupted study; one process at a time."""
     given = (file, data, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
     return _run(Order(*given))
 
@@ -126,7 +126,7 @@ def _open(order: Order, study: Study) -> Iterator[_Drive]:
     address = _address(order, study)
     with lock.only_driver(address, study.name) as still_alone:
         if torn := storage.mend_journal(address):
-            _say(f"{address}: the last line was cut off while it was written; its {torn} bytes are removed")
+            _say(f"{address}: the last line was cut off; its {torn} bytes are removed")
         opened = storage.open_study(study, storage.open_storage(address), address, accept=order.accept)
         with address.told():
             yield _Drive(study, opened, address, still_alone)

@@ -24,7 +24,7 @@ def check_submission_file(file: Path, challenge: str | None, city: str | None, d
     for fault in faults[:MOST_LINES]:
         console.print(fault, markup=False)
     if not faults:
-        compared = "" if data else " (without --data nobody can tell whether these are the points asked for)"
+        compared = "" if data else " (give --data to check that these are the points asked for)"
         console.print(f"{file}: keeps the rules of {challenge}, city {city}{compared}", markup=False)
         return 0
     rest = f"; {len(faults) - MOST_LINES:,} more are not shown" if len(faults) > MOST_LINES else ""

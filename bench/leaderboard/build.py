@@ -71,13 +71,13 @@ def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -
     Raises UserError where the records do not go together or a score file is missing.
     """
     if not records:
-        raise UserError("there is no record to report; run the protocol first")
+        raise UserError("there are no records to report; run the protocol first")
     records = sorted(records, key=lambda r: (r.case.model, r.case.train_cities, r.case.test_city, r.case.seed))
     if len(mains := sorted({record.main for record in records})) > 1:
-        raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them apart")
+        raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them separately")
     metrics, named, main = _metrics(records), panel.names(records), mains[0]
     if main not in metrics and any(record.status == "done" for record in records):
-        raise UserError(f"no model here gives {main}, which ranks; take another main metric, or add a model that does")
+        raise UserError(f"no model gives the main metric {main}; choose another one, or add a model that gives it")
     lines = panel.read_lines(records, folder)
     against = _reference(lines, metrics, main, reference)
     gaps = _gaps(records, named)

@@ -92,7 +92,7 @@ def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison
     together = joined(held, [run.folder for run in runs], names)
     if not same and together is None:
         why = alone[0][1] if alone else "they hold no case with scores"
-        raise UserError(f"{', '.join(names)}: no case is common to these runs ({why}); compare runs of one protocol")
+        raise UserError(f"{', '.join(names)}: these runs share no case ({why}); compare runs of one protocol")
     metrics = _metrics([cases[case] for cases in held for case in same])
     lines = _lines(same, held, runs, metrics)
     everywhere = {line.change.model for line in lines} - {
@@ -121,7 +121,7 @@ def names_of(folders: Sequence[Path]) -> tuple[str, ...]:
     """Return the shortest ends of the paths that tell the folders apart. Raises UserError if two are the same."""
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
-        raise UserError("a run is named twice; name runs that differ")
+        raise UserError("a run is named twice; give different runs")
     for length in range(1, max(len(path.parts) for path in paths) + 1):
         names = tuple("/".join(path.parts[-length:]) for path in paths)
         if len(set(names)) == len(names):
@@ -149,7 +149,7 @@ def _alone(
         model, training, city, seed = case
         label = " -> ".join(part for part in (training, city) if part)
         if case in shared:
-            why = "other test users, histories or days were asked"
+            why = "other test users, histories or days"
         else:
             why = f"only in {', '.join(n for n, cases in zip(names, held, strict=True) if case in cases)}"
         found[f"{model}: {label}, seed {seed}", why] = ""

@@ -195,4 +195,4 @@ def _refuse_doubles(records: Sequence[Record], model: str, training: str, city: 
     seeds = [record.case.seed for record in records]
     if len(set(seeds)) < len(seeds):
         where = f"{model}, trained on {training or 'nothing'}, city {city}"
-        raise UserError(f"{where}: two records for one seed; give models with other settings another `name`")
+        raise UserError(f"{where}: two records for one seed; give models with different settings different names")

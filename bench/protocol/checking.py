@@ -186,7 +186,7 @@ class Reader:
         """Note a city with two roles, and uids of unknown cities."""
         both = sorted(set(split.train.cities) & set(split.test))
         if split.users.roles == "city" and both:
-            text = f"{', '.join(both)} trains and is tested; with users.roles: city a city does one of both"
+            text = f"{', '.join(both)} both trains and is tested; with users.roles: city, a city has one role only"
             self.fault(node.place_of(("test",)), f"{name}.test: {text}")
         for role, chosen in split.users.by_role().items():
             for city in chosen.uids:
@@ -211,9 +211,11 @@ class Reader:
                 same = (entry.use, self.settings(entry.use, base, given))
                 twin = next((other for other, value in resolved.items() if value == same and same[1] is not None), None)
                 if name in resolved:
-                    self.fault(node.place, f"models.{i}: a model named '{name}' stands above; give one another name")
+                    self.fault(
+                        node.place, f"models.{i}: the name '{name}' is taken by a model above; give another name"
+                    )
                 elif twin:
-                    self.fault(node.place, f"models.{i}: '{name}' asks the same as '{twin}'; take one out")
+                    self.fault(node.place, f"models.{i}: '{name}' is the same as '{twin}'; remove one")
                 resolved[name] = same
                 found.append(ModelSpec(use=entry.use, name=name, settings=given.plain()))
         for name in only:

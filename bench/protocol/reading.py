@@ -122,7 +122,7 @@ def _override(root: Node, overrides: Sequence[str]) -> tuple[Node, list[str]]:
             if not equals or not key.strip():
                 raise UserError(f"{place}: write it as KEY=VALUE, e.g. users.train=50")
             if key.partition(".")[0] == "scales":
-                raise UserError(f"{place}: a scale is put in before --set; set the part itself")
+                raise UserError(f"{place}: scales are applied before --set; set the value itself")
             root = sweep.assign(root, key.strip(), yamlfile.parse(value, place, lines=False))
         except UserError as error:
             faults += error.messages

@@ -33,7 +33,7 @@ def _in_order(days: tuple[int, int]) -> tuple[int, int]:
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:
-        raise ValueError(f"{', '.join(twice)} stands more than once; keep one")
+        raise ValueError(f"{', '.join(twice)} appears more than once; keep one")
     return values
 
 
@@ -78,7 +78,7 @@ class CityCalendar(CalendarSpec):
     """A city's calendar as a protocol states it, in place of the source's."""
 
     learned: bool = Field(
-        False, description="find the off-days in what training users do, or in the test users' histories without any"
+        False, description="find the days off from training users; without any, from the test users' histories"
     )
 
     @model_validator(mode="after")
@@ -86,9 +86,7 @@ class CityCalendar(CalendarSpec):
         usual = CalendarSpec()
         given = [name for name in ("off_days", "weekend") if getattr(self, name) != getattr(usual, name)]
         if self.learned and given:
-            raise ValueError(
-                f"a learned calendar finds the off-days itself: take out {' and '.join(given)}, or learned"
-            )
+            raise ValueError(f"a learned calendar finds the days off itself: remove {' and '.join(given)}, or learned")
         return self
 
 
@@ -98,14 +96,14 @@ class DataSpec(Part):
     source: Annotated[str, AfterValidator(_known_source)] = "synthetic"
     cities: Cities = Field(description="the cities that splits may name")
     seed: Annotated[StrictInt, Field(ge=0)] = Field(
-        1, description="of synthetic cities; another one draws other cities of the same kind"
+        1, description="seed of the synthetic cities; another one draws other cities of the same kind"
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="further arguments of the source, e.g. users a city"
+        default_factory=dict, description="further arguments of the source, e.g. users per city"
     )
-    grid: GridSpec | None = Field(None, description="what every city's grid must be; the data's own where none is said")
+    grid: GridSpec | None = Field(None, description="the grid that every city must have; default: the data's own")
     calendar: dict[Name, CityCalendar] = Field(
-        default_factory=dict, description="calendars of cities in place of the source's"
+        default_factory=dict, description="calendars by city, in place of the source's"
     )
 
     @model_validator(mode="after")
@@ -137,7 +135,7 @@ class WindowSpec(Part):
 
 
 class UsersSpec(Part):
-    """Who trains, who tunes, who is asked; each number counts per city (see bench/running/splits.py for the roles)."""
+    """Who trains, who validates, who is tested; each number counts per city (see bench/running/splits.py for the roles)."""
 
     train: Selection = Selection.model_validate("all")
     validate_: Selection = Field(Selection.model_validate(0), alias="validate")
@@ -145,7 +143,8 @@ class UsersSpec(Part):
     roles: Literal["hash", "city"] = "hash"
     ask: Literal["points", "next_stay"] = Field(
         "points",
-        description="all points of the horizon, or of each user the first stay in another cell than the last one known",
+        description="every point of the horizon, or each user's next stay alone: the first in another cell than the last "
+        "known one",
     )
 
     def by_role(self) -> dict[str, Selection]:
@@ -205,7 +204,9 @@ class SplitSpec(Part):
     users: UsersSpec
     window: Window
     variant: str = Field("", description="what a sweep set, e.g. users.train=10")
-    asked: int | None = Field(None, description="ask so many validation users a city in place of test users: a study")
+    asked: int | None = Field(
+        None, description="in a study: how many validation users per city are asked, in place of test users"
+    )
 
     @property
     def label(self) -> str:
@@ -244,7 +245,7 @@ class MetricsSpec(Part):
     @model_validator(mode="after")
     def _main_once(self) -> MetricsSpec:
         if self.main in self.also:
-            raise ValueError(f"{self.main} is the main metric already; take it out of also")
+            raise ValueError(f"{self.main} is already the main metric; remove it from also")
         return self
 
 

@@ -71,7 +71,7 @@ def read(root: Node) -> dict[str, list[Node]]:
         if not isinstance(plain, list) or not plain:
             faults.append(f"{place}: sweep.{key}: a list of values is needed, not {describe(plain)}")
         elif any(value in plain[:i] for i, value in enumerate(plain)):
-            faults.append(f"{place}: sweep.{key}: a value stands twice; keep one")
+            faults.append(f"{place}: sweep.{key}: a value appears twice; keep one")
     if faults:
         raise UserError(*faults)
     return {key: list(values.value) for key, values in section.value.items()}

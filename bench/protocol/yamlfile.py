@@ -81,7 +81,9 @@ class Node:
         step, rest = path[0], path[1:]
         if isinstance(self.value, list):
             if not step.isdigit() or int(step) >= len(self.value):
-                raise UserError(f"{child.place}: '{step}' is no index of a list of {len(self.value)} (from 0)")
+                raise UserError(
+                    f"{child.place}: '{step}' is not an index of a list of {len(self.value)} (counted from 0)"
+                )
             i = int(step)
             return Node([*self.value[:i], self.value[i].with_path(rest, child), *self.value[i + 1 :]], self.place)
         if not isinstance(self.value, dict):
@@ -115,7 +117,7 @@ def parse(text: str, name: str, *, lines: bool = True) -> Node:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
         place = f"{name}:{text.count(chr(10), 0, error.position) + 1}" if lines else name
-        raise UserError(f"{place}: the character {error.character:#x} is not allowed in YAML; take it out") from None
+        raise UserError(f"{place}: the character {error.character:#x} is not allowed in YAML; remove it") from None
     builder = _Builder(loader, name, lines)
     try:
         composed = loader.get_single_node()
@@ -176,7 +178,7 @@ class _Builder:
         place = self.place(node.start_mark)
         # An alias is the very node it points to; unfolding it could take for ever.
         if id(node) in self.met:
-            self.fault(node.start_mark, "an alias (*name) points here; aliases are refused, write the value out")
+            self.fault(node.start_mark, "an alias (*name) points here; aliases are refused; write the value out")
             return Node(None, place)
         self.met.add(id(node))
         if isinstance(node, yaml.ScalarNode):
@@ -209,7 +211,7 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
                 self.fault(key_node.start_mark, "a key must be plain text")
             elif key in keys:
-                self.fault(key_node.start_mark, f"'{key}' stands twice (first at {keys[key]}); keep one")
+                self.fault(key_node.start_mark, f"'{key}' appears twice (first at {keys[key]}); keep one")
             else:
                 keys[key] = self.place(key_node.start_mark)
                 values[key] = self.build(value_node)
@@ -223,5 +225,5 @@ def _short(tag: str) -> str:
 def _one_line(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
         parts = [part for part in (error.context, error.problem) if part]
-        return f"this is no YAML: {', '.join(parts)}"
-    return "this is no YAML: " + " ".join(str(error).split())
+        return f"not valid YAML: {', '.join(parts)}"
+    return "not valid YAML: " + " ".join(str(error).split())

@@ -44,7 +44,7 @@ class Keeper:
     def fitted(self, fit: dict[str, Any]) -> None:
         """Move what adapter.save wrote into the store."""
         if not self.place.fit.is_dir() or self.store.fit(self.fit_id).exists():
-            raise BadMessage("its process says twice that it is fitted")
+            raise BadMessage("its process reported its fit twice")
         write_json(self.place.fit / "fit.json", {**_numbers(fit, "fit_seconds", *PEAKS), "confined": self.confined})
         self.store.commit_fit(self.place.fit, self.fit_id)
 
@@ -57,7 +57,7 @@ class Keeper:
             if cost is not None:
                 write_json(self.store.cost(cost_id), {**cost, "alone": self.alone})
         except (checks.WrongAnswers, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
-            self._missed(case, "failed", f"its answers cannot be taken over: {type(error).__name__}: {error}")
+            self._missed(case, "failed", f"its answers cannot be accepted: {type(error).__name__}: {error}")
             return
         self._kept(case)
 
@@ -68,7 +68,7 @@ class Keeper:
     def _taken(self, cost_id: str) -> Planned:
         case = self.waiting.pop(cost_id, None)
         if case is None:
-            raise BadMessage("its process speaks of a case that is not its own")
+            raise BadMessage("its process reported a case that is not its own")
         return case
 
     def _keep_answers(self, case: Planned, said: dict[str, Any]) -> None:
@@ -92,4 +92,4 @@ def _numbers(content: dict[str, Any], *names: str) -> dict[str, float | None]:
     try:
         return {name: None if content[name] is None else float(content[name]) for name in names}
     except (KeyError, TypeError, ValueError):
-        raise BadMessage("its process gives figures that are no numbers") from None
+        raise BadMessage("its process reported figures that are not numbers") from None

@@ -136,7 +136,7 @@ def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[
             if _stopped.is_set():
                 raise Stopped
             if deadline and time.monotonic() > deadline:
-                return f"it hung past the time limit of {seconds:g} s and was stopped"
+                return f"it exceeded the time limit of {seconds:g} s and was stopped"
             if not selector.select(POLL_S):
                 if process.poll() is not None:  # a process that it started holds the pipe
                     break
@@ -146,7 +146,7 @@ def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[
                 break
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > LONGEST_MESSAGE:
-                return "its process sent a message without an end"
+                return "its process sent an endless message"
             for line in lines:
                 try:
                     message = parse(line)

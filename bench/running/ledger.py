@@ -68,7 +68,7 @@ class Ledger:
         try:
             self._write(done_record(case, self.scoring))
         except (ValueError, TypeError, KeyError) as error:
-            self._give_reason(case, "failed", plain(f"what its process said fits no record: {error}"))
+            self._give_reason(case, "failed", plain(f"what its process reported fits no record: {error}"))
 
     def finish_unless_asked_further(self, case: Planned) -> None:
         """Finish a case unless its probabilities are still to be asked for."""
@@ -118,8 +118,8 @@ class Ledger:
     def _warn_of_changed_source(self, record: Record, model: Model) -> None:
         if record.provenance.adapter_source != model.source:
             self.progress.say(
-                f"warning: the source of '{model.adapter}' changed under version {model.version}; its earlier answers"
-                f" are used: raise the version in its class if the same settings answer otherwise now"
+                f"warning: the code of '{model.adapter}' has changed, its version {model.version} has not: earlier answers"
+                f" are reused. Raise the version if the same settings now give other answers"
             )
 
     def _give_reason(self, case: Planned, status: Reason, reason: str) -> None:

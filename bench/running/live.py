@@ -81,7 +81,7 @@ class Pace:
         told = [f"about {_duration(seconds)} left"] if known else []
         if unknown:
             more = "more " if known else ""
-            told.append(f"{unknown} {more}case{'s' if unknown > 1 else ''} of models that have not been timed yet")
+            told.append(f"{unknown} {more}case{'s' if unknown > 1 else ''} of models not timed yet")
         return "; ".join(told)
 
 

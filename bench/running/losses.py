@@ -146,12 +146,12 @@ class Asking:
     def hear(self, place: Workplace, name: str, first: int, last: int) -> None:
         """Take over one part of an ask: log chances of the true cell and of the other one."""
         if name not in self.asks:
-            raise BadMessage("its process answers what was not asked")
+            raise BadMessage("its process answered what was not asked")
         queries = self.asks[name][0]
         told = self.told.setdefault(name, [])
         begin = sum(map(len, told))
         if not 0 <= first < last < len(queries.starts) or queries.starts[first] != begin:
-            raise BadMessage("its process gives probabilities out of order")
+            raise BadMessage("its process gave probabilities out of order")
         rows = slice(begin, int(queries.starts[last]))
         path = self.output(place, name).with_name(f"{self.output(place, name).name}.{first}.npz")
         given = check(read_probabilities(path), queries.take(rows), self.grid)
@@ -180,7 +180,7 @@ class Asking:
             return found
         apart = np.abs(all_of[TRIED][:, 1:] - true[self.tried, 1:]).reshape(-1, 2, 2).max(axis=1)
         if (apart[self.alike] > ALIKE).any():
-            raise Refused("its probabilities of a cell change with that cell or with later ones")
+            raise Refused("its probabilities of a cell depend on that cell or on later ones")
         return found | {"after_true": -true[:, 1], "after_own": -all_of[OWN][:, 1]}
 
 
@@ -208,7 +208,7 @@ class LossKeeper:
     def probabilities(self, cost_id: str, ask: str, first: int, last: int) -> None:
         """Keep one part; after the last part of the last ask, write the case's losses."""
         if cost_id not in self._own:
-            raise BadMessage("its process speaks of a case that is not its own")
+            raise BadMessage("its process reported a case that is not its own")
         one = self.waiting.get(cost_id)
         if one is None:  # given up
             return

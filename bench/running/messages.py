@@ -58,7 +58,7 @@ def parse(line: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         right = False
     if not right:
-        raise BadMessage("its process sent a message that is none")
+        raise BadMessage("its process sent an invalid message")
     return {key: plain(value) if isinstance(value, str) else value for key, value in message.items()}
 
 

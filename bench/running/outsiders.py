@@ -50,13 +50,13 @@ def introduce(target: str, name: str) -> type[Adapter]:
             """Ask the class itself about the model with these settings."""
             told = ask(target, name, self.settings.model_dump(mode="json"), device, hidden)
             if (told.adapter, told.version) != (about.adapter, about.version):
-                raise UserError(f"adapter {target}: its class says another name or version than before")
+                raise UserError(f"adapter {target}: its class now gives another name or version")
             given = registry.names()[about.adapter]
             return replace(told, target=registry.target_of(about.adapter), folder=registry.home_of(given))
 
         def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
             """Answer nothing: only workers do."""
-            raise RuntimeError("an outsider's model answers in a worker")
+            raise RuntimeError("an outside model answers in a worker only")
 
     for key in ("version", "learns_from", "batch_users", "needs"):
         setattr(Outsider, key, getattr(about, key))
@@ -76,7 +76,7 @@ def ask(target: str, name: str, settings: Mapping[str, Any] | None, device: str,
             try:
                 heard.append(TypeAdapter(Model).validate_python(message["about"]))
             except ValidationError:
-                raise BadMessage("what its class says of itself is of wrong types") from None
+                raise BadMessage("its class describes itself with values of the wrong type") from None
 
     folder = registry.home_of(target)
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as root:
@@ -97,7 +97,7 @@ def ask(target: str, name: str, settings: Mapping[str, Any] | None, device: str,
     if refused:
         raise UserError(*refused)
     if error or len(heard) != 1:
-        raise UserError(f"adapter {target}: {error or 'its process ended without a word'}")
+        raise UserError(f"adapter {target}: {error or 'its process ended without a message'}")
     return heard[0]
 
 

@@ -53,7 +53,7 @@ class Lines:
     def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
         """Say how much there is to do."""
         self._total, self._done, self._began = total, done, time.monotonic()
-        self.say(f"{total} cases, {done} of them done before")
+        self.say(f"{total} cases, {done} already done")
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
         """Say where a job is, now and then."""
@@ -96,7 +96,7 @@ def line(record: Record, *, short: bool = False) -> str:
     if not short:
         told = f"{numbers.title(record.main)} {told} {numbers.span(score.low, score.high, score.unit)}".rstrip()
     cost = record.cost.latency_median_s if record.cost else None
-    return f"{name}: {told}" + (f", {numbers.seconds(cost)} a user" if cost is not None else "")
+    return f"{name}: {told}" + (f", {numbers.seconds(cost)} a trajectory" if cost is not None else "")
 
 
 def make(console: Console) -> Progress:

@@ -203,7 +203,7 @@ class Runner:
         listen = self._listener(label, keeper, losses.KEPT)
         error = executor.run_worker(job, log=place.log, listen=listen, hidden=self.hidden)
         for cost_id in list(keeper.waiting):
-            keeper.missed(cost_id, "failed", error or "its process ended without a word")
+            keeper.missed(cost_id, "failed", error or "its process ended without a message")
         for case in rest:
             self.ledger.finish(case)
 
@@ -225,7 +225,7 @@ class Runner:
             elif event in events:
                 getattr(keeper, event)(**message)
             else:
-                raise BadMessage(f"its process sent '{event}', which is not asked for")
+                raise BadMessage(f"its process sent the unexpected message '{event}'")
 
         return listen
 
@@ -233,9 +233,7 @@ class Runner:
         new = [path for path in reached if path not in self._said]
         self._said.update(new)
         for path in new:
-            self.progress.say(
-                f"warning: {path} lies where models may read; move it, or their records say 'not confined'"
-            )
+            self.progress.say(f"warning: models can read {path}; move it, or records will say 'not confined'")
 
 
 def run_name(protocol: Protocol, source: Source) -> str:

@@ -119,9 +119,9 @@ def prove_disjoint(train: Trajectories, validate: Trajectories, history: Traject
     trained, tuned, asked = set(train.users), set(validate.users), set(truth.users)
     for what, both in (
         ("trains and is tested", trained & asked),
-        ("tunes and is tested", tuned & asked),
-        ("trains and tunes", trained & tuned),
-        ("has a history and is not asked", set(history.users) - asked),
+        ("validates and is tested", tuned & asked),
+        ("trains and validates", trained & tuned),
+        ("has a history but is not asked", set(history.users) - asked),
     ):
         if both:
             city, uid = min(both)
@@ -176,7 +176,7 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
         has = "has" if role == "test" else "is left with"
         if hidden:
             raise Skip(f"the truth of the {hidden} {_ROLE[role]} users of {city} is masked in these data")
-        raise Skip(f"no {_ROLE[role]} user of {city} {has} points on {days} ({len(who)} have the role)")
+        raise Skip(f"no {_ROLE[role]} user of {city} {has} points on {days} ({len(who)} have that role)")
     if wanted is not None and len(present) < wanted:
         notes.append(_fewer(role, wanted, city, len(present)))
     present = present[:wanted]
@@ -186,8 +186,10 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
     if split.users.ask == "next_stay":
         truth = next_stays(history, truth)
         if not len(truth):
-            raise Skip(f"no {_ROLE[role]} user of {city} is seen to stay anywhere else on the horizon")
-        notes.append(f"asked for their next stay alone: {len(truth)} of {len(present)} {_ROLE[role]} users of {city}")
+            raise Skip(f"no {_ROLE[role]} user of {city} stays anywhere else in the horizon")
+        notes.append(
+            f"only the next stay is asked for: {len(truth)} of {len(present)} {_ROLE[role]} users of {city} have one"
+        )
         history, present = history.take(np.isin(history.uid, truth.uid)), np.unique(truth.uid)
     without = len(present) - len(history.users)
     if without:

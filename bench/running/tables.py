@@ -101,5 +101,5 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("what its process left is no regular file")
+            raise ValueError("what its process left is not a regular file")
         yield file

@@ -197,7 +197,7 @@ def _facts(adapter: Adapter) -> Mapping[str, int | float | str]:
     facts = dict(adapter.facts())
     for key, value in facts.items():
         if not isinstance(key, str) or not isinstance(value, int | float | str):
-            raise TypeError(f"facts() gives {key!r} a {type(value).__name__}; numbers and text are needed")
+            raise TypeError(f"facts() gives {key!r} a {type(value).__name__}; only numbers and text are allowed")
     return facts
 
 

@@ -28,7 +28,7 @@ def worlds_of(
     for city in dict.fromkeys(cities):
         world = source.world(city)
         if data.grid is not None and data.grid.grid() != world.grid:
-            raise UserError(f"data.grid says {data.grid.grid()}; city {city} has {world.grid}: mend the protocol")
+            raise UserError(f"data.grid is {data.grid.grid()}, but city {city} has {world.grid}; correct the protocol")
         stated = data.calendar.get(city)
         if stated is not None:
             world = World(world.grid, stated.calendar())
@@ -55,7 +55,7 @@ def with_metrics(protocol: Protocol, source: Source, say: Callable[[str], None])
             raise UserError(f"city {city}: {lacking}")
         if lacking:
             main, *also = metrics.ANY_GRID
-            say(f"city {city} has {source.world(city).grid}: ranked by {main}, which is defined there")
+            say(f"city {city} has {source.world(city).grid}: ranked by {main}, which any grid allows")
             return protocol.model_copy(update={"metrics": MetricsSpec(main=main, also=tuple(also))})
     return protocol
 
@@ -67,9 +67,9 @@ def unlike(model: Model, train_cities: Sequence[str], test_city: str, worlds: Ma
     grids = {city: worlds[city].grid for city in (*train_cities, test_city)}
     if len(set(grids.values())) > 1:
         said = "; ".join(f"{city} {grid}" for city, grid in grids.items())
-        return f"it learns on one grid only, and the cities have several ({said})"
+        return f"it learns on a single grid, and these cities have several ({said})"
     if len({worlds[city].calendar for city in train_cities}) > 1:
-        return f"it learns with one calendar only, and {', '.join(train_cities)} have several"
+        return f"it learns with a single calendar, and {', '.join(train_cities)} have several"
     return None
 
 

@@ -18,7 +18,7 @@ from bench.protocol import reading
 def test_check_prints_what_would_run(file: Path, argument: list[str]) -> None:
     result = CliRunner().invoke(app, ["check", str(file), *argument])
     assert result.exit_code == 0, result.output
-    for words in ("tiny (version 2, scale", "B -> B, C", "A+B -> C", "The mode", "geobleu@humob24 ranks", "note "):
+    for words in ("tiny (version 2, scale", "B -> B, C", "A+B -> C", "The mode", "ranked by geobleu@humob24", "note "):
         assert words in result.output
 
 
@@ -33,7 +33,7 @@ def test_check_says_what_the_data_lack(file: Path, tmp_path: Path) -> None:
     changed(file, ("synthetic,", '"humob:nowhere",'), (", options: {users: 50}", ""))
     later = CliRunner().invoke(app, ["check", str(file)])
     assert later.exit_code == 0
-    assert "humob:nowhere (not here yet: give --data)" in later.output
+    assert "humob:nowhere (not found: say where with --data)" in later.output
 
 
 def test_counts_of_cases_and_fits(file: Path) -> None:

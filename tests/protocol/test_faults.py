@@ -30,7 +30,7 @@ from bench.protocol import reading
         ("about: A protocol for tests.", "about: [1]", 4, "about: should be a valid string"),
         ("cities: [A, B, C]", "cities: A", 5, "data.cities: a list is needed, not text ('A')"),
         ("cities: [A, B, C]", "cities: [A, B, C, no]", 5, "data.cities.3: should be a valid string"),
-        ("cities: [A, B, C]", "cities: [A, B, C, B]", 5, "data.cities: B stands more than once; keep one"),
+        ("cities: [A, B, C]", "cities: [A, B, C, B]", 5, "data.cities: B appears more than once; keep one"),
         ("window: {history: [0, 9], horizon: [10, 12]}", "window: 9", 6, "window: a mapping (key: value) is needed"),
         ("[10, 12]}", "[12, 10]}", 6, "window.horizon: [first day, last day] with 0 <= first <= last is needed"),
         ("[10, 12]}", "[10]}", 6, "window.horizon.1: a value is missing here"),
@@ -54,8 +54,8 @@ from bench.protocol import reading
             14,
             "models.0.use: model 'user_mod' is not known; did you mean 'user_mode'?",
         ),
-        ("name: The mode", "name: user_mode", 15, "models.1: a model named 'user_mode' stands above"),
-        ("use: slot_mode, name", "use: user_mode, name", 15, "models.1: 'The mode' asks the same as 'user_mode'"),
+        ("name: The mode", "name: user_mode", 15, "models.1: the name 'user_mode' is taken by a model above"),
+        ("use: slot_mode, name", "use: user_mode, name", 15, "models.1: 'The mode' is the same as 'user_mode'"),
         ("name: The mode", "name: The | mode", 15, "models.1.name: String should match pattern"),
         ("geobleu@humob24", "geobleu@humob42", 16, "metrics.main: metric 'geobleu@humob42' is not known; did you mean"),
         (
@@ -64,8 +64,8 @@ from bench.protocol import reading
             16,
             "metrics.also.0: metric 'dtw@fixde' is not known; did you mean 'dtw@fixed'?",
         ),
-        ("[dtw@fixed]", "[geobleu@humob24]", 16, "metrics: geobleu@humob24 is the main metric already"),
-        ("seeds: [0, 1]", "seeds: [0, 0]", 20, "seeds: 0 stands more than once; keep one"),
+        ("[dtw@fixed]", "[geobleu@humob24]", 16, "metrics: geobleu@humob24 is already the main metric"),
+        ("seeds: [0, 1]", "seeds: [0, 0]", 20, "seeds: 0 appears more than once; keep one"),
         ("seeds: [0, 1]", "seeds: 3", 20, "seeds: a list is needed, not a number (3)"),
         ("schema: 1", "schema: 2", 1, "schema: this version reads schema 1, not 2"),
         ("schema: 1\n", "", 1, "schema: is missing; add it"),
@@ -109,7 +109,7 @@ def test_all_faults_come_at_once(file: Path) -> None:
 def test_a_city_that_trains_and_is_tested_is_refused_where_roles_go_by_city(file: Path) -> None:
     changed(file, ("users: {train: 20,", "users: {roles: city, train: 20,"))
     assert faults(file) == [
-        "tiny.yaml:8: splits.0.test: B trains and is tested; with users.roles: city a city does one of both"
+        "tiny.yaml:8: splits.0.test: B both trains and is tested; with users.roles: city, a city has one role only"
     ]
 
 
@@ -149,6 +149,6 @@ def test_set_says_where_it_leads_nowhere(file: Path) -> None:
     found = faults(file, overrides=given)
     assert any(m.startswith("--set users.trian=5: users.trian: unknown key; did you mean 'train'?") for m in found)
     assert "--set name.first=x: 'first' cannot be set inside text ('tiny')" in found
-    assert "--set splits.7.test=[B]: '7' is no index of a list of 2 (from 0)" in found
-    assert "--set scales.full.seeds=[1]: a scale is put in before --set; set the part itself" in found
-    assert any(m.startswith("--set users.train=[1: this is no YAML") for m in found)
+    assert "--set splits.7.test=[B]: '7' is not an index of a list of 2 (counted from 0)" in found
+    assert "--set scales.full.seeds=[1]: scales are applied before --set; set the value itself" in found
+    assert any(m.startswith("--set users.train=[1: not valid YAML") for m in found)

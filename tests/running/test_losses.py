@@ -67,8 +67,8 @@ def test_a_run_without_any_nats_says_so(go: Go) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("LooksAtIt", "refused: its probabilities of a cell change with that cell or with later ones"),
-        ("LooksAtItsY", "refused: its probabilities of a cell change with that cell or with later ones"),
+        ("LooksAtIt", "refused: its probabilities of a cell depend on that cell or on later ones"),
+        ("LooksAtItsY", "refused: its probabilities of a cell depend on that cell or on later ones"),
         ("SumsToTwo", "failed: the probabilities of a query's cells sum to 2"),
         ("SaysTooLittle", "failed: "),
         ("Breaks", "failed: ZeroDivisionError"),

@@ -104,9 +104,9 @@ def test_nobody_has_two_roles(
     ("parts", "words"),
     [
         ({"train": [1, 2], "truth": [2]}, "user 2 of city B trains and is tested"),
-        ({"validate": [5], "truth": [5]}, "user 5 of city B tunes and is tested"),
-        ({"train": [3], "validate": [3]}, "user 3 of city B trains and tunes"),
-        ({"history": [4], "truth": [2]}, "user 4 of city B has a history and is not asked"),
+        ({"validate": [5], "truth": [5]}, "user 5 of city B validates and is tested"),
+        ({"train": [3], "validate": [3]}, "user 3 of city B trains and validates"),
+        ({"history": [4], "truth": [2]}, "user 4 of city B has a history but is not asked"),
     ],
 )
 def test_the_proof_finds_every_overlap(parts: dict[str, list[int]], words: str) -> None:

@@ -20,19 +20,19 @@ HEAVY = ("torch", "sklearn", "numba", "transformers", "altair")
 
 
 def the_class_is_described(subject: Subject) -> None:
-    """Name, version, learns_from and settings are as the contract wants them; each setting has a description."""
+    """Name, version, learns_from and settings follow the contract; every setting has a description."""
     adapter = subject.adapter
     hold(isinstance(adapter.name, str) and adapter.name, f"name is {adapter.name!r}; it must be text")
     version = adapter.version
-    hold(isinstance(version, int) and version >= 1, f"version is {version!r}; it counts from 1")
+    hold(isinstance(version, int) and version >= 1, f"version is {version!r}; it must be a whole number from 1")
     learns = subject.new().learns_from
     hold(learns in get_args(LearnsFrom), f"learns_from is {learns!r}; it is one of {', '.join(get_args(LearnsFrom))}")
     hold(adapter.__doc__, "the class has no docstring")
     silent = [name for name, entry in adapter.Settings.model_fields.items() if not entry.description]
     hold(not silent, f"settings without a description: {', '.join(silent)}")
     unknown = adapter.Settings.predicts_with - set(adapter.Settings.model_fields)
-    hold(not unknown, f"predicts_with names what is no setting: {', '.join(sorted(unknown))}")
-    hold(isinstance(subject.new().seen(), tuple), "seen() is no tuple of cities")
+    hold(not unknown, f"predicts_with names unknown settings: {', '.join(sorted(unknown))}")
+    hold(isinstance(subject.new().seen(), tuple), "seen() does not return a tuple of cities")
 
 
 def unknown_settings_are_refused(subject: Subject) -> None:
@@ -45,10 +45,10 @@ def unknown_settings_are_refused(subject: Subject) -> None:
 
 
 def settings_can_be_handed_on(subject: Subject) -> None:
-    """Settings that are written out in full, as a worker is given them, are accepted and the same."""
+    """Settings can be written out in full and read back, as for a worker."""
     settings = subject.new().settings
     again = subject.adapter.Settings(**settings.model_dump(mode="json"))
-    hold(again == settings, f"written out and read again the settings are {again}")
+    hold(again == settings, f"written out and read back, the settings become {again}")
 
 
 def importing_is_light(subject: Subject) -> None:
@@ -66,36 +66,36 @@ def importing_is_light(subject: Subject) -> None:
 
 
 def skip_gives_a_reason_or_none(subject: Subject) -> None:
-    """skip() copes with any split, and says why in one line where it says no; the split of this suite can be run."""
+    """skip() handles any split, returns None or a reason of one line, and accepts the split of this suite."""
     split = subject.world.split
     empty = Trajectories.empty(split.train.cities)
     for odd in (replace(split, validate=None), replace(split, train=empty), replace(split, test_city="elsewhere")):
         reason = subject.new().skip(odd)
         hold(reason is None or (reason and "\n" not in reason), f"skip() gave {reason!r}")
     reason = subject.new().skip(split)
-    hold(reason is None, f"the split of this suite is skipped: {reason}")
+    hold(reason is None, f"it skips the split of this suite: {reason}")
 
 
 def facts_are_scalars(subject: Subject) -> None:
-    """facts() holds names and finite scalars that JSON can hold."""
+    """facts() holds finite numbers and text, by name."""
     for key, value in subject.fitted.facts().items():
-        hold(isinstance(key, str), f"fact {key!r} is not named by text")
+        hold(isinstance(key, str), f"the name of fact {key!r} is not text")
         hold(isinstance(value, (int, float, str)), f"fact {key} is a {type(value).__name__}")
         hold(isinstance(value, str) or np.isfinite(value), f"fact {key} is {value}")
 
 
 def usage_is_of_the_last_call(subject: Subject) -> None:
-    """usage() holds names and finite numbers, with the users they are of, and forgets the calls before."""
+    """usage() holds finite numbers by name, for the last call alone, with its number of users."""
     subject.ask(subject.fitted)
     everybody = dict(subject.fitted.usage())
     for key, value in everybody.items():
-        hold(isinstance(key, str), f"usage {key!r} is not named by text")
+        hold(isinstance(key, str), f"the name of usage {key!r} is not text")
         hold(np.isfinite(value), f"usage {key} is {value}")
     one = subject.world.split.queries.users[0]
     subject.ask(subject.fitted, one)
     alone = dict(subject.fitted.usage())
     if everybody:
-        hold(everybody.get("users", -1) >= alone.get("users", -1) >= 0, "usage() does not say of how many users")
+        hold(everybody.get("users", -1) >= alone.get("users", -1) >= 0, "usage() does not count its users")
         counts = ("users", "tokens_read", "tokens_fed", "forward_passes")
         more = [key for key in counts if alone.get(key, 0) > everybody.get(key, 0)]
-        hold(not more, f"one user took more {', '.join(more)} than everybody: usage() is about the last call")
+        hold(not more, f"one user took more {', '.join(more)} than everybody: usage() must count the last call alone")

@@ -18,25 +18,26 @@ if TYPE_CHECKING:
 
 
 def convert_command(
-    source: Annotated[Path, typer.Argument(help="A file of uid,d,t,x,y, conversations (.json), or raw points.")],
-    target: Annotated[Path, typer.Argument(help="The new file; its ending decides the format.")],
-    from_day: Annotated[int, typer.Option(help="The number of the first day in the source.")] = 0,
-    to_day: Annotated[int, typer.Option(help="The number of the first day in the target rows.")] = 0,
-    to: Annotated[Literal["rows", "conversations"], typer.Option(help="conversations: for language models.")] = "rows",
-    history: Annotated[tuple[int, int], typer.Option(help="First and last day that a question shows.")] = (0, 59),
-    horizon: Annotated[tuple[int, int], typer.Option(help="First and last day that it asks for.")] = (60, 74),
-    ask: Annotated[bool, typer.Option("--ask", help="Conversations without answers.")] = False,
-    template: Annotated[Path | None, typer.Option(help="Words and layout of this conversation file.")] = None,
+    source: Annotated[Path, typer.Argument(help="Rows (uid,d,t,x,y), conversations (.json) or raw points.")],
+    target: Annotated[Path, typer.Argument(help="The file to write; its ending sets the format.")],
+    from_day: Annotated[int, typer.Option(help="Number of the first day in the source.")] = 0,
+    to_day: Annotated[int, typer.Option(help="Number of the first day in the target.")] = 0,
+    to: Annotated[Literal["rows", "conversations"], typer.Option(help="rows or conversations.")] = "rows",
+    history: Annotated[tuple[int, int], typer.Option(help="First and last day shown in a question.")] = (0, 59),
+    horizon: Annotated[tuple[int, int], typer.Option(help="First and last day asked for.")] = (60, 74),
+    ask: Annotated[bool, typer.Option("--ask", help="Leave the answers out.")] = False,
+    template: Annotated[Path | None, typer.Option(help="Take wording and layout from this conversation file.")] = None,
     layout: Annotated[
-        str | None, typer.Option(help="Of raw points: geolife, foursquare, ... (docs/datasets.md); found if left out.")
+        str | None,
+        typer.Option(help="Layout of raw points: geolife, foursquare, ... (docs/datasets.md); else detected."),
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Of raw points: KEY=VALUE, e.g. cell_m=1000; repeatable.")
+        list[str] | None, typer.Option("--set", help="For raw points: KEY=VALUE, e.g. cell_m=1000; repeatable.")
     ] = None,
 ) -> None:
-    """Convert a file of rows, conversations or raw points.
+    """Convert rows, conversations or raw points.
 
-    Raw points become a city: rows, their grid and calendar, and what was dropped.
+    Raw points become a city: its rows, grid and calendar, and a report of what was dropped.
     """
     from bench.cli.data.points import convert_to_city, holds_points
     from bench.data.world import Window
@@ -54,7 +55,7 @@ def _to_rows(source: Path, target: Path, from_day: int, to_day: int) -> None:
     from bench.data.convert import convert
 
     rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=_read_conversations)
-    days = "" if from_day == to_day else f"; days count from {to_day} now"
+    days = "" if from_day == to_day else f"; days now count from {to_day}"
     _say(f"{target}: {rows:,} rows{days}")
 
 
@@ -66,7 +67,7 @@ def _to_conversations(
     from models.llama_mob.prompts.conversations import conversations_of, paper_template, write_conversations
 
     if target.suffix != ".json":
-        raise UserError(f"{target}: the ending must be .json for conversations")
+        raise UserError(f"{target}: conversations need the ending .json")
     (first, seen), (ahead, last) = window.history, window.horizon
     if not 0 <= first <= seen < ahead <= last:
         raise UserError(f"--history {first} {seen} --horizon {ahead} {last}: the horizon must follow the history")
@@ -77,8 +78,8 @@ def _to_conversations(
         written = write_conversations(target, conversations_of(points, window, words, answered=not ask))
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror or error})") from None
-    left = f"; {users - written:,} users without rows in both parts of the window left out" if users > written else ""
-    _say(f"{target}: {written:,} conversations {'to ask' if ask else 'with answers'}{left}")
+    left = f"; users left out, without rows in history or horizon: {users - written:,}" if users > written else ""
+    _say(f"{target}: {written:,} conversations {'without answers' if ask else 'with answers'}{left}")
 
 
 def _read_conversations(path: Path) -> Points:

@@ -18,11 +18,11 @@ PER_PERSON = {"radius of gyration": "radius of gyration, km"}
 
 def describe_command(
     specs: Annotated[list[str] | None, typer.Argument(help="Sources: synthetic (the default), humob:FOLDER.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the synthetic cities; protocols have 1.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic cities; protocols use 1.")] = 1,
 ) -> None:
-    """Describe data sets beside the real cities B and C.
+    """Describe data sets next to the real cities B and C.
 
-    With synthetic ones, each kind of city stands beside a real one.
+    Kinds of synthetic cities are shown next to their real counterparts.
     """
     from rich.console import Console
 
@@ -34,15 +34,15 @@ def describe_command(
     console = Console()
     console.print(figures_table(columns))
     console.print(
-        "The real cities: 100 users each of HuMob 2024's B and C. People: 25 % / median / 75 %. Scores on days 60-74: "
-        "GEO-BLEU of HuMob 2024 ± two standard errors / GEO-BLEU of the GIS Cup 2025 / true DTW in km."
+        "Real cities: 100 users each of B and C (HuMob 2024). Per person: 25th percentile / median / 75th percentile. "
+        "Scores on days 60-74: GEO-BLEU (HuMob 2024) ± two standard errors / GEO-BLEU (GIS Cup 2025) / DTW (true), km."
     )
     if "synthetic" in (specs or ["synthetic"]):
         console.print()
         console.print(figures_table(_kinds(seed)))
         console.print(
-            "Kinds of city (data.options.kinds of a protocol), each beside real people whose days are its counterpart: "
-            "taxis, owners of GPS loggers, people who check in. Which figures a kind follows stands in its file."
+            "Kinds of city (data.options.kinds in a protocol), each next to its real counterpart: taxis, owners of GPS "
+            "loggers, people who check in. A kind's file says which figures it follows."
         )
 
 

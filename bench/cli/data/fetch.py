@@ -10,10 +10,10 @@ import typer
 
 def fetch_command(
     name: Annotated[str, typer.Argument(help="humob2023, humob2024, humob2024-truth, massive-steps-CITY, zenodo:ID.")],
-    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
-    url: Annotated[str | None, typer.Option(help="Take the record from this address instead.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("data"),
+    url: Annotated[str | None, typer.Option(help="Download from this address instead.")] = None,
 ) -> None:
-    """Download a data set's files: resumable, checksummed."""
+    """Download a data set. Resumes, and verifies checksums."""
     from rich.console import Console
 
     from bench.cli.downloads import Bar
@@ -25,5 +25,9 @@ def fetch_command(
     out = Console()
     for path in paths:
         out.print(f"{path}  {path.stat().st_size:,} bytes", markup=False, highlight=False, soft_wrap=True)
-    use = f"use it with --data humob:{folder}" if name.startswith("humob") else "bench data convert makes a city of it"
-    out.print(f"all checksums agree; {use}", markup=False, highlight=False, soft_wrap=True)
+    use = (
+        f"use it with --data humob:{folder}"
+        if name.startswith("humob")
+        else "make a city of it with bench data convert"
+    )
+    out.print(f"all checksums match; {use}", markup=False, highlight=False, soft_wrap=True)

@@ -11,9 +11,9 @@ from bench.errors import UserError
 
 
 def make_command(
-    folder: Annotated[Path, typer.Argument(help="Where city_A.csv.gz ... city_D.csv.gz go.")],
-    seed: Annotated[int, typer.Option(help="Another seed gives other cities.")] = 0,
-    users: Annotated[int, typer.Option(min=1, help="Users of each city.")] = 1000,
+    folder: Annotated[Path, typer.Argument(help="Folder for city_A.csv.gz ... city_D.csv.gz.")],
+    seed: Annotated[int, typer.Option(help="Seed; another one gives other cities.")] = 0,
+    users: Annotated[int, typer.Option(min=1, help="Users per city.")] = 1000,
 ) -> None:
     """Write the synthetic cities as files."""
     from rich.console import Console

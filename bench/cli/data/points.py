@@ -22,7 +22,7 @@ def convert_to_city(source: Path, target: Path, layout: str, overrides: Iterable
 
     match = PLAIN.fullmatch(target.name)
     if match is None:
-        raise UserError(f"{target}: name it city_X.csv.gz (.csv, .parquet), X being the city's name")
+        raise UserError(f"{target}: name it city_NAME.csv.gz (or .csv, .parquet)")
     errors = Console(stderr=True)
     with errors.status("reading") as status:
         converted = convert_points(source, match[1], layout, read_settings(overrides), status.update, "--set ")
@@ -61,7 +61,7 @@ def report_table(report: dict[str, Any]) -> Table:
     table.add_row("users out", f"{report['users out']:,}")
     table.add_row("days", f"{report['days']:,}")
     table.add_row("seconds", f"{report['seconds']:.1f}")
-    table.add_row("rows in a second", f"{report['rows in a second']:,}")
+    table.add_row("rows per second", f"{report['rows in a second']:,}")
     return table
 
 

@@ -51,11 +51,11 @@ def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"Objectives: {sought}. Sampler: {spec.sampler.name}. Target cities: {', '.join(wanted.splits[0].test)}."
     yield (
         f"Trials are scored on up to {spec.asked} validation users of each target city, with seeds "
-        f"{', '.join(map(str, wanted.seeds))}. Test users are asked once, at the end, by the chosen few."
+        f"{', '.join(map(str, wanted.seeds))}. Only the winner and its references are scored on test users, once, at the end."
     )
     yield (
-        "Intervals are 95 % each, over users and seeds. Where many pairs are compared, a difference is called "
-        "significant at 5 % for the whole list (Holm). Scores are compared within one model only."
+        "Intervals are 95 %, over users and seeds. Where many pairs are compared, significance is at 5 % for the whole "
+        "list (Holm). Scores are compared within one model only."
     )
     if any(mixes.contexts(outcome) for outcome in outcomes):
         yield said_of_redundancy()
@@ -76,18 +76,18 @@ def _state(outcome: Outcome) -> Iterator[str]:
     if len(outcome.trials) < study.total:
         yield "Unfinished: the same command resumes it."
     for results, users in ((outcome.references, "validation"), (outcome.tested, "test")):
-        yield from (f"No scores of {name} on {users} users: {r.why}" for name, r in results.items() if not r.scored)
+        yield from (f"No scores for {name} on {users} users: {r.why}" for name, r in results.items() if not r.scored)
     yield from _unranked_on_test_users(outcome)
     if outcome.done and not any(map(mixes.trajectories, outcome.done)):
-        yield "It learns from no training users: cities and trajectories make no difference."
+        yield "The model does not learn from training users: cities and trajectories make no difference."
     costs = [name.replace("_", " ") for name in study.spec.objectives if name in COSTS]
     if costs and outcome.hardware:
-        beside = "" if outcome.alone else ", beside other trials: longer than alone"
+        beside = "" if outcome.alone else ", while other trials ran: longer than alone"
         yield f"Costs ({', '.join(costs)}) were measured on {'; '.join(outcome.hardware)}{beside}."
     for panel in outcome.panels[:1]:
         bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.trials if trial.scored)
         if bare:
-            yield f"Trials without intervals: {bare}. Their scores of users are not here, or they asked other users."
+            yield f"Trials without intervals: {bare}. Their per-user scores are missing, or they asked other users."
     for context in mixes.contexts(outcome):
         if context.lacking:
             sets = 2 ** len(context.players)

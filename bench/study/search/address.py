@@ -71,15 +71,17 @@ class Address:
         try:
             yield
         except unread:
-            raise UserError(f"{self}: is no journal of Optuna, or a line of it is broken; choose another") from None
+            raise UserError(
+                f"{self}: is not an Optuna journal, or one of its lines is broken; choose another"
+            ) from None
         except ArgumentError:
-            raise UserError(f"{self}: is no storage; {FORMS}") from None
+            raise UserError(f"{self}: is not a storage; {FORMS}") from None
         except ImportError as error:
             lacking = getattr(error.__cause__ or error, "name", None) or "its package"
             raise UserError(f"{self}: its driver is missing ({lacking}); install it") from None
         except (SQLAlchemyError, OptunaError) as error:
             cause = _cause(error)
-            what = "cannot be opened or reached" if isinstance(cause, OperationalError) else "is no storage of Optuna's"
+            what = "cannot be opened or reached" if isinstance(cause, OperationalError) else "is not an Optuna storage"
             raise UserError(f"{self}: {what} ({_line(cause)})") from None
         except (OSError, RuntimeError) as error:
             raise UserError(f"{self}: cannot be opened ({_line(error)})") from None

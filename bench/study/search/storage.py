@@ -91,14 +91,14 @@ def _agree(study: Study, found: optuna.Study, where: str, *, accept: bool) -> No
     if before is None:
         directions = [direction.name.lower() for direction in found.directions]
         if directions != list(study.spec.objectives.values()) or found.get_trials(deepcopy=False):
-            raise UserError(f"{where}: the study '{study.name}' in it is not of this program; choose another storage")
+            raise UserError(f"{where}: its study '{study.name}' was not made by this program; choose another storage")
     changes = list(_changes(before or wanted, wanted))
     fixed = any(path[:2] in (("study", "space"), ("study", "objectives")) for path, _, _ in changes)
     if changes and (fixed or not accept):
-        mend = "go on under --accept-changes, or raise the file's version"
+        mend = "accept the change with --accept-changes, or raise the file's version"
         if fixed:
-            mend = "trials of another space or objective do not compare: raise the file's version"
-        under = f"under the trials of '{study.name}' ({where})"
+            mend = "trials with another space or objective cannot be compared: raise the file's version"
+        under = f"since the trials of '{study.name}' began ({where})"
         raise UserError(*(f"{_field(study, path)}: {was} -> {now} {under}; {mend}" for path, was, now in changes))
     if changes or before is None:
         found.set_user_attr(FILE, wanted)
@@ -124,8 +124,8 @@ def agree_on_data(found: optuna.Study, marks: Mapping[str, str], address: Addres
     others = [city for city, mark in marks.items() if before.get(city, mark) != mark]
     if others and not accept:
         raise UserError(
-            f"{address}: the rows of {', '.join(others)} have changed under the trials of '{found.study_name}'; "
-            "bring them back, go on under --accept-changes, or raise the file's version"
+            f"{address}: the rows of {', '.join(others)} have changed since the trials of '{found.study_name}' began; "
+            "restore them, accept the change with --accept-changes, or raise the file's version"
         )
     if {**before, **marks} != before:
         found.set_user_attr(DATA, {**before, **marks})

@@ -136,14 +136,14 @@ class _StudyReader(Reader):
     def check_protocol(self, base: Protocol, section: Node) -> None:
         """Note what a study cannot vary: several splits, sweeps, users who all are tested."""
         if len(base.splits) != 1:
-            text = f"splits: a study varies one split, here are {len(base.splits)}; keep one, without sweeps"
+            text = f"splits: a study varies one split, this file has {len(base.splits)}; keep one, without sweeps"
             self.fault(self.root.place_of(("splits",)), text)
         if base.users.roles == "city":
             text = "users.roles: with 'city' a tested city has no validation users to ask; use hash"
             self.fault(self.root.place_of(("users", "roles")), text)
         for role, chosen in (("validate", base.users.validate_), ("train", base.users.train)):
             if (role, chosen.kind) in (("validate", "all"), ("validate", "uids")):
-                text = f"users.{role}: of '{chosen}' nobody is left for trials to ask; give a number"
+                text = f"users.{role}: '{chosen}' leaves nobody for trials to ask; give a number"
                 self.fault(self.root.place_of(("users", role)), text)
 
     def check_objectives(self, spec: StudySpec, section: Node) -> None:
@@ -169,11 +169,10 @@ class _StudyReader(Reader):
                 self.fault(section.place_of((key,)), f"study.{key}: {error}")
         place = section.place_of(("pruner",))
         if spec.pruner.name != "NopPruner" and len(spec.objectives) > 1:
-            self.fault(place, "study.pruner: Optuna prunes studies of one objective only; keep one, or take it out")
+            text = "study.pruner: Optuna prunes studies of one objective only; keep one, or remove the pruner"
+            self.fault(place, text)
         elif spec.pruner.name != "NopPruner" and set(spec.objectives.values()) != {"maximize"}:
-            text = (
-                "study.pruner: models give scores while fitting of which the higher is better; maximize, or take it out"
-            )
+            text = "study.pruner: models report scores that are better when higher; maximize, or remove the pruner"
             self.fault(place, text)
 
     def check_total(self, found: Sequence[Study], section: Node) -> None:
@@ -181,7 +180,7 @@ class _StudyReader(Reader):
         for study in found:
             endless = [axis.name for axis in study.axes if choices(axis) is None]
             if not study.axes:
-                self.fault(section.place_of(("space",)), f"study.space: nothing of it concerns '{study.model}'")
+                self.fault(section.place_of(("space",)), f"study.space: nothing in it applies to '{study.model}'")
             elif endless and study.in_order:
                 text = f"study.sampler: {GRID} needs a finite space; give {', '.join(endless)} a step, or a list"
                 self.fault(section.place_of(("sampler",)), text)
@@ -189,7 +188,7 @@ class _StudyReader(Reader):
                 text = f"study.n_trials: {study.total} points are more than a grid can list ({LISTED}); give a total"
                 self.fault(section.place, text)
             elif endless and study.spec.n_trials is None:
-                text = f"study.n_trials: is missing; the space is endless ({', '.join(endless)})"
+                text = f"study.n_trials: is missing; the space is infinite ({', '.join(endless)})"
                 self.fault(section.place, text)
 
 
@@ -224,7 +223,7 @@ def _distribution(node: Node, name: str) -> tuple[BaseDistribution, dict[Choice,
             raise ValueError("each choice is a list of cities; write [[B], [B, C]] or {subsets: [B, C]}")
         named = {("+".join(v) if _is_cities(v) else text_of(v)): v for v in given}
         if len(named) < len(given):
-            raise ValueError("a value stands twice; keep one")
+            raise ValueError("a value appears twice; keep one")
         return CategoricalDistribution(tuple(named)), named
     if not isinstance(given, dict) or not {"low", "high"} <= set(given) or not set(given) <= set(RANGE):
         raise ValueError(f"a list, {{low, high, step, log}} or {{subsets: [...]}} is needed, not {describe(given)}")

@@ -55,7 +55,7 @@ class Named(Part):
 class StudySpec(Part):
     """The section ``study``. Names and arguments of what Optuna has are Optuna's own."""
 
-    asked: Annotated[StrictInt, Field(ge=1)] = Field(description="validation users a target city that score a trial")
+    asked: Annotated[StrictInt, Field(ge=1)] = Field(description="validation users per target city that score a trial")
     space: dict[str, Any] = Field(min_length=1, description="what varies: a list, {low, high, step, log}, {subsets}")
     objectives: dict[str, Annotated[str, BeforeValidator(_direction)]] = Field(
         min_length=1, description="metrics over validation users, costs or trajectories, each with its direction"
@@ -68,7 +68,7 @@ class StudySpec(Part):
     timeout: Positive | None = Field(None, description="seconds after which no further trial begins")
     storage: str | None = Field(None, description="an Optuna URL or journal:FILE; default: SQLite in the run's folder")
     untuned: dict[str, Any] = Field(
-        default_factory=dict, description="settings that leave a model as it was before any city, e.g. no epochs"
+        default_factory=dict, description="settings that leave a model untrained, e.g. epochs: 0"
     )
 
 

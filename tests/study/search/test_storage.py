@@ -99,13 +99,13 @@ def test_a_storage_that_cannot_serve_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(storage, "LOCKED_AFTER_S", 0.2)
     study = study_of(tmp_path)
     (tmp_path / "text.db").write_text("no database at all, but text that is long enough to be looked at" * 50)
-    assert "is no storage of Optuna's (file is not a database)" in wrong(study, f"sqlite:///{tmp_path}/text.db")
-    assert "is no storage; write sqlite:///FILE" in wrong(study, "some where")
+    assert "is not an Optuna storage (file is not a database)" in wrong(study, f"sqlite:///{tmp_path}/text.db")
+    assert "is not a storage; write sqlite:///FILE" in wrong(study, "some where")
     unreachable = wrong(study, "postgresql+psycopg://bench:secret@127.0.0.1:1/none")
     assert "cannot be opened or reached (" in unreachable
     assert "secret" not in unreachable
     assert "its driver is missing (MySQLdb)" in wrong(study, "mysql://a@b/c")
-    assert "is no storage" in wrong(study, "mysql+no_such_driver://a@b/c")
+    assert "is not a storage" in wrong(study, "mysql+no_such_driver://a@b/c")
     for number, line in enumerate(("no journal", '{"a": 1}', "12")):
         (tmp_path / f"{number}.log").write_text(line + "\n")
         assert "is no journal of Optuna" in wrong(study, f"journal:{tmp_path}/{number}.log")

@@ -126,7 +126,7 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (["--batch", "a"], "--batch: 'a' is no number of users"),
+        (["--batch", "a"], "--batch: 'a' is not a number of users"),
         (["--answers", "nowhere.csv"], "--answers nowhere.csv: cannot be read (No such file or directory)"),
         (["--answers", __file__], "is no table of uid,d,t,x,y"),
         (["--history-days", "61"], "--history-days 61: must be from 1 to 60"),
