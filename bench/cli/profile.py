@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,10 +46,8 @@ class Order:
 def profile_command(
     model: Annotated[str, typer.Argument(help="A model, e.g. llama_mob.")],
     overrides: Overrides = None,
-    weights: Annotated[str | None, typer.Option(help="random: time a model of this shape without its weights.")] = None,
-    shape: Annotated[
-        str | None, typer.Option(help="Shape of the random weights: llama-3-8b, llama-3.2-1b, ...")
-    ] = None,
+    weights: Annotated[str | None, typer.Option(help="random: time a shape without its real weights.")] = None,
+    shape: Annotated[str | None, typer.Option(help="Their shape: llama-3-8b, llama-3.2-1b, ...")] = None,
     batch: Annotated[str, typer.Option(help="Batch sizes, e.g. 1,8,32.")] = "1",
     decoding: Annotated[str | None, typer.Option(help=f"Ways of decoding, comma-separated: {DECODINGS}.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto",
@@ -103,7 +102,7 @@ def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
     if city not in source.cities():
         raise UserError(f"--city: {source.spec} has no city '{city}'{nearest(city, source.cities())}")
     precision = adapter.precision(where.device)
-    rates = roofline.rates_of(where.device, machine().gpu, precision)
+    rates = cache(partial(roofline.rates_of, where.device, machine().gpu, precision))
     with tempfile.TemporaryDirectory() as folder:
         ctx = Context(
             grid=source.world(city).grid,
@@ -162,7 +161,9 @@ def show(found: Sequence[Line], notes: Sequence[str], order: Order, console: Con
         console.print(f"Written: {order.to}", style="dim", markup=False, highlight=False)
 
 
-def _notes(adapter: Adapter, spec: str, city: str, rows: float, rates: Rates, precision: str) -> list[str]:
+def _notes(
+    adapter: Adapter, spec: str, city: str, rows: float, rates: Callable[[], Rates], precision: str
+) -> list[str]:
     from bench.records.provenance import machine
 
     here = machine()
@@ -172,7 +173,7 @@ def _notes(adapter: Adapter, spec: str, city: str, rows: float, rates: Rates, pr
         f"{rows:,.0f} history rows per user.",
     ]
     if any(name in facts for name in ("layer_bytes", "layer_parameters")):
-        notes.append(f"Roofline: the least time for these passes and tokens, weights and cache at {rates}.")
+        notes.append(f"Roofline: the least time for these passes and tokens, weights and cache at {rates()}.")
     if facts.get("undertrained"):
         notes.append(f"{facts['undertrained']}: drafts are accepted by chance alone.")
     return notes

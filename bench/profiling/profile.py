@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,10 +70,13 @@ def people(table: Trajectories, ctx: Context, users: int, trainers: int) -> Peop
     return People(history.only(chosen), truth.only(chosen).queries(), table.only(others))
 
 
-def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: Context, rates: Rates) -> Line:
+def measure(
+    adapter: Adapter, asked: People, variant: Variant, users: int, ctx: Context, rates: Callable[[], Rates]
+) -> Line:
     """Time a variant on up to ``users`` users, and on one batch at least, after a warm-up with few queries.
 
-    What a model sets up for a size of batch it sets up within the time: in long use it costs less than here.
+    What a model sets up for a size of batch it sets up within the time: in long use it costs less than here. rates:
+    asked for only where the model says enough for a roofline.
     """
     adapter.settings = variant.settings
     groups = _groups(asked.queries.users, variant.batch, users)
@@ -88,13 +91,13 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
         timing.synchronise(ctx.device)
         seconds.append(time.perf_counter() - started)
         used.append(dict(adapter.usage()))
-    work = usage.per_trajectory(used)
+    work, facts = usage.per_trajectory(used), adapter.facts()
     return Line(
         variant,
         users=sum(map(len, groups)),
         seconds=tuple(seconds),
         work=work,
-        roofline=roofline.bound(adapter.facts(), work, variant.batch, rates),
+        roofline=roofline.bound(facts, work, variant.batch, rates()) if roofline.is_known(facts, work) else None,
         peak_memory_mb=timing.peak_memory_mb(),
         peak_gpu_memory_mb=timing.peak_gpu_memory_mb(),
     )

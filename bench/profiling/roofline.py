@@ -82,6 +82,11 @@ def measured(device: str, precision: str) -> Rates:
     return Rates(2 * _COPIED / best(lambda: target.copy_(long)), operations, "measured: a matrix product and a copy")
 
 
+def is_known(facts: Mapping[str, int | float | str], work: Mapping[str, float]) -> bool:
+    """Whether a model says enough of its passes for a roofline."""
+    return all(isinstance(facts.get(name), int | float) for name in NEEDED) and "tokens_read" in work
+
+
 def bound(
     facts: Mapping[str, int | float | str], work: Mapping[str, float], batch: int, rates: Rates
 ) -> Roofline | None:
@@ -92,7 +97,7 @@ def bound(
     users whose passes share one reading of the weights. Counted: linear maps and attention; reading weights and the
     prompt's cache. Not counted: embeddings, the head, norms, launches.
     """
-    if any(not isinstance(facts.get(name), int | float) for name in NEEDED) or "tokens_read" not in work:
+    if not is_known(facts, work):
         return None
     weights, linear, cached, width = (float(facts[name]) for name in NEEDED)
     read, fed, passes = (work.get(name, 0.0) for name in ("tokens_read", "tokens_fed", "forward_passes"))

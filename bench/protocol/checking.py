@@ -211,9 +211,7 @@ class Reader:
                 same = (entry.use, self.settings(entry.use, base, given))
                 twin = next((other for other, value in resolved.items() if value == same and same[1] is not None), None)
                 if name in resolved:
-                    self.fault(
-                        node.place, f"models.{i}: the name '{name}' is taken by a model above; give another name"
-                    )
+                    self.fault(node.place, f"models.{i}: the name '{name}' is taken above; give another")
                 elif twin:
                     self.fault(node.place, f"models.{i}: '{name}' is the same as '{twin}'; remove one")
                 resolved[name] = same

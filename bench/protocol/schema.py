@@ -135,7 +135,7 @@ class WindowSpec(Part):
 
 
 class UsersSpec(Part):
-    """Who trains, who validates, who is tested; each number counts per city (see bench/running/splits.py for the roles)."""
+    """Who trains, validates and is tested; each number counts per city (bench/running/splits.py assigns the roles)."""
 
     train: Selection = Selection.model_validate("all")
     validate_: Selection = Field(Selection.model_validate(0), alias="validate")
@@ -143,8 +143,8 @@ class UsersSpec(Part):
     roles: Literal["hash", "city"] = "hash"
     ask: Literal["points", "next_stay"] = Field(
         "points",
-        description="every point of the horizon, or each user's next stay alone: the first in another cell than the last "
-        "known one",
+        description="every point of the horizon, or each user's next stay alone: the first one in another cell than "
+        "the last known",
     )
 
     def by_role(self) -> dict[str, Selection]:
@@ -204,9 +204,7 @@ class SplitSpec(Part):
     users: UsersSpec
     window: Window
     variant: str = Field("", description="what a sweep set, e.g. users.train=10")
-    asked: int | None = Field(
-        None, description="in a study: how many validation users per city are asked, in place of test users"
-    )
+    asked: int | None = Field(None, description="in a study: validation users per city to ask, in place of test users")
 
     @property
     def label(self) -> str:

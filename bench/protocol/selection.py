@@ -106,4 +106,4 @@ def refuse_overlap(roles: Mapping[str, Selection]) -> None:
         for other, other_city, (c, d) in listed[i + 1 :]:
             same_city = city == other_city or "" in (city, other_city)
             if role != other and same_city and max(a, c) <= min(b, d):
-                raise ValueError(f"users overlap: uid {max(a, c)} is under {role} and {other}; a user has one role")
+                raise ValueError(f"users overlap: uid {max(a, c)} stands under {role} and {other}; a user has one role")

@@ -81,9 +81,7 @@ class Node:
         step, rest = path[0], path[1:]
         if isinstance(self.value, list):
             if not step.isdigit() or int(step) >= len(self.value):
-                raise UserError(
-                    f"{child.place}: '{step}' is not an index of a list of {len(self.value)} (counted from 0)"
-                )
+                raise UserError(f"{child.place}: '{step}' is not an index of a list of {len(self.value)} (from 0)")
             i = int(step)
             return Node([*self.value[:i], self.value[i].with_path(rest, child), *self.value[i + 1 :]], self.place)
         if not isinstance(self.value, dict):

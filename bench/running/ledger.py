@@ -118,8 +118,8 @@ class Ledger:
     def _warn_of_changed_source(self, record: Record, model: Model) -> None:
         if record.provenance.adapter_source != model.source:
             self.progress.say(
-                f"warning: the code of '{model.adapter}' has changed, its version {model.version} has not: earlier answers"
-                f" are reused. Raise the version if the same settings now give other answers"
+                f"warning: the code of '{model.adapter}' has changed, its version {model.version} has not. Earlier "
+                f"answers are reused; raise the version if the same settings now give other answers"
             )
 
     def _give_reason(self, case: Planned, status: Reason, reason: str) -> None:

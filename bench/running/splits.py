@@ -188,7 +188,7 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
         if not len(truth):
             raise Skip(f"no {_ROLE[role]} user of {city} stays anywhere else in the horizon")
         notes.append(
-            f"only the next stay is asked for: {len(truth)} of {len(present)} {_ROLE[role]} users of {city} have one"
+            f"only next stays are asked for: {len(truth)} of {len(present)} {_ROLE[role]} users of {city} have one"
         )
         history, present = history.take(np.isin(history.uid, truth.uid)), np.unique(truth.uid)
     without = len(present) - len(history.users)

@@ -76,7 +76,8 @@ def test_a_variant_is_asked_in_full_batches_after_a_warm_up(
 ) -> None:
     model = Noted()
     settings = model.settings.model_copy(update={"fast": True})
-    line = profile.measure(model, asked, Variant("fast", batch, settings), users, Context(), Rates(1e6, 1e6, "a guess"))
+    rates = Rates(1e6, 1e6, "a guess")
+    line = profile.measure(model, asked, Variant("fast", batch, settings), users, Context(), lambda: rates)
     warm, *timed = model.asked
     few = min(calls[0], profile.WARM_UP_USERS)
     assert warm == (few, 8 * few, True)

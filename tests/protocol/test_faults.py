@@ -54,7 +54,7 @@ from bench.protocol import reading
             14,
             "models.0.use: model 'user_mod' is not known; did you mean 'user_mode'?",
         ),
-        ("name: The mode", "name: user_mode", 15, "models.1: the name 'user_mode' is taken by a model above"),
+        ("name: The mode", "name: user_mode", 15, "models.1: the name 'user_mode' is taken above"),
         ("use: slot_mode, name", "use: user_mode, name", 15, "models.1: 'The mode' is the same as 'user_mode'"),
         ("name: The mode", "name: The | mode", 15, "models.1.name: String should match pattern"),
         ("geobleu@humob24", "geobleu@humob42", 16, "metrics.main: metric 'geobleu@humob42' is not known; did you mean"),
@@ -149,6 +149,6 @@ def test_set_says_where_it_leads_nowhere(file: Path) -> None:
     found = faults(file, overrides=given)
     assert any(m.startswith("--set users.trian=5: users.trian: unknown key; did you mean 'train'?") for m in found)
     assert "--set name.first=x: 'first' cannot be set inside text ('tiny')" in found
-    assert "--set splits.7.test=[B]: '7' is not an index of a list of 2 (counted from 0)" in found
+    assert "--set splits.7.test=[B]: '7' is not an index of a list of 2 (from 0)" in found
     assert "--set scales.full.seeds=[1]: scales are applied before --set; set the value itself" in found
     assert any(m.startswith("--set users.train=[1: not valid YAML") for m in found)

@@ -51,7 +51,7 @@ def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"Objectives: {sought}. Sampler: {spec.sampler.name}. Target cities: {', '.join(wanted.splits[0].test)}."
     yield (
         f"Trials are scored on up to {spec.asked} validation users of each target city, with seeds "
-        f"{', '.join(map(str, wanted.seeds))}. Only the winner and its references are scored on test users, once, at the end."
+        f"{', '.join(map(str, wanted.seeds))}. Only the winner and its references are scored on test users, at the end."
     )
     yield (
         "Intervals are 95 %, over users and seeds. Where many pairs are compared, significance is at 5 % for the whole "

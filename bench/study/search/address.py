@@ -37,7 +37,7 @@ class Address:
             url = make_url(spec)
             backend = url.get_backend_name()
         except ArgumentError:
-            raise UserError(f"{place} {spec!r}: is no storage; {FORMS}") from None
+            raise UserError(f"{place} {spec!r}: is not a storage; {FORMS}") from None
         if backend != "sqlite":
             return cls(place, None, url)
         if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
@@ -71,9 +71,7 @@ class Address:
         try:
             yield
         except unread:
-            raise UserError(
-                f"{self}: is not an Optuna journal, or one of its lines is broken; choose another"
-            ) from None
+            raise UserError(f"{self}: is not an Optuna journal, or has a broken line; choose another") from None
         except ArgumentError:
             raise UserError(f"{self}: is not a storage; {FORMS}") from None
         except ImportError as error:

@@ -107,7 +107,7 @@ def llama(report: Report, modes: Sequence[str]) -> Iterator[Line]:
 
 def _measured(model: Any, variant: Variant, report: Report) -> Line:
     users = 1 if variant.name == "constrained" else max(ALONE, variant.batch)
-    return profile.measure(model, report.people, variant, users, report.ctx, report.rates)
+    return profile.measure(model, report.people, variant, users, report.ctx, lambda: report.rates)
 
 
 def equal_answers(report: Report) -> Table:

@@ -159,7 +159,7 @@ def test_replaced_data_are_noticed_and_go_on_only_when_told(
     write_city(cities / "cities", "C", [70])
     assert study(monkeypatch, *few) == 2
     said = capsys.readouterr().err
-    assert "the rows of C have changed under the trials" in said
+    assert "the rows of C have changed since the trials" in said
     assert "--accept-changes" in said
     assert study(monkeypatch, *few, "--accept-changes") == 0
     assert study(monkeypatch, *few) == 0

@@ -108,7 +108,7 @@ def test_a_storage_that_cannot_serve_is_told(tmp_path: Path, monkeypatch: pytest
     assert "is not a storage" in wrong(study, "mysql+no_such_driver://a@b/c")
     for number, line in enumerate(("no journal", '{"a": 1}', "12")):
         (tmp_path / f"{number}.log").write_text(line + "\n")
-        assert "is no journal of Optuna" in wrong(study, f"journal:{tmp_path}/{number}.log")
+        assert "is not an Optuna journal" in wrong(study, f"journal:{tmp_path}/{number}.log")
     with sqlite3.connect(tmp_path / "foreign.db") as holder:
         holder.execute("CREATE TABLE studies (a INT)")
     assert "(table studies has no column" in wrong(study, f"sqlite:///{tmp_path}/foreign.db")
@@ -137,10 +137,10 @@ def test_a_storage_of_another_study_is_refused(tmp_path: Path) -> None:
     study, spec = study_of(tmp_path), f"sqlite:///{tmp_path}/study.db"
     other = optuna.create_study(storage=spec, study_name=study.name, directions=["maximize", "minimize"])
     other.add_trial(optuna.trial.create_trial(values=[0.0, 1.0]))
-    assert "is not of this program" in wrong(study, spec)
+    assert "was not made by this program" in wrong(study, spec)
     spec = f"sqlite:///{tmp_path}/one.db"
     optuna.create_study(storage=spec, study_name=study.name, directions=["maximize"])
-    assert "is not of this program" in wrong(study, spec)
+    assert "was not made by this program" in wrong(study, spec)
 
 
 def test_a_changed_file_is_told_and_goes_on_only_when_told(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_changed_file_is_told_and_goes_on_only_when_told(tmp_path: Path) -> No
     opened(study_of(tmp_path, *changes), spec)
     (tmp_path / "tiny.yaml").write_text(TEXT.replace("train: 10, v", "train: 12, v"))
     changed = reading.load(tmp_path / "tiny.yaml")[0]
-    assert f"tiny.yaml:9: users.train: 9 -> 12 under the trials of '{changed.name}'" in wrong(changed, spec)
+    assert f"tiny.yaml:9: users.train: 9 -> 12 since the trials of '{changed.name}' began" in wrong(changed, spec)
     moved = study_of(tmp_path, *changes, "study.space={users.train: [3, 4]}")
     assert "raise the file's version" in wrong(moved, spec, accept=True)
 
@@ -165,7 +165,7 @@ def test_replaced_rows_are_told_and_accepted_once_when_told(tmp_path: Path) -> N
     found, address = opened(study_of(tmp_path), spec), Address.parse(spec)
     storage.agree_on_data(found, {"B": "1", "C": "2"}, address, accept=False)
     storage.agree_on_data(found, {"B": "1", "D": "3"}, address, accept=False)
-    with pytest.raises(UserError, match="the rows of C have changed under the trials of 'tiny 1 default user_mode'"):
+    with pytest.raises(UserError, match="the rows of C have changed since the trials of 'tiny 1 default user"):
         storage.agree_on_data(found, {"C": "9"}, address, accept=False)
     storage.agree_on_data(found, {"C": "9"}, address, accept=True)
     storage.agree_on_data(found, {"C": "9"}, address, accept=False)

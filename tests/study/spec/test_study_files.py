@@ -114,7 +114,7 @@ def test_a_setting_varies_in_its_own_model_only(tmp_path: Path) -> None:
         ("study.space={models.kernel_vot.bandwidth: [1]}", "no such model"),
         ("study.space={users.trian: [3]}", "did you mean 'train'?"),
         ("study.space={users.train: []}", "at least one value"),
-        ("study.space={users.train: [3, 3]}", "a value stands twice"),
+        ("study.space={users.train: [3, 3]}", "a value appears twice"),
         ("study.space={users.train: {low: 9, high: 3}}", "study.space.users.train"),
         ("study.space={users.train: {low: 9, hihg: 30}}", "{low, high, step, log}"),
         ("study.space={cities: {subsets: [B, B]}}", "different names"),
