@@ -26,9 +26,14 @@ hypothesis.settings.load_profile("untimed")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Parquet copies of data that tests read go into a folder of theirs."""
+    """Parquet copies of data that tests read go into a folder of theirs; several test processes share compiled code."""
+    folder = tmp_path_factory.mktemp("cache")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = tmp_path_factory.getbasetemp().parent / "compiled"
+        shared.mkdir(exist_ok=True)
+        (folder / "compiled").symlink_to(shared)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOBILITY_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MOBILITY_BENCH_CACHE", str(folder))
         yield
 
 

@@ -1,4 +1,4 @@
-"""Score a file of predictions against a file with the truth: all four main figures, or a clear refusal."""
+"""Score a file of predictions against a file with the truth: four metrics, or a clear refusal."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def score_files(
     users: str | None = None,
     note: Callable[[str], None] = lambda hint: None,
 ) -> pd.DataFrame:
-    """Return one row per user: city, uid, days, points and the four main figures.
+    """Return one row per user: city, uid, days, points and the four metrics.
 
-    Both files hold uid,d,t,x,y, and may hold other days; the rows on ``days`` count (first and last, as the files
-    count them). users: all of the truth where None; a span of uids; or "predicted" for those of the predictions.
-    note: is told each hint, one line. Raises UserError unless both files hold the same points there.
+    Both files hold uid,d,t,x,y. Only rows on ``days`` count (first and last, as the files count them). users: None for
+    all in the truth, a range of uids, or "predicted" for those in the predictions. note: called with each hint, one
+    line. Raises UserError unless both files hold the same points there.
     """
     first, last = span(days, "--days")
     for path in (predictions, truth):
@@ -68,7 +68,7 @@ def score_files(
 
 
 def refuse_other_grids(path: Path) -> None:
-    """Raise UserError where the file beside says that its rows are not on the challenges' cells and slots."""
+    """Raise UserError if the file's description names other cells or slots than the challenges'."""
     described = beside(path)
     if described.exists():
         grid = read_cityfile(described).grid()
@@ -79,7 +79,7 @@ def refuse_other_grids(path: Path) -> None:
 def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[str]:
     """Return a hint if far more predictions would be right with all cells one higher or lower.
 
-    Both tables hold the same keys. Far more: by three standard deviations of a count of that size.
+    Both tables hold the same keys. Far more means by three standard deviations of such a count.
     """
     hits = {by: int(((said.x + by == true.x) & (said.y + by == true.y)).sum()) for by in (0, 1, -1)}
     by = max((1, -1), key=hits.__getitem__)
@@ -130,7 +130,7 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str, give
 
 
 def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str | None]]:
-    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction.
+    """Return for each metric its mean over users, 95 % bootstrap interval, median, unit and direction.
 
     A single user has no interval: low and high are None.
     """
@@ -150,7 +150,7 @@ def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str | None]]:
 
 
 def spans(numbers: list[int], most: int = 5) -> str:
-    """Write sorted numbers as spans: ``3-5, 9, ...``."""
+    """Write sorted numbers as ranges: ``3-5, 9, ...``."""
     values = np.asarray(numbers)
     runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
     told = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs[:most]]
@@ -173,7 +173,7 @@ def _keys(table: Queries) -> np.ndarray:
 
 
 def _shifted(keys: np.ndarray, wanted: np.ndarray) -> str | None:
-    """Tell whether all that is wanted would be there with the predictions' days moved by one."""
+    """Return a hint if the predictions would be complete with all days moved by one."""
     matches = np.isin(wanted, keys).mean()
     for shift, word in ((1, "higher"), (-1, "lower")):
         moved = np.isin(wanted, keys - (shift << 16)).mean()
@@ -198,7 +198,7 @@ def _key(table: Queries, row: int) -> str:
 
 
 def _city(path: Path) -> str:
-    """The city's name as the file's name has it, e.g. city_B.csv.gz; else the file's name."""
+    """Return the city in the file's name, e.g. city_B.csv.gz; else the file's name."""
     stem = path.name.split(".")[0]
     match = _CITY.search(stem)
     return match[1] if match else stem

@@ -35,8 +35,8 @@ Key = tuple[int, int, int]
 def check_submission(path: Path, challenge: str, city: str, asked: Queries | None = None) -> list[str]:
     """Return every fault, one line each, in the file's order; then what is missing. An empty list: it is good.
 
-    asked: the points asked for (see :func:`asked_points`), days from 0; without them nobody can tell which are missing.
-    Raises UserError if the challenge or the city is not known, or there is no such file.
+    asked: the points asked for (see :func:`asked_points`), days from 0; without them missing points go unnoticed.
+    Raises UserError if the challenge, the city or the file does not exist.
     """
     rules = get_challenge(challenge)
     if city not in rules.targets:
@@ -112,7 +112,7 @@ class _Check:
         return whole + named + ends
 
     def _line(self, number: int, line: str) -> None:
-        """Judge one line by itself and against those before it."""
+        """Check one line, also against those before it."""
         if fault := self._unlike_a_row(number, line):
             self.faults.append((number, fault))
             return
@@ -133,7 +133,7 @@ class _Check:
             self.faults.append((number, f"uid {uid}, d {d}, t {t} stands in line {first} already; keep one of them"))
 
     def _unlike_a_row(self, number: int, line: str) -> str | None:
-        """Say why a line is no row at all."""
+        """Say why a line is not a row."""
         if not line.strip():
             return "is blank; remove it"
         if number == 1 and line.startswith(BOM):
@@ -151,7 +151,7 @@ class _Check:
         return None
 
     def _plain(self, fields: list[str]) -> bool:
-        """Tell quickly that a row is in order, as nearly all are."""
+        """Whether a row is plainly valid, as nearly all are; a quick test."""
         return all(field.isascii() and field.isdecimal() for field in fields) and all(
             low <= int(field) <= high for field, (low, high) in zip(fields, self.bounds, strict=True)
         )
@@ -183,7 +183,7 @@ class _Check:
         return f"d = {day} is not asked for; the days are {self.days[0]}..{self.days[-1]}"
 
     def _shift(self) -> list[str]:
-        """Tell whether all days are one too high or too low: then one line says so and no day is judged by itself."""
+        """Report days that are all one too high or too low in one line, not day by day."""
         if not self.lines:
             return []
         low, high = min(d for _, d, _ in self.lines), max(d for _, d, _ in self.lines)
@@ -204,7 +204,7 @@ class _Check:
         ]
 
     def _missing(self, asked: Queries | None) -> list[str]:
-        """Name what is not there: whole users together, single points one by one."""
+        """Name what is missing: whole users together, single points one by one."""
         absent = sorted(set(self.targets) - self.users if asked is None else set(asked.uid.tolist()) - self.users)
         faults = [f"{self.path}: {len(absent)} target users have no row: {spans(absent, 20)}"] if absent else []
         if asked is not None:
@@ -219,7 +219,7 @@ class _Check:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield all lines but a good header, with their numbers and without their ends."""
+    """Yield all lines except a valid header, with their numbers and without their ends."""
     opened = gzip.open if path.name.endswith(".gz") else open
     with opened(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):

@@ -1,4 +1,4 @@
-"""The time that a language model's passes take at least: bytes over bandwidth, or operations over rate."""
+"""The roofline: the least time for a language model's passes, by bytes over bandwidth or operations over rate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIDE, _COPIED, _TRIES = 2048, 1 << 28, 5  # of the matrix product; bytes of the
 
 @dataclass(frozen=True)
 class Rates:
-    """What a device does a second, and who says so."""
+    """Bytes and operations per second of a device, and the source of these figures."""
 
     bytes: float
     operations: float
@@ -37,7 +37,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Roofline:
-    """Seconds a trajectory at least, for reading the prompt and for decoding."""
+    """Least seconds per trajectory, for reading the prompt and for decoding."""
 
     prefill: float
     decode: float
@@ -49,7 +49,7 @@ class Roofline:
 
 
 def rates_of(device: str, gpu: str | None, precision: str) -> Rates:
-    """Return the rates of a known GPU; of any other device, measured ones."""
+    """Return the rates of a known GPU; measure those of any other device."""
     if device.startswith("cuda") and gpu:
         for name, (bandwidth, half, single) in GPUS.items():
             if name in gpu:
@@ -83,17 +83,17 @@ def measured(device: str, precision: str) -> Rates:
 
 
 def is_known(facts: Mapping[str, int | float | str], work: Mapping[str, float]) -> bool:
-    """Whether a model says enough of its passes for a roofline."""
+    """Whether a model says enough about its passes for a roofline."""
     return all(isinstance(facts.get(name), int | float) for name in NEEDED) and "tokens_read" in work
 
 
 def bound(
     facts: Mapping[str, int | float | str], work: Mapping[str, float], batch: int, rates: Rates
 ) -> Roofline | None:
-    """Return the roofline time a trajectory of what was used on it; None where the model does not say enough.
+    """Return the roofline time per trajectory for this work; None if the model does not say enough.
 
     facts: ``layer_bytes`` and ``layer_parameters`` (of the linear maps every token goes through),
-    ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.usage, a trajectory; batch:
+    ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.usage per trajectory; batch:
     users whose passes share one reading of the weights. Counted: linear maps and attention; reading weights and the
     prompt's cache. Not counted: embeddings, the head, norms, launches.
     """

@@ -42,7 +42,7 @@ def table_of(model: str, found: Sequence[Line], notes: Sequence[str]) -> Table:
 
 
 def as_csv(found: Sequence[Line]) -> str:
-    """Return one row a line, every figure in full."""
+    """Return one row per line, every figure in full."""
     works = sorted({key for line in found for key in line.work})
     heads = ["variant", "batch", "users", "seconds_per_trajectory", "seconds_per_call_p50", "roofline_prefill_s"]
     heads += ["roofline_decode_s", "peak_memory_mb", "peak_gpu_memory_mb", *works]

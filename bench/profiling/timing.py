@@ -1,4 +1,4 @@
-"""What a model costs: latency one trajectory at a time, throughput in batches, peak memory."""
+"""What a model costs: latency for single trajectories, throughput in batches, peak memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WARM_UP_USERS = 2
 
 @dataclass(frozen=True)
 class Call:
-    """One call of predict: how many users it answered, in how many seconds, and what the model says it used."""
+    """One call of predict: users answered, seconds taken, and the usage that the model reports."""
 
     users: int
     seconds: float
@@ -37,7 +37,7 @@ def timed_call(adapter: Adapter, history: Trajectories, queries: Queries, ctx: C
 
 
 def warm_up(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> None:
-    """Let the model load and compile what it needs, on a few users."""
+    """Predict a few users, so that the model loads and compiles what it needs."""
     for user in _spread(queries)[:WARM_UP_USERS]:
         adapter.predict(history.of(user), queries.of(user), ctx)
 
@@ -48,8 +48,8 @@ def measure(
     """Time predictions of a model that is warm; the keys are those of record.Cost.
 
     Latency: up to 20 users, spread evenly over the test users, one per call. Throughput: one call over all users, up to
-    one batch of ``batch_users``. batch: such a call that was timed already. used: what the model says of both, a
-    trajectory; left out where it says nothing.
+    one batch of ``batch_users``. batch: such a call that was already timed. usage: what the model reports per
+    trajectory; left out if it reports nothing.
     """
     singles, chosen = [], _spread(queries)
     for i, user in enumerate(chosen):
@@ -80,7 +80,7 @@ def _spread(queries: Queries) -> list[tuple[str, int]]:
 
 
 def synchronise(device: str) -> None:
-    """Wait until a CUDA device has done what it was given; nothing on a CPU."""
+    """Wait until a CUDA device has finished its work; do nothing on a CPU."""
     if device.startswith("cuda") and "torch" in sys.modules:
         sys.modules["torch"].cuda.synchronize()
 
@@ -98,7 +98,7 @@ def peak_memory_mb() -> float:
 
 
 def peak_gpu_memory_mb() -> float | None:
-    """Peak memory that torch took on the GPU, in MiB; None where it took none."""
+    """Peak memory that torch took on the GPU, in MiB; None if it took none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
         return None

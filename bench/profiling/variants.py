@@ -1,4 +1,4 @@
-"""In which ways a model is profiled: each way of decoding with each batch size."""
+"""How a model is profiled: each way of decoding with each batch size."""
 
 from __future__ import annotations
 

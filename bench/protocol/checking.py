@@ -1,4 +1,4 @@
-"""Checks a protocol's document part by part, so that one fault does not hide the others."""
+"""Checks a protocol's document part by part, so one fault does not hide the others."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPTIONAL = (
 
 
 class Reader:
-    """Turns one document into a Protocol and collects the faults, each as (place, text)."""
+    """Turns a document into a Protocol and collects its faults as (place, text)."""
 
     def __init__(self, root: Node) -> None:
         self.root = root
@@ -238,7 +238,7 @@ def _checker(kind: Any) -> TypeAdapter[Any]:
 
 
 def _phrase(fault: Any, kind: Any) -> str:
-    """Say in words what pydantic found."""
+    """Put pydantic's finding into words."""
     loc, given = fault["loc"], fault["input"]
     if fault["type"] == "extra_forbidden":
         return f"unknown key{nearest(str(loc[-1]), field_names(kind, loc[:-1]))}"

@@ -115,7 +115,7 @@ class DataSpec(Part):
 
 
 class WindowSpec(Part):
-    """The days seen and the days asked, as YAML has them."""
+    """The days seen and the days to predict, as YAML has them."""
 
     history: Days
     horizon: Days
@@ -164,7 +164,7 @@ class UsersSpec(Part):
 
 
 class TrainSpec(Part):
-    """What training users show: cities, days (first and last), and of some cities a share of the users only."""
+    """Training cities, first and last day seen, and for some cities only a share of the users."""
 
     cities: Cities
     days: Days
@@ -172,10 +172,9 @@ class TrainSpec(Part):
 
 
 class TrainEntry(Part):
-    """The same as YAML has it.
+    """TrainSpec as YAML has it.
 
-    days: the whole window where it is absent, so that training users are seen on the horizon's dates, as in the
-    challenges.
+    days: by default the whole window, so training users are seen on the horizon's dates, as in the challenges.
     """
 
     cities: Cities
@@ -235,7 +234,7 @@ class ModelSpec(Part):
 
 
 class MetricsSpec(Part):
-    """The metric that ranks, and those beside it."""
+    """The metric that ranks, and others to show."""
 
     main: Metric
     also: Annotated[tuple[Metric, ...], AfterValidator(_each_once)] = ()
@@ -251,7 +250,7 @@ METRICS = MetricsSpec(main="geobleu@humob24", also=("dtw@humob24", "geobleu@gisc
 
 
 class AnswersSpec(Part):
-    """What fills gaps, and the share of filled answers above which a case is shown and not ranked."""
+    """How gaps are filled, and the share of filled answers above which a case is shown but not ranked."""
 
     fallback: Fallback = "last_cell"
     most_filled: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -268,7 +267,7 @@ Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_lengt
 
 
 class Protocol(Part):
-    """A whole experiment: models x splits x seeds, with what is asked and how it is scored."""
+    """A whole experiment: models x splits x seeds, what to predict, and how to score."""
 
     schema_version: int
     name: str
@@ -289,13 +288,13 @@ class Protocol(Part):
 
 
 def with_floor(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-    """Return the models with the per-user statistics that every leaderboard shows, unless they use them already."""
+    """Add the floor models, which every leaderboard shows, unless they are there already."""
     lacking = [name for name in registry.FLOOR if name not in {word for m in models for word in (m.use, m.name)}]
     return models + tuple(ModelSpec(use=name, name=name) for name in lacking)
 
 
 def field_names(model: Any, path: Iterable[str | int]) -> list[str]:
-    """Return the keys that the part at ``path`` below a model knows; none where that cannot be told."""
+    """Return the keys that the part at ``path`` below a model knows; empty if unknown."""
     for key in path:
         fields = getattr(model, "model_fields", {})
         model = fields[key].annotation if key in fields else None

@@ -1,4 +1,4 @@
-"""YAML that remembers where each value stands, so that every fault can name its line.
+"""YAML that remembers the line of each value, so every fault can name it.
 
 Stricter than PyYAML's safe loader: repeated keys, aliases and tags are refused, and ``2e-5`` is a number.
 """
@@ -43,7 +43,7 @@ class Node:
     changed: str | None = None
 
     def plain(self) -> Any:
-        """Return the value with all Nodes taken off."""
+        """Return the value without Nodes."""
         if isinstance(self.value, dict):
             return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
@@ -72,7 +72,7 @@ class Node:
         return Node({**self.value, key: child}, self.place, {**self.keys, key: place}, changed or place)
 
     def with_path(self, path: Sequence[str], child: Node) -> Node:
-        """Return a copy in which ``child`` stands at ``path``; missing mappings on the way are made.
+        """Return a copy with ``child`` at ``path``; missing mappings on the way are made.
 
         A step into a list is an index. Raises UserError where the path runs into something else.
         """
@@ -91,12 +91,12 @@ class Node:
         return self.with_entry(step, below.with_path(rest, child), place, child.place)
 
     def without(self, *keys: str) -> Node:
-        """Return a mapping that lacks the given keys."""
+        """Return the mapping without the given keys."""
         return Node({k: v for k, v in self.value.items() if k not in keys}, self.place, self.keys)
 
 
 def load(path: Path) -> Node:
-    """Read a YAML file whose top level is a mapping. Raises UserError with every fault that can be told."""
+    """Read a YAML file whose top level is a mapping. Raises UserError with every fault found."""
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
@@ -110,7 +110,7 @@ def load(path: Path) -> Node:
 
 
 def parse(text: str, name: str, *, lines: bool = True) -> Node:
-    """Turn YAML text into a Node; ``name`` (with the line, if ``lines``) is the place of what is found."""
+    """Turn YAML text into a Node; ``name`` (with the line, if ``lines``) is the place of its values."""
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
@@ -134,7 +134,7 @@ def parse(text: str, name: str, *, lines: bool = True) -> Node:
 def merge(base: Node, over: Node, whole: Collection[str] = ()) -> Node:
     """Return ``base`` with the parts that ``over`` names replaced.
 
-    Mappings merge, unless they stand under a key named in ``whole``; anything else is replaced whole.
+    Mappings merge, except under the keys in ``whole``; anything else is replaced.
     """
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
@@ -201,7 +201,7 @@ class _Builder:
         return None
 
     def mapping(self, node: yaml.MappingNode, place: str) -> Node:
-        """Return a dict of Nodes; keys must be text and stand once."""
+        """Return a dict of Nodes; keys must be text and unique."""
         values: dict[str, Node] = {}
         keys: dict[str, str] = {}
         for key_node, value_node in node.value:

@@ -1,7 +1,7 @@
-"""What the runner takes over from a worker: checked, and written into the store by the runner alone.
+"""What a worker leaves is checked here, and only the runner writes it into the store.
 
-A worker reaches its own folders only. What it leaves there may be anything, so that nothing of it is believed: answers
-are read as arrays and checked against the queries, numbers go through the record's own types.
+A worker reaches its own folders only and may leave anything there, so nothing is trusted: answers are read as arrays
+and checked against the queries, and numbers pass through the record's own types.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bench.running.tables import read_answers
 
 
 class Keeper:
-    """Takes over what one worker made of some cases.
+    """Accepts what one worker produced for some cases.
 
     closed: whether nothing hidden lies in reach of a confined worker.
-    missed(case, status, reason) is told of each case without answers; kept(case) of each that is in the store.
+    missed(case, status, reason) is called for each case without answers, kept(case) for each one in the store.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Keeper:
         self._kept(case)
 
     def missed(self, cost_id: str, status: str, reason: str) -> None:
-        """Hand on why the model left out a case, or failed in it."""
+        """Pass on why the model skipped a case or failed in it."""
         self._missed(self._taken(cost_id), "skipped" if status == "skipped" else "failed", reason or "no reason given")
 
     def _taken(self, cost_id: str) -> Planned:

@@ -1,4 +1,4 @@
-"""Where cases run: the device, its hardware, threads and workers; and what a model needs that is not here."""
+"""The machine that cases run on: device, threads and workers; and what a model needs that it lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.records.provenance import machine
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where cases run: device, threads of one worker, how many workers at once, and whether others run beside it."""
+    """A device, the threads of one worker, the number of parallel workers, and whether other work runs meanwhile."""
 
     device: str
     threads: int

@@ -1,4 +1,4 @@
-"""What is recorded of a run's cases: which are done already, and what is written of each.
+"""A run's records: which cases are already done, and what is written about each.
 
 Skipped and failed cases get records too, with their reasons.
 """
@@ -27,8 +27,8 @@ from bench.running.scoring import ScoringContext, done_record
 class Ledger:
     """The records of one run.
 
-    cases: cost identities, in the order of the protocol; opened: whether the plan is made. What is recorded before that
-    is no progress of this run.
+    cases: cost identities, in the order of the protocol; opened: whether the plan is complete. Records written before
+    that do not count as progress.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Ledger:
         self._told: set[str] = set()  # why models take no part
 
     def open(self) -> None:
-        """Write down which cases the run has."""
+        """Write the list of cases; the plan is complete."""
         wanted = self.protocol
         self.run.write_manifest(protocol=wanted.name, version=wanted.version, scale=wanted.scale, cases=self.cases)
         self.opened = True
 
     def is_done(self, case: Planned) -> bool:
-        """Is there a record, or all that one is made of?"""
+        """Whether a case has a record, or everything needed to write one."""
         record = self.run.read(case.identity.cost)
         if record is not None and record.status == "done" and self._asks_the_same(record, case):
             self._warn_of_changed_source(record, case.model)
@@ -60,11 +60,11 @@ class Ledger:
         return False
 
     def is_answered(self, case: Planned) -> bool:
-        """Are answers and costs of a case in the store?"""
+        """Whether the store holds a case's answers and costs."""
         return self.store.answers(case.identity.answers).exists() and self.store.measured(case.identity.cost)
 
     def finish(self, case: Planned) -> None:
-        """Score a case from its stored answers and write its record; facts and costs may be what no record takes."""
+        """Score a case from its stored answers and write its record; it fails if facts or costs do not fit a record."""
         try:
             self._write(done_record(case, self.scoring))
         except (ValueError, TypeError, KeyError) as error:
@@ -76,7 +76,7 @@ class Ledger:
             self.finish(case)
 
     def skip(self, case: Planned, reason: str) -> None:
-        """Record that a model takes no part in a case; say each reason once."""
+        """Record that a model skips a case; print each reason once."""
         line = f"skipped: {case.model.name}: {reason}"
         if line not in self._told:
             self._told.add(line)
@@ -84,7 +84,7 @@ class Ledger:
         self._give_reason(case, "skipped", reason)
 
     def skip_all(self, models: Sequence[Model], spec: SplitSpec, city: str, reason: str) -> None:
-        """Record that no model can take part in a split."""
+        """Record that all models skip a test city."""
         for model in models:
             record = skipped_record(model, spec, city, reason, self.protocol)
             if record.identity.cost not in self.cases:
@@ -92,7 +92,7 @@ class Ledger:
                 self.run.write(record)
 
     def miss(self, case: Planned, status: Reason, reason: str, place: Workplace) -> None:
-        """Record a case that a worker left out or failed in, and keep what the worker printed."""
+        """Record a case that a worker skipped or failed in; keep a failed worker's output."""
         if status == "skipped":
             self.skip(case, plain(reason))
             return
@@ -101,7 +101,7 @@ class Ledger:
         self.progress.say(f"failed: {case.label}: {plain(reason)}")
 
     def _asks_the_same(self, record: Record, case: Planned) -> bool:
-        """Would scoring again give the same record?"""
+        """Whether scoring again would give the same record."""
         wanted, given = self.protocol, record.answers
         return (
             given is not None

@@ -1,9 +1,9 @@
-"""Run a protocol: plan its cases, do those that are missing, score them, write their records.
+"""Run a protocol: plan its cases, run those that are missing, score them and write their records.
 
-Cases that share a fit and how it is asked go to one worker; the next worker of the same fit loads it. A record is
-written last, so a killed run leaves none for the case it was in and the next run does just the rest. Skipped and failed
-cases get records too, with their reasons. Everything of a model runs in workers: here its description is read before
-the data are, and nothing of it runs while the truth is in memory (docs/trust.md).
+Cases that share a fit and all settings go to one worker; other workers of the same fit load it. A record is written
+last, so a killed run leaves none for its current case, and the next run does only the rest. A model's code runs in
+workers only: its description is read before the data, and none of it runs while the truth is in memory
+(docs/trust.md).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bench.running.worlds import unlike, with_metrics
 
 
 def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress: Progress) -> Run:
-    """Bring a protocol to its records; return the run's folder. Raises KeyboardInterrupt after tidying up."""
+    """Run a protocol; return the run's folder. Raises KeyboardInterrupt after tidying up."""
     runner = Runner(protocol, source, out, where, progress)
     runner.plan()
     runner.work()
@@ -42,10 +42,10 @@ def run(protocol: Protocol, source: Source, out: Path, where: Hardware, progress
 
 
 class Runner:
-    """One protocol on one source, one store, one place.
+    """One protocol with one source, one store and one machine.
 
-    folder: of the run, where it is not named after the protocol; on_validation_score: called with (step, value)
-    after each validation step of a fit. What it raises ends the worker and passes out of :meth:`work`.
+    folder: the run's folder, if it is not named after the protocol; on_validation_score: called with (step, value)
+    after each validation step of a fit. An exception from it ends the worker and leaves :meth:`work`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Runner:
         self.jobs: dict[tuple[str, str], list[Planned]] = {}  # fit, settings -> cases still to be done
 
     def plan(self) -> None:
-        """Find all cases, record those that nobody can do, and group the others by their fit and settings."""
+        """Find all cases, record those that cannot run, and group the others by fit and settings."""
         sweep(self.store.folder)
         sweep(self.run.folder)
         models = [describe(spec, self.where.device, self.hidden) for spec in self.protocol.models]
@@ -92,7 +92,7 @@ class Runner:
         self.progress.start(len(self.ledger.cases), len(self.ledger.cases) - len(waiting), waiting)
 
     def _plan_case(self, model: Model, spec: SplitSpec, prepared: Prepared, parts: dict[str, str], seed: int) -> None:
-        """Plan one case, unless it is recorded already or can be at once."""
+        """Plan one case, unless it is already done or must be skipped."""
         absent = None
         if model.wants_poi:
             try:
@@ -123,12 +123,12 @@ class Runner:
             self.jobs.setdefault((case.identity.fit, digest(model.recorded)), []).append(case)
 
     def _ranks(self) -> dict[str, str]:
-        """Say how many cells an answer ranks, where the metrics look at more than one."""
+        """Return how many cells an answer ranks, if the metrics look at more than one."""
         most = ranks_wanted((self.protocol.metrics.main, *self.protocol.metrics.also))
         return {"ranks": str(most)} if most else {}
 
     def work(self) -> None:
-        """Do all jobs; on an interrupt stop the workers and leave what is done."""
+        """Run all jobs; an interrupt stops the workers and keeps what is done."""
         executor.reset()
         groups = list(self.jobs.values())
         try:
@@ -144,7 +144,7 @@ class Runner:
             self.progress.stop()
 
     def _work_side_by_side(self, groups: Sequence[list[Planned]]) -> None:
-        """Answer in parallel; measure costs afterwards, one at a time, so that each is alone on the machine."""
+        """Answer in parallel, then measure costs one case at a time, so that each is alone on the machine."""
         pool = ThreadPoolExecutor(self.where.jobs)
         try:
             for future in as_completed([pool.submit(self._do, cases, measure=False) for cases in groups]):
@@ -160,7 +160,7 @@ class Runner:
                 self._do(rest, measure=True)
 
     def _do(self, cases: list[Planned], *, measure: bool) -> None:
-        """Run the worker of cases with one fit and the same settings, and finish each case as its part is done."""
+        """Run the worker of cases that share a fit and all settings; finish each case as its part is done."""
         model, fit_id = cases[0].model, cases[0].identity.fit
         label = f"{model.name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
         self.progress.step(label, "starting", 0, 1)
@@ -192,7 +192,7 @@ class Runner:
         self.progress.finish(label)
 
     def _ask_for_probabilities(self, label: str, cases: Sequence[Planned], place: Workplace) -> None:
-        """Ask answered cases for what their nats a cell need, and finish them."""
+        """Ask answered cases for the probabilities that nats a cell need, and finish them."""
         rest = [c for c in cases if self.ledger.is_answered(c) and not losses.settled(c, self.store, self.protocol)]
         if not rest:
             return
@@ -213,7 +213,7 @@ class Runner:
     def _listener(
         self, label: str, keeper: Keeper | losses.LossKeeper, events: Sequence[str]
     ) -> Callable[[dict[str, Any]], None]:
-        """Return what hears a worker's messages: progress and validation scores here, all else by the keeper."""
+        """Return the handler of a worker's messages: progress and validation scores here, the rest by the keeper."""
 
         def listen(message: dict[str, Any]) -> None:
             event = message.pop("event")

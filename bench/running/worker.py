@@ -1,8 +1,8 @@
-"""A process of its own for one fit and all its predictions; start.py has confined it and read its job.
+"""A process of its own for one fit and all its predictions; worker_start.py has confined it and read its job.
 
-Only so can a hang be stopped, memory be measured and a crash be contained. It reads training rows, histories and
-queries; the truth is not among them. What it makes it leaves in its own folders, and the runner fetches it from there
-(accepting.py). When its standard input ends, its parent is gone, and it ends too.
+This is the only way to stop a hang, measure memory and contain a crash. The worker reads training rows, histories and
+queries, never the truth. It leaves its results in its own folders, where the runner fetches them (accepting.py). When
+its standard input ends, its parent is gone, and it ends too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bench.running.tables import read_poi, read_table, write_answers
 
 
 def work(job: dict[str, Any], *, confined: bool) -> int:
-    """Do the job; return 0, or 1 after an error that no case could go on from (which was said)."""
+    """Do the job; return 0, or 1 after an error that ended all cases (and was reported)."""
     np.seterr(all="ignore")
     voice = Voice(int(job["voice"]))
     voice.say("started", confined=confined)
@@ -64,7 +64,7 @@ class Worker:
         self.context = _context(job, voice)
 
     def work(self) -> None:
-        """Ask which parts the model takes part in; fit; answer them. An error in one part is that part's alone."""
+        """Ask which parts the model takes part in, fit, and answer them. An error in one part ends only that part."""
         self.begin("predict_seconds")
         taking_part = [part for part in self.job["parts"] if self._takes_part(part)]
         if not taking_part:
@@ -164,7 +164,7 @@ class Worker:
         return Answers.concat(parts), calls
 
     def begin(self, limit: str) -> None:
-        """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""
+        """Begin a phase with its time limit; the runner stops a model that does not watch the clock."""
         seconds = self.job["limits"][limit]
         self.context.deadline = time.monotonic() + seconds if seconds else None
         self.voice.say("phase", seconds=seconds)
@@ -186,7 +186,7 @@ def _worlds(part: dict[str, Any]) -> dict[str, World]:
 
 
 def _peaks(adapter: Adapter) -> dict[str, float | None]:
-    """Peak memory so far; none of an adapter that only reads a file."""
+    """Return peak memory so far; None for an adapter that only reads a file."""
     if not adapter.timed:
         return {"peak_memory_mb": None, "peak_gpu_memory_mb": None}
     return {"peak_memory_mb": timing.peak_memory_mb(), "peak_gpu_memory_mb": timing.peak_gpu_memory_mb()}

@@ -20,9 +20,9 @@ def worlds_of(
 ) -> dict[str, World]:
     """Return the world of each city of a split.
 
-    A learned calendar sees the rows of the training users, and of a city without any the histories of its test users;
-    never a test user's horizon. last_day: up to which days may be asked. Raises UserError where the source's grid is
-    not the one that the protocol states.
+    A learned calendar sees the rows of training users or, in a city without any, the histories of test users; never a
+    test user's horizon. last_day: the last day that may be asked for. Raises UserError if the source's grid is not the
+    one that the protocol states.
     """
     found = {}
     for city in dict.fromkeys(cities):
@@ -43,8 +43,8 @@ def worlds_of(
 def with_metrics(protocol: Protocol, source: Source, say: Callable[[str], None]) -> Protocol:
     """Return the protocol with metrics that are defined on the grids of its test cities.
 
-    The metrics that stand where a protocol says nothing give way to those of any grid. Raises UserError where a
-    protocol asks for others that are not defined.
+    Default metrics are replaced by those that any grid allows. Raises UserError if a protocol asks for others that are
+    not defined.
     """
     here = source.cities()
     asked = (protocol.metrics.main, *protocol.metrics.also)

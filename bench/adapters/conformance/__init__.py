@@ -58,14 +58,14 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """One promise and, where it is broken, how."""
+    """One promise and, if it is broken, how."""
 
     promise: str
     broken: str | None = None
 
 
 def conform(adapter: type[Adapter], settings: Mapping[str, Any] | None = None) -> Iterator[Outcome]:
-    """Run all checks on an adapter; yield one outcome a promise. An error that it raises breaks the promise."""
+    """Run all checks on an adapter; yield one outcome per promise. Any error breaks the promise."""
     with tempfile.TemporaryDirectory() as scratch:
         subject = Subject(adapter, settings or {}, Path(scratch))
         for check in CHECKS:

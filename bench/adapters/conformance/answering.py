@@ -1,4 +1,4 @@
-"""Promises of how an adapter answers: completely, alike whoever asks, from what was saved, and without the truth."""
+"""Promises about answers: complete, independent of other users, the same after saving, and without the truth."""
 
 from __future__ import annotations
 

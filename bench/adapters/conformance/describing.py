@@ -1,4 +1,4 @@
-"""Promises of what an adapter says of itself: its class, settings, reasons to skip, facts and usage."""
+"""Promises about what an adapter says of itself: its class, settings, reasons to skip, facts and usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is checked: an adapter in a small world; and how a check says that a promise is broken."""
+"""The adapter under test, in a small world; and how a check reports a broken promise."""
 
 from __future__ import annotations
 
