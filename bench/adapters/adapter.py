@@ -204,8 +204,8 @@ class Adapter(ABC):
         A model without probabilities leaves this out. It is asked in a separate process after all answers are in, with
         the same fit, some users at a time. shown: None unless ``in_context``; then the queries' rows with cells, the
         true ones or the model's own answers. A query may depend on the cells of the user's earlier queries, and its y
-        on its own x, but on nothing else of its own cell and on no later one. To test this, the runner changes cells from
-        some query on and compares (bench/running/losses.py). A user without a history gets a uniform guess.
+        on its own x, but on nothing else of its own cell and on no later one. To test this, the runner changes cells
+        from some query on and compares (bench/running/losses.py). A user without a history gets a uniform guess.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""bench check PROTOCOL: what it would run, or everything that is wrong with it."""
+"""bench check PROTOCOL: what it would run, or all its faults."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
 
 
 def print_resolved(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
-    """Print a protocol as YAML that asks the same, with every default filled in. Raises UserError with all faults."""
+    """Print a protocol as equivalent YAML with every default. Raises UserError with all faults."""
     import yaml
 
     from bench.protocol import reading
@@ -117,7 +117,7 @@ def _check_study(path: Path, scale: str | None, overrides: Sequence[str], data: 
 
 
 def counts(protocol: Protocol) -> tuple[int, int]:
-    """Return how many cases and fits a protocol has at most: those that ask the same are done once."""
+    """Return the greatest number of cases and fits of a protocol; equal ones are done once."""
     from bench.adapters import registry
 
     tests = sum(len(split.test) for split in protocol.splits)
@@ -127,7 +127,7 @@ def counts(protocol: Protocol) -> tuple[int, int]:
 
 
 def _cities(protocol: Protocol, *, given: bool) -> tuple[str, ...] | None:
-    """Return the cities that the data have; None where a folder that only the file names is absent."""
+    """Return the cities in the data; None if a folder named in the file is absent."""
     from bench.data.sources import open_source
 
     try:

@@ -45,7 +45,7 @@ class Bar:
         self._bars.stop()
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
-        """Show how far a file is."""
+        """Show the progress of a file."""
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)

@@ -1,4 +1,4 @@
-"""bench list: names of models, protocols, metrics and sources; imports none of the models."""
+"""bench list: names of models, protocols, metrics and sources. No model is imported."""
 
 from __future__ import annotations
 

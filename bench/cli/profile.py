@@ -1,4 +1,4 @@
-"""bench profile: a table of what a model's trajectories cost on this machine."""
+"""bench profile: what a model costs per trajectory on this machine."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def profile_command(
 
 
 def measure(order: Order, console: Console) -> tuple[list[Line], list[str]]:
-    """Return the lines of the table, and what stands below it."""
+    """Return the lines of the table and its notes."""
     from bench.adapters import registry
     from bench.adapters.adapter import Context
     from bench.data.sources import open_source
@@ -148,7 +148,7 @@ def settings_of(order: Order) -> dict[str, Any]:
 
 
 def show(found: Sequence[Line], notes: Sequence[str], order: Order, console: Console) -> None:
-    """Print the table; write it as CSV or Markdown where that is asked."""
+    """Print the table; write it as CSV or Markdown if asked."""
     from bench.files import write_text
     from bench.profiling.table import as_csv, table_of
     from bench.report import markdown, terminal

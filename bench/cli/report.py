@@ -1,4 +1,4 @@
-"""bench report: leaderboards again, as a page, as figures; runs side by side; data frames; from records alone."""
+"""bench report: leaderboards, pages, figures, comparisons of runs and data frames, from records alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class More:
-    """What is written beside the leaderboard. data: files of real people, as --data has them."""
+    """What else to write than the leaderboard. data: files of real people, as in --data."""
 
     html: bool = False
     figures: bool = False
@@ -86,7 +86,7 @@ def report_command(
 def make_comparison(
     folders: Sequence[Path], console: Console, to: Path | None = None, names: Sequence[str] = ()
 ) -> None:
-    """Print runs side by side, the first being what differences are to. Raises UserError."""
+    """Print runs side by side, with differences to the first one. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard.compare import compare
     from bench.records.manifest import read_run
@@ -114,7 +114,7 @@ def export_frames(folder: Path, console: Console, to: Path) -> None:
 
 
 def make_claims(folder: Path, console: Console, to: Path) -> None:
-    """Say what a run's records say of the field's own sentences. Raises UserError."""
+    """Test published claims against a run's records. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard import build
     from bench.records.manifest import read_run
@@ -158,7 +158,7 @@ def make_report(folder: Path, console: Console, to: Path | None = None, more: Mo
 
 
 def _draw(content: RunContent, found: Leaderboard, folder: Path) -> None:
-    """Draw the figure of accuracy and seconds, where what draws is installed."""
+    """Draw accuracy against seconds, if the drawing packages are installed."""
     from bench.report.charts import files
 
     if files.available():

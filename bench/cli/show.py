@@ -1,4 +1,4 @@
-"""bench show: a record as a page, or a user's days, with a model's answers beside them."""
+"""bench show: a record, or a user's days, with a model's answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_command(
 
 
 def show_record(path: Path, console: Console) -> None:
-    """Print one record. Raises UserError if the file is none."""
+    """Print one record. Raises UserError if the file is not a record."""
     from bench.records import record as records
     from bench.report import recordview, terminal
 
@@ -70,8 +70,8 @@ def show_trajectory(
 ) -> None:
     """Print a user's days, with the answers of a Parquet file (city, uid, d, t, x, y, status) if one is given.
 
-    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; the last three weeks where None. grid: draw
-    the days on the grid, too. Raises UserError.
+    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; by default the last three weeks. grid:
+    also draw the days on the grid. Raises UserError.
     """
     from bench.data.sources import open_source
     from bench.report import daymap
@@ -106,7 +106,7 @@ def _span(days: str | None) -> tuple[int, int] | None:
 
 
 def _answers(path: Path, city: str, uid: int) -> Said:
-    """Read one user's answers. Raises UserError if the file has none, or is no file of answers."""
+    """Read one user's answers. Raises UserError if the file has none or holds no answers."""
     import pandas as pd
 
     from bench.data.trajectories import Trajectories

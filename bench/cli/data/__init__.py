@@ -1,1 +1,1 @@
-"""bench data: a file a command; bench/cli/app.py binds them to the command line."""
+"""bench data: one file per command; bench/cli/app.py binds them to the command line."""

@@ -1,6 +1,6 @@
-"""bench data convert: rows, conversations and raw points, one into the other.
+"""bench data convert: rows, conversations and raw points.
 
-Conversations are those of language models: files as the code of Llama-Mob's paper (arXiv 2410.23692) publishes them.
+Conversations are prompts and answers for language models, in the format of Llama-Mob's paper (arXiv 2410.23692).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def convert_command(
 
 
 def _to_rows(source: Path, target: Path, from_day: int, to_day: int) -> None:
-    """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; say how many there are. Raises UserError."""
+    """Convert a file of rows uid,d,t,x,y, or of conversations, to rows; print their number. Raises UserError."""
     from bench.data.convert import convert
 
     rows = convert(source, target, from_day=from_day, to_day=to_day, conversations=_read_conversations)
@@ -62,7 +62,7 @@ def _to_rows(source: Path, target: Path, from_day: int, to_day: int) -> None:
 def _to_conversations(
     source: Path, target: Path, from_day: int, window: Window, *, ask: bool, template: Path | None
 ) -> None:
-    """Convert a file of rows to conversations, with answers or to ask; say how many there are. Raises UserError."""
+    """Convert a file of rows to conversations, with or without answers; print their number. Raises UserError."""
     from bench.data.convert import read_source
     from models.llama_mob.prompts.conversations import conversations_of, paper_template, write_conversations
 
@@ -83,7 +83,7 @@ def _to_conversations(
 
 
 def _read_conversations(path: Path) -> Points:
-    """Read conversations as rows; the model's own code is imported for files of conversations only."""
+    """Read conversations as rows; only this imports the model's code."""
     from models.llama_mob.prompts.conversations import points_of
 
     return points_of(path)

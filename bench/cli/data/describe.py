@@ -1,4 +1,4 @@
-"""bench data describe: data sets side by side with real ones."""
+"""bench data describe: data sets next to real ones."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
 
 
 def _kinds(seed: int) -> dict[str, Description]:
-    """Describe each kind, and the real city that it stands beside."""
+    """Describe each kind and its real counterpart."""
     from bench.data.describe import describe, real_cities
     from bench.data.sources.synthetic import Synthetic
     from bench.data.sources.synthetic.kinds import kind, kinds
@@ -86,7 +86,7 @@ def _kinds(seed: int) -> dict[str, Description]:
 
 
 def figures_table(columns: dict[str, Description]) -> Table:
-    """Lay descriptions side by side: a row for each figure, a column for each city."""
+    """Return descriptions as a table: a row for each figure, a column for each city."""
     from rich.table import Table
 
     table = Table("", *columns, box=None, pad_edge=False)
@@ -107,7 +107,7 @@ def _all_baselines(described: Iterable[Description]) -> list[str]:
 
 
 def _scores(described: Description, name: str) -> str:
-    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash where the baseline, or a metric on this grid, was not asked."""
+    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash if the baseline or a metric is missing."""
     if "geobleu@humob24" not in described.scores.get(name, {}):
         return "-"
     old, new, dtw, _ = described.scores[name].values()

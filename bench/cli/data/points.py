@@ -1,4 +1,4 @@
-"""bench data convert, for raw points: the city that they make, and a table of what was dropped and why."""
+"""bench data convert, for raw points: the resulting city, and a table of what was dropped and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def convert_to_city(source: Path, target: Path, layout: str, overrides: Iterable[str]) -> None:
-    """Convert raw points to rows, description and report; say what became of every row. Raises UserError."""
+    """Convert raw points to rows, description and report; print what happened to every row. Raises UserError."""
     from rich.console import Console
 
     from bench.data.points.conversion import convert_points, write_city
@@ -36,7 +36,7 @@ def convert_to_city(source: Path, target: Path, layout: str, overrides: Iterable
 
 
 def report_table(report: dict[str, Any]) -> Table:
-    """Lay out a report: rows in, each reason with its count, rows out."""
+    """Return a report as a table: rows in, each reason with its count, rows out."""
     from rich.table import Table
     from rich.text import Text
 
@@ -66,7 +66,7 @@ def report_table(report: dict[str, Any]) -> Table:
 
 
 def holds_points(source: Path) -> bool:
-    """Tell by the names of columns whether a file holds raw points, not rows uid,d,t,x,y; a folder does."""
+    """Whether a file's column names mean raw points, not rows uid,d,t,x,y; a folder always does."""
     from bench.data.files.dialect import PARQUET, UTF8_BOM, holds_json, opened, starts_with
 
     if source.is_dir() or source.name.lower().endswith((".gpx", ".geojson", ".plt")):

@@ -22,9 +22,9 @@ from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 
 def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
-    """Turn the outcomes of a study's models into a report. Models are never compared with each other here.
+    """Turn the outcomes of a study's models into a report. It never compares models with each other.
 
-    command: what made it, for readers who want to make it again.
+    command: how to make it again.
     """
     several = len(outcomes) > 1
     said = [f"{outcome.study.model}: {line}" if several else line for outcome in outcomes for line in headline(outcome)]
@@ -43,7 +43,7 @@ def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
 
 
 def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Say what is sought, on whom it is scored, and what it rests on."""
+    """Say what is sought, on which users it is scored, and on which data."""
     study = outcomes[0].study
     wanted, spec = study.protocol, study.spec
     sought = ", ".join(f"{direction} {name}" for name, direction in spec.objectives.items())
@@ -124,7 +124,7 @@ def _trials(outcome: Outcome) -> Table:
 
 
 def _mark(trial: Trial, outcome: Outcome) -> str:
-    """Say in a word or two what a reader must know of a trial."""
+    """Return a mark for what a reader must know about a trial."""
     kept = "start kept" if trial.scored and not trial.scored.learned else ""
     front = "*" if trial.number in outcome.best else ""
     return trial.state if trial.state != DONE else " ".join(filter(None, (front, kept)))

@@ -19,7 +19,7 @@ FORMS = "write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NA
 
 @dataclass(frozen=True)
 class Address:
-    """A storage as it was named. place: what named it, for errors; file: of SQLite or a journal; url: of a database."""
+    """A storage as given. place: where it was given, for errors; file: of SQLite or a journal; url: of a database."""
 
     place: str
     file: Path | None
@@ -52,7 +52,7 @@ class Address:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Turn what a storage raises while a study runs into a UserError of one line."""
+        """Turn a storage's error while a study runs into a UserError of one line."""
         from optuna.exceptions import OptunaError
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,7 +63,7 @@ class Address:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """Turn what goes wrong while a storage is opened into a UserError of one line."""
+        """Turn an error while a storage is opened into a UserError of one line."""
         from optuna.exceptions import OptunaError
         from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
@@ -93,5 +93,5 @@ def _cause(error: Exception) -> Exception:
 
 
 def _line(error: Exception) -> str:
-    """Return the first 300 characters of what the driver said, in one line."""
+    """Return the first 300 characters of the driver's message, in one line."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
