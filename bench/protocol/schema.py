@@ -11,67 +11,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from bench.adapters import registry
-from bench.data.sources import KINDS
 from bench.data.world import Window
 from bench.data.worldfile import CalendarSpec, GridSpec
 from bench.errors import nearest
 from bench.evaluation.answers import Fallback
 from bench.protocol.selection import Part, Selection, refuse_overlap
+from bench.protocol.values import (
+    Cities,
+    Days,
+    Label,
+    Metric,
+    Name,
+    Positive,
+    Share,
+    each_once,
+    known_model,
+    known_source,
+)
 
 SCHEMA = 1
-
-
-def _in_order(days: tuple[int, int]) -> tuple[int, int]:
-    if not 0 <= days[0] <= days[1]:
-        raise ValueError(f"[first day, last day] with 0 <= first <= last is needed, not {list(days)}")
-    return days
-
-
-def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = sorted({str(value) for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(twice)} appears more than once; keep one")
-    return values
-
-
-def _known_metric(name: str) -> str:
-    from bench.evaluation import metrics
-
-    known = [*metrics.names(), *metrics.OF_PROBABILITIES]
-    if name not in known:
-        raise ValueError(f"metric '{name}' is not known{nearest(name, known)}")
-    return name
-
-
-def _known_model(name: str) -> str:
-    if name not in registry.names():
-        raise ValueError(f"model '{name}' is not known{nearest(name, registry.names())}")
-    return name
-
-
-def _known_source(spec: str) -> str:
-    kinds = {kind.partition(":")[0]: kind for kind in KINDS}
-    kind, colon, rest = spec.partition(":")
-    if kind not in kinds:
-        raise ValueError(f"source '{spec}' is not known{nearest(kind, kinds)}")
-    if ":" in kinds[kind] and not rest:
-        raise ValueError(f"source '{spec}' lacks its folder; write {kinds[kind]}")
-    if ":" not in kinds[kind] and colon:
-        raise ValueError(f"source '{kind}' takes nothing after it; write {kind}")
-    return spec
-
-
-Days = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_in_order)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n|]+$")]  # fits into a table
-Cities = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
-Metric = Annotated[str, AfterValidator(_known_metric)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class CityCalendar(CalendarSpec):
@@ -93,7 +54,7 @@ class CityCalendar(CalendarSpec):
 class DataSpec(Part):
     """Where the cities come from."""
 
-    source: Annotated[str, AfterValidator(_known_source)] = "synthetic"
+    source: Annotated[str, AfterValidator(known_source)] = "synthetic"
     cities: Cities = Field(description="the cities that splits may name")
     seed: Annotated[StrictInt, Field(ge=0)] = Field(
         1, description="seed of the synthetic cities; another one draws other cities of the same kind"
@@ -220,7 +181,7 @@ class SplitSpec(Part):
 class ModelEntry(Part):
     """A model as YAML has it."""
 
-    use: Annotated[str, AfterValidator(_known_model)]
+    use: Annotated[str, AfterValidator(known_model)]
     name: Label | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -237,7 +198,7 @@ class MetricsSpec(Part):
     """The metric that ranks, and others to show."""
 
     main: Metric
-    also: Annotated[tuple[Metric, ...], AfterValidator(_each_once)] = ()
+    also: Annotated[tuple[Metric, ...], AfterValidator(each_once)] = ()
 
     @model_validator(mode="after")
     def _main_once(self) -> MetricsSpec:
@@ -263,7 +224,7 @@ class LimitsSpec(Part):
     predict_seconds: Positive | None = 600
 
 
-Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_length=1), AfterValidator(each_once)]
 
 
 class Protocol(Part):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
-from bench.protocol.schema import Part, Positive, Protocol
+from bench.protocol.schema import Part, Protocol
+from bench.protocol.values import Positive
 from bench.protocol.yamlfile import Node, describe
 
 if TYPE_CHECKING:
