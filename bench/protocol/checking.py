@@ -15,22 +15,20 @@ from bench.protocol.schema import (
     METRICS,
     SCHEMA,
     AnswersSpec,
-    Cities,
     DataSpec,
     LimitsSpec,
     MetricsSpec,
     ModelEntry,
     ModelSpec,
-    Name,
     Protocol,
     Seeds,
     SplitEntry,
     SplitSpec,
-    Text,
     UsersSpec,
     WindowSpec,
     field_names,
 )
+from bench.protocol.values import Cities, Name, Text
 from bench.protocol.yamlfile import Node, describe
 
 REQUIRED = ("schema", "name", "about", "data", "window", "splits", "users", "models")

@@ -182,7 +182,7 @@ def test_what_cannot_be_scored_beside_the_trials_is_said(cities: Path, monkeypat
     space = ("--set", "study.space={cities: [[A]]}", "--set", "study.untuned={models.moves.breaks: true}")
     assert study(monkeypatch, *space) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
-    assert text.count("- No scores of nothing on validation users: ") == 1
+    assert text.count("- No scores for nothing on validation users: ") == 1
     assert "no such luck" in text
 
 
@@ -193,7 +193,7 @@ def test_a_model_that_learns_from_nobody_is_told_apart_by_no_city(
     sought = "study.objectives={geobleu@humob24: maximize, latency_median_s: minimize}"
     assert study(monkeypatch, *few, "--set", sought) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
-    assert "It learns from no training users" in text
+    assert "The model does not learn from training users" in text
     assert "Best trial minus the fallback alone: " in text
     assert "Shapley" not in text
     assert "Costs (latency median s) were measured on " in text

@@ -150,7 +150,7 @@ def test_a_changed_file_is_told_and_goes_on_only_when_told(tmp_path: Path) -> No
     changes = ("users.train=9", "study.asked=4", "seeds=[0, 1]")
     said = wrong(study_of(tmp_path, *changes), spec)
     for part in ("users.train: 10 -> 9", "study.asked: 5 -> 4", "seeds: [0] -> [0, 1]"):
-        assert sum(f": {part} under" in line and "--accept-changes" in line for line in said.splitlines()) == 1
+        assert sum(f": {part} since" in line and "--accept-changes" in line for line in said.splitlines()) == 1
     opened(study_of(tmp_path, *changes), spec, accept=True)
     opened(study_of(tmp_path, *changes), spec)
     (tmp_path / "tiny.yaml").write_text(TEXT.replace("train: 10, v", "train: 12, v"))
