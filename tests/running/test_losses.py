@@ -60,7 +60,7 @@ def test_a_leaderboard_may_be_ranked_by_nats(go: Go) -> None:
 
 def test_a_run_without_any_nats_says_so(go: Go) -> None:
     made, records, _said = go("slot_mode", overrides=("metrics={main: nats@v1}",))
-    with pytest.raises(UserError, match="no model here gives nats@v1"):
+    with pytest.raises(UserError, match="no model gives the main metric nats@v1"):
         build(records, made.folder)
 
 
