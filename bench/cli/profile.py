@@ -47,7 +47,7 @@ def profile_command(
     model: Annotated[str, typer.Argument(help="A model, e.g. llama_mob.")],
     overrides: Overrides = None,
     weights: Annotated[str | None, typer.Option(help="random: time a shape without its real weights.")] = None,
-    shape: Annotated[str | None, typer.Option(help="Their shape: llama-3-8b, llama-3.2-1b, ...")] = None,
+    shape: Annotated[str | None, typer.Option(help="Shape of the random weights, e.g. llama-3-8b.")] = None,
     batch: Annotated[str, typer.Option(help="Batch sizes, e.g. 1,8,32.")] = "1",
     decoding: Annotated[str | None, typer.Option(help=f"Ways of decoding, comma-separated: {DECODINGS}.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto",
