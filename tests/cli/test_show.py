@@ -78,7 +78,7 @@ def test_a_record_is_shown_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        ((None, "synthetic", None, None, None), "name a record file, or a user"),
+        ((None, "synthetic", None, None, None), "give a record file, or a user"),
         ((None, "synthetic", "17600", None, None), "'17600' is not CITY:UID"),
         ((None, "synthetic", "B:x", None, None), "'B:x' is not CITY:UID"),
         ((None, "synthetic", "B:1", "9-3", None), "'9-3' is not a first and last day"),
