@@ -24,7 +24,7 @@ def score_command(
     per_user: Annotated[Path | None, typer.Option(help="Write per-user scores to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score predictions against the truth: four metrics, averaged over users."""
+    """Score predictions against the truth. Four metrics, averaged over users."""
     from rich.console import Console
     from rich.table import Table
 
