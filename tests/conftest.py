@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.metadata
 import os
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ with contextlib.suppress(OSError):
 # The first call of a test may import or compile: no time is promised for one example.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of garbage collection: each load of a base collects, half a second long else."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
