@@ -172,8 +172,8 @@ class LlamaMobSettings(adapter.Settings):
 
     preset: Literal["paper", "short"] | None = Field(
         None,
-        description="paper: the published script's settings; short: short prompts of which cells alone are learned, for "
-        "a small base and few people; other settings given here override them",
+        description="paper: the published script's settings; short: short prompts of which cells alone are learned, "
+        "for a small base and few people; other settings given here override them",
     )
     base: str = Field(
         "tiny",
@@ -207,8 +207,8 @@ class LlamaMobSettings(adapter.Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="auto: bfloat16 on CUDA, and on CPUs that multiply in it where the weights come in 4 bits (smollm2, "
-        "GGUF), else float32; decoding modes answer alike in float32 only",
+        description="auto: bfloat16 on CUDA, and on CPUs that multiply in it where the weights come in 4 bits "
+        "(smollm2, GGUF), else float32; decoding modes answer alike in float32 only",
     )
     tuning: Literal["none", "lora", "full"] = Field(
         "lora", description="none: as it is; lora: low-rank matrices beside the weights; full: all weights"
