@@ -1,7 +1,8 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
 A rank is one more than the number of models that are significantly better (bench/evaluation/significance.py: paired
-over users, Holm-corrected over all pairs of the table's ranked rows). Rows that are the same model are one row.
+over users, Holm-corrected over all pairs of the table's ranked rows). The last rank that it may have is the number
+of models that are not significantly worse, itself among them. Rows that are the same model are one row.
 """
 
 from __future__ import annotations

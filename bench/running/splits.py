@@ -1,7 +1,7 @@
 """A split's data: who trains, validates and is tested, and what a model may see of each. The truth stays apart.
 
-Each user has one role, fixed by a hash of (city, uid) and so the same in every protocol: 20 % test, 10 % validate,
-70 % train. Official target users never train.
+``Prepared.truth`` holds it; ``confinement.py`` keeps it away from a worker. Each user has one role, fixed by a hash of
+(city, uid) and so the same in every protocol: 20 % test, 10 % validate, 70 % train. Official target users never train.
 """
 
 from __future__ import annotations
