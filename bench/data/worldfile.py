@@ -75,9 +75,11 @@ class CalendarSpec(_Part):
 class WorldSpec(GridSpec, CalendarSpec):
     """All of a city's frame, as ``city_X.yaml`` holds it."""
 
+    uids_a_user: StrictInt = Field(1, ge=1, description="uids of one user, whose windows they are: uid // uids_a_user")
+
     def world(self) -> World:
         """Return the world."""
-        return World(self.grid(), self.calendar())
+        return World(self.grid(), self.calendar(), self.uids_a_user)
 
     @classmethod
     def of(cls, world: World) -> WorldSpec:
@@ -92,5 +94,6 @@ class WorldSpec(GridSpec, CalendarSpec):
             "weekend": tuple(WEEKDAYS[day] for day in sorted(calendar.weekend)),
             "off_days": tuple(sorted(calendar.holidays)),
             "breaks": tuple({"after": after, "days": days} for after, days in calendar.breaks),
+            "uids_a_user": world.uids_a_user,
         }
         return cls.model_validate(plain)

@@ -139,8 +139,8 @@ def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, 
 
 
 def _fewest(rows: Sequence[Row]) -> int:
-    """Return how many users the ranked rows of a city rest on."""
-    return max((row.users for row in rows if row.unranked is None), default=0)
+    """Return how many users, or owners of their windows, the ranked rows of a city rest on."""
+    return max((row.owners for row in rows if row.unranked is None), default=0)
 
 
 def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines: Sequence[Line]) -> Row:
@@ -155,6 +155,7 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         lineage=line.lineage,
         asked_with=_asked_with(line.records[0]),
         users=len(line.uids),
+        owners=len(np.unique(line.owners)),
         seeds=len(line.records),
         figures=figures,
         unranked=line.unranked(),

@@ -196,6 +196,12 @@ class Record(Part):
     provenance: Provenance
 
     @property
+    def uids_a_user(self) -> int:
+        """Above 1 where the test city's uids are windows of one person or animal (bench/data/world.py)."""
+        world = self.data.worlds.get(self.case.test_city, {}) if self.data else {}
+        return int(world.get("uids_a_user", 1))
+
+    @property
     def kept_start(self) -> bool:
         """Whether a fit was asked for and its weights are those it began with."""
         return self.learning is not None and self.learning.kept_start

@@ -37,6 +37,7 @@ class Town(Source):
 
     name: ClassVar[str] = "town"
     synthetic: ClassVar[bool] = True
+    uids_a_user = 1
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Town(Source):
         return "town"
 
     def world(self, city: str) -> World:
-        return World()
+        return World(uids_a_user=self.uids_a_user)
 
     def cities(self) -> tuple[str, ...]:
         return tuple(self.tables)
@@ -94,6 +95,30 @@ def cut(
 
 def uids(table: Trajectories | None, city: str | None = None) -> set[int]:
     return {uid for name, uid in table.users if city in (None, name)} if table is not None else set()
+
+
+@given(
+    st.sets(st.integers(0, 400), min_size=1),
+    st.integers(2, 50),
+    st.sampled_from([{}, {"test": {"last": 5}}, {"train": {"uids": "0-90"}}, {"roles": "city"}]),
+    st.booleans(),
+)
+def test_windows_of_one_user_have_one_role(some: set[int], several: int, users: dict[str, Any], tests: bool) -> None:
+    wanted = UsersSpec.model_validate(users)
+    found = roles("B", np.array(sorted(some)), wanted, tests=tests, uids_a_user=several)
+    owners = [set((chosen // several).tolist()) for chosen in found.values()]
+    assert not any(one & other for one, other in pairwise([*owners, owners[0]]))
+
+
+def test_windows_of_test_users_are_said_and_never_train() -> None:
+    source = towns(B=300, C=60)
+    source.uids_a_user = 10
+    made = cut(source, {"train": 300, "validate": 0, "test": 40}, train=("B", "C"))
+    asked = {uid // 10 for uid in uids(made.truth)}
+    assert asked
+    assert not asked & {uid // 10 for uid in uids(made.split.train, "C")}
+    said = [note for note in made.notes if "are windows of" in note]
+    assert said == [f"the {len(uids(made.truth))} test users of C are windows of {len(asked)}, who are resampled"]
 
 
 def test_a_split_holds_what_it_should_and_no_truth() -> None:

@@ -21,7 +21,7 @@ from bench.data.points.layouts import get_layout
 from bench.data.points.reading import Read, read_source
 from bench.data.points.settings import Settings, read_options
 from bench.data.points.slots import Slots, fill_gaps, one_a_slot
-from bench.data.points.windows import Cut, cut_days
+from bench.data.points.windows import MOST_WINDOWS, Cut, cut_days
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.files import write_text
@@ -156,6 +156,7 @@ def _describe(frame: Frame, cut: Cut, settings: Settings) -> CityFile:
         first_weekday=settings.weekday,
         weekend=settings.weekend,
         off_days=tuple(off),
+        uids_a_user=MOST_WINDOWS if settings.windows == "all" else 1,
         frame=frame.place(),
     )
 

@@ -84,12 +84,13 @@ def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
     asked: list[int] = []
     for city in cities:
         found = {name: _of_users(scored, metric, city, run) for name, scored in named.items()}
-        users = Counter(uids for uids, _ in found.values() if uids).most_common(1)
-        here = {name: column for name, (uids, column) in found.items() if users and uids == users[0][0]}
+        users = Counter(uids for uids, *_ in found.values() if uids).most_common(1)
+        here = {name: column for name, (uids, _, column) in found.items() if users and uids == users[0][0]}
+        owners = next((owners for uids, owners, _ in found.values() if users and uids == users[0][0]), np.empty(0))
         values |= {(name, city): float(np.mean(scored.scores[metric][city])) for name, scored in named.items()}
         if here:
-            asked.append(len(users[0][0]))
-            samples |= {(name, city): drawn for name, drawn in _samples(here, city).items()}
+            asked.append(len(np.unique(owners)))
+            samples |= {(name, city): drawn for name, drawn in _samples(here, owners, city).items()}
     for name in named:
         values[name, ALL] = float(np.mean([values[name, city] for city in cities]))
         if all((name, city) in samples for city in cities):
@@ -97,9 +98,9 @@ def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
     return Panel(metric, cities, values, samples, min(asked, default=0))
 
 
-def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarray]:
+def _samples(columns: Mapping[str, np.ndarray], owners: np.ndarray, city: str) -> dict[str, np.ndarray]:
     """Resample the users of a city once for all names, and each name's seeds: name -> (resamples,)."""
-    together = bootstrap.over_users(np.concatenate(list(columns.values()), axis=1), city)
+    together = bootstrap.over_users(np.concatenate(list(columns.values()), axis=1), city, owners=owners)
     found, first = {}, 0
     for name, column in columns.items():
         seeds = together[:, first : first + column.shape[1]]
@@ -108,19 +109,20 @@ def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarr
     return found
 
 
-def _of_users(scored: Scored, metric: str, city: str, run: Run) -> tuple[tuple[int, ...], np.ndarray]:
-    """Return a city's users in order and their scores (users, seeds); none of both if a file is not here."""
+def _of_users(scored: Scored, metric: str, city: str, run: Run) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+    """Return a city's users in order, their owners, and their scores (users, seeds); nothing if a file is not here."""
     import pandas as pd
 
-    nobody: tuple[tuple[int, ...], np.ndarray] = (), np.empty((0, 0))
-    seeds, uids = [], set()
+    nobody: tuple[tuple[int, ...], np.ndarray, np.ndarray] = (), np.empty(0), np.empty((0, 0))
+    seeds, uids, owners = [], set(), np.empty(0)
     for where, _seed, cost in scored.cases:
         if where == city:
             record = run.read(cost)
             path = run.folder / record.files["scores"] if record and "scores" in record.files else None
-            if path is None or not path.exists():
+            if record is None or path is None or not path.exists():
                 return nobody
             table = pd.read_parquet(path, columns=["uid", metric]).sort_values("uid")
             uids.add(tuple(table["uid"].tolist()))
+            owners = table["uid"].to_numpy() // record.uids_a_user
             seeds.append(table[metric].to_numpy(float))
-    return (uids.pop(), np.stack(seeds, axis=1)) if len(uids) == 1 else nobody
+    return (uids.pop(), owners, np.stack(seeds, axis=1)) if len(uids) == 1 else nobody
