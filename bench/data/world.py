@@ -86,8 +86,8 @@ class Window:
 class World:
     """Grid and calendar of one city.
 
-    uids_a_user: above 1 where one person or animal has several uids, one a window of days: ``uid // uids_a_user`` is who
-    it is.
+    uids_a_user: above 1 where one person or animal has several uids, each a window of days; ``uid // uids_a_user``
+    says who it is.
     """
 
     grid: Grid = field(default_factory=Grid)

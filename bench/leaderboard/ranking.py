@@ -114,7 +114,8 @@ class Board:
     """A table: one test city, or the mean over several.
 
     fewest: owners (see Row) of the city that has fewest; a single one allows no interval and no rank. rows: ranked
-    ones first, best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and which.
+    ones first, best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and
+    which.
     """
 
     cities: tuple[str, ...]
