@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 
@@ -82,7 +82,7 @@ class WorldSpec(GridSpec, CalendarSpec):
         return World(self.grid(), self.calendar(), self.uids_a_user)
 
     @classmethod
-    def of(cls, world: World) -> WorldSpec:
+    def of(cls, world: World) -> Self:
         """Return what to write of a world; :meth:`world` gives the same again."""
         grid, calendar = world.grid, world.calendar
         plain: dict[str, Any] = {
