@@ -58,6 +58,8 @@ def test_unsorted_fixes_and_clocks_that_go_back_are_said(
     lines = GOOD.splitlines(keepends=True)
     assert convert(monkeypatch, tmp_path, HEAD + "".join(lines[4:] + lines[:4])) == 0
     assert "noted: fixes that stand before an earlier one of their user in the file" in capsys.readouterr().out
+    assert convert(monkeypatch, tmp_path, HEAD + GOOD + "a,2005-01-07 03:30:00,116.4,39.9\n") == 0
+    assert "as of a clock that jumped; see earliest, latest" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ import numpy as np
 
 from bench.data.cityfile import CityFile, beside, write_cityfile
 from bench.data.convert import write_points
-from bench.data.points.cleaning import check_zone, drop_impossible, drop_jumps, in_time_order, told
+from bench.data.points.cleaning import (
+    check_zone,
+    drop_impossible,
+    drop_jumps,
+    in_time_order,
+    note_jumped_clocks,
+    told,
+)
 from bench.data.points.fixes import Fixes, Ledger
 from bench.data.points.frame import DEGREES, Frame, choose_crs, choose_frame, frame_of, transform
 from bench.data.points.layouts import get_layout
@@ -106,6 +113,7 @@ def _clean(read: Read, settings: Settings, ledger: Ledger) -> Fixes:
     if settings.timezone and not read.metric and read.fixes.offset is None:
         check_zone(fixes, settings.timezone)
     fixes = in_time_order(fixes, ledger)
+    note_jumped_clocks(fixes, ledger)
     return drop_jumps(fixes, read.metric, settings, ledger)
 
 
