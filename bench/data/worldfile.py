@@ -76,10 +76,11 @@ class WorldSpec(GridSpec, CalendarSpec):
     """All of a city's frame, as ``city_X.yaml`` holds it."""
 
     uids_a_user: StrictInt = Field(1, ge=1, description="uids of one user, whose windows they are: uid // uids_a_user")
+    people: str = Field("", description="another city, whose people these are on another grid")
 
     def world(self) -> World:
         """Return the world."""
-        return World(self.grid(), self.calendar(), self.uids_a_user)
+        return World(self.grid(), self.calendar(), self.uids_a_user, self.people)
 
     @classmethod
     def of(cls, world: World) -> Self:
@@ -95,5 +96,6 @@ class WorldSpec(GridSpec, CalendarSpec):
             "off_days": tuple(sorted(calendar.holidays)),
             "breaks": tuple({"after": after, "days": days} for after, days in calendar.breaks),
             "uids_a_user": world.uids_a_user,
+            "people": world.people,
         }
         return cls.model_validate(plain)

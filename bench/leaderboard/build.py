@@ -50,8 +50,14 @@ class Leaderboard:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order."""
-        return tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order.
+
+        Another metric that ranks comes first; where neither of the two was measured, all others follow it.
+        """
+        usual = tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+        if self.main in usual or self.main not in self.metrics:
+            return usual
+        return (self.main, *(usual or (m for m in self.metrics if m != self.main)))
 
     @property
     def further(self) -> tuple[str, ...]:

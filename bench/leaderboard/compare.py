@@ -182,12 +182,13 @@ def _lines(
     found = []
     for key, cases in sorted(groups.items(), key=lambda item: (item[0][2], item[0])):
         owners, users = _per_user(cases, held, runs)
+        people = held[0][cases[0]].people
         for name, metric in metrics.items():
             means = tuple(float(np.mean([of[case].scores[name].mean for case in cases])) for of in held)
             data = held[0][cases[0]].data
             none = (None,) * (len(runs) - 1)
             change = Change(*key, name, data.test_users if data else 0, len(cases), means, none, none)
-            found.append(_Drawn(change, _samples(key, users, owners, metric), len(np.unique(owners))))
+            found.append(_Drawn(change, _samples((*key[:2], people), users, owners, metric), len(np.unique(owners))))
     return found
 
 
@@ -214,12 +215,12 @@ def _samples(
     key: tuple[str, str, str], users: Sequence[Sequence[Mapping[str, np.ndarray]]], owners: np.ndarray, metric: Metric
 ) -> np.ndarray | None:
     """Resample the users, and the seeds, of every later run minus the first: (resamples, later runs), signed."""
-    model, training, city = key
+    model, training, people = key
     if not users or any(metric.name not in scores for seeds in users for scores in seeds):
         return None
     first = np.stack([scores[metric.name] for scores in users[0]])
     later = [np.stack([scores[metric.name] for scores in seeds]) - first for seeds in users[1:]]
-    drawn = bootstrap.over_users(np.concatenate(later).T, city, owners=owners)
+    drawn = bootstrap.over_users(np.concatenate(later).T, people, owners=owners)
     blocks = drawn.T.reshape(len(later), len(first), -1)
     return metric.sign * np.stack([bootstrap.over_seeds(block, f"{model}\x00{training}") for block in blocks], axis=1)
 

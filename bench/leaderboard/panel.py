@@ -165,7 +165,7 @@ def _resampled(lines: Iterable[Line], city: str) -> list[Line]:
     for key, panel in panels.items():
         blocks = [line.scores[metric] for line in panel for metric in line.scores]
         scores = np.concatenate([np.empty((0, len(panel[0].uids))), *blocks]).T
-        drawn = bootstrap.over_users(scores, city, owners=panel[0].owners)
+        drawn = bootstrap.over_users(scores, panel[0].records[0].people, owners=panel[0].owners)
         at = 0
         for line in panel:
             samples = {}

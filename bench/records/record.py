@@ -199,8 +199,16 @@ class Record(Part):
     @property
     def uids_a_user(self) -> int:
         """Above 1 where the test city's uids are windows of one person or animal (bench/data/world.py)."""
-        world = self.data.worlds.get(self.case.test_city, {}) if self.data else {}
-        return int(world.get("uids_a_user", 1))
+        return int(self._world.get("uids_a_user", 1))
+
+    @property
+    def people(self) -> str:
+        """The city whose people were asked: another one where the test city has its people on another grid."""
+        return str(self._world.get("people") or self.case.test_city)
+
+    @property
+    def _world(self) -> dict[str, Any]:
+        return self.data.worlds.get(self.case.test_city, {}) if self.data else {}
 
     @property
     def kept_start(self) -> bool:
