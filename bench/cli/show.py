@@ -1,4 +1,4 @@
-"""bench show: a record as a page, or a user's days, with a model's answers beside them."""
+"""bench show: a record, or a user's days, with a model's answers."""
 
 from __future__ import annotations
 
@@ -21,37 +21,39 @@ SOME_USERS = 5
 
 def show_command(
     record: Annotated[Path | None, typer.Argument(help="A record, e.g. runs/zero_shot/records/ID.json.")] = None,
-    source: Annotated[str, typer.Option("--data", help="Where a user's trajectory is taken from.")] = "synthetic",
-    user: Annotated[str | None, typer.Option(help="CITY:UID, to see a trajectory.")] = None,
+    source: Annotated[
+        str, typer.Option("--data", help="Data that hold the user: synthetic or humob:FOLDER.")
+    ] = "synthetic",
+    user: Annotated[str | None, typer.Option(help="CITY:UID of a user to show.")] = None,
     days: Annotated[str | None, typer.Option(help="First and last day, e.g. 53-66.")] = None,
-    answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to lay beside the truth.")] = None,
-    grid: Annotated[bool, typer.Option("--map", help="Draw the days on the grid, too.")] = False,
+    answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to show next to the truth.")] = None,
+    grid: Annotated[bool, typer.Option("--map", help="Also draw the days on the grid.")] = False,
 ) -> None:
     """Show a record, or a user's trajectory."""
     from rich.console import Console
 
     if (record is None) == (user is None):
-        raise UserError("show: name a record file, or a user with --user CITY:UID")
+        raise UserError("show: give a record file, or a user with --user CITY:UID")
     if record is not None:
         show_record(record, Console())
         return
     city, _, uid = str(user).rpartition(":")
     if not city or not uid.isdecimal():
-        raise UserError(f"--user: '{user}' is no CITY:UID; write for example B:17600")
+        raise UserError(f"--user: '{user}' is not CITY:UID; write e.g. B:17600")
     show_trajectory(source, city, int(uid), _span(days), answers, Console(), grid=grid)
 
 
 def show_record(path: Path, console: Console) -> None:
-    """Print one record. Raises UserError if the file is none."""
+    """Print one record. Raises UserError if the file is not a record."""
     from bench.records import record as records
     from bench.report import recordview, terminal
 
     try:
         found = records.read(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file; records lie in RUN/records/") from None
+        raise UserError(f"{path}: there is no such file; records are in RUN/records/") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: is no record ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: is not a record ({str(error).splitlines()[0]})") from None
     for table in recordview.tables(found):
         terminal.print_table(table, console)
 
@@ -68,8 +70,8 @@ def show_trajectory(
 ) -> None:
     """Print a user's days, with the answers of a Parquet file (city, uid, d, t, x, y, status) if one is given.
 
-    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; the last three weeks where None. grid: draw
-    the days on the grid, too. Raises UserError.
+    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; by default the last three weeks. grid:
+    also draw the days on the grid. Raises UserError.
     """
     from bench.data.sources import open_source
     from bench.report import daymap
@@ -84,7 +86,7 @@ def show_trajectory(
     user = table.of((city, uid))
     if not len(user):
         some = ", ".join(f"{c}:{u}" for c, u in table.users[:SOME_USERS])
-        raise UserError(f"--user: city {city} has no user {uid}; some that it has: {some}")
+        raise UserError(f"--user: city {city} has no user {uid}; it has, for example, {some}")
     last = int(user.d[-1])
     chosen = days or (max(int(user.d[0]), last - SHOWN_DAYS + 1), last)
     said = _answers(answers, city, uid) if answers else None
@@ -99,12 +101,12 @@ def _span(days: str | None) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", days)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
-        raise UserError(f"--days: '{days}' is no first and last day; write for example 53-66")
+        raise UserError(f"--days: '{days}' is not a first and last day; write e.g. 53-66")
     return first, last
 
 
 def _answers(path: Path, city: str, uid: int) -> Said:
-    """Read one user's answers. Raises UserError if the file has none, or is no file of answers."""
+    """Read one user's answers. Raises UserError if the file has none or holds no answers."""
     import pandas as pd
 
     from bench.data.trajectories import Trajectories

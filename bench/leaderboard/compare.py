@@ -1,8 +1,8 @@
-"""Runs side by side: which cases they share, what moved between them, and whether it moved beyond chance.
+"""Runs side by side: the cases they share, what changed between them, and whether beyond chance.
 
-Two runs share a case where model, training cities, test city and seed are the same and the same question was asked: the
-rows of the test users' histories and the queries are equal. A mean is taken over shared cases only. There is no mean
-over cities of a model whose runs hold different cases.
+Two runs share a case if model, training cities, test city and seed are the same, and so are the rows of the test users'
+histories and the queries. Means are over shared cases only. A model whose runs hold different cases has no mean over
+cities.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Change:
 
     means: by run, in their order. difference, low, high: of a later run minus the first, paired over users (one entry a
     later run); None where a run holds no scores of single users. verdict: +1 better beyond chance, -1 worse, 0 level,
-    None where nothing can be said.
+    None if unknown.
     """
 
     model: str
@@ -53,8 +53,8 @@ class Comparison:
     """Runs side by side.
 
     alone: cases that not all runs hold, and why; unaveraged: models without a mean over cities, since their runs hold
-    different cases; compared: how many differences Holm's correction is over; others: what else differs than scores;
-    together: one ranking with the models that only later runs have, where there are any.
+    different cases; compared: the number of differences in Holm's correction; others: what else differs than
+    scores; together: one ranking with the models that only later runs have, if any.
     """
 
     names: tuple[str, ...]
@@ -83,9 +83,9 @@ class _Drawn:
 
 
 def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison:
-    """Lay runs side by side over the cases that all of them hold; the first is what differences are to.
+    """Compare runs over the cases that all of them hold; differences are to the first one.
 
-    names: what to call them, by default the ends of their paths. Raises UserError where they share no case.
+    names: of the runs, by default the ends of their paths. Raises UserError if they share no case.
     """
     paths = names_of([run.folder for run in runs])
     names = tuple(names) or paths
@@ -96,7 +96,7 @@ def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison
     together = joined(held, [run.folder for run in runs], names)
     if not same and together is None:
         why = alone[0][1] if alone else "they hold no case with scores"
-        raise UserError(f"{', '.join(names)}: no case is common to these runs ({why}); compare runs of one protocol")
+        raise UserError(f"{', '.join(names)}: these runs share no case ({why}); compare runs of one protocol")
     metrics = _metrics([cases[case] for cases in held for case in same])
     lines = _lines(same, held, runs, metrics)
     everywhere = {line.change.model for line in lines} - {
@@ -125,7 +125,7 @@ def names_of(folders: Sequence[Path]) -> tuple[str, ...]:
     """Return the shortest ends of the paths that tell the folders apart. Raises UserError if two are the same."""
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
-        raise UserError("a run is named twice; name runs that differ")
+        raise UserError("a run is named twice; give different runs")
     for length in range(1, max(len(path.parts) for path in paths) + 1):
         names = tuple("/".join(path.parts[-length:]) for path in paths)
         if len(set(names)) == len(names):
@@ -145,7 +145,7 @@ def _cases(records: Iterable[Record]) -> dict[Case, Record]:
 def _alone(
     held: Sequence[Mapping[Case, Record]], names: Sequence[str], shared: set[Case], same: set[Case]
 ) -> list[tuple[str, str]]:
-    """Name what is not common to all runs, by model and training, and why."""
+    """Name the cases that not all runs share, and why."""
     found: dict[tuple[str, str], str] = {}
     for case in dict.fromkeys(case for cases in held for case in cases):
         if case in same:
@@ -153,7 +153,7 @@ def _alone(
         model, training, city, seed = case
         label = " -> ".join(part for part in (training, city) if part)
         if case in shared:
-            why = "other test users, histories or days were asked"
+            why = "other test users, histories or days"
         else:
             why = f"only in {', '.join(n for n, cases in zip(names, held, strict=True) if case in cases)}"
         found[f"{model}: {label}, seed {seed}", why] = ""

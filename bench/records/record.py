@@ -138,7 +138,7 @@ class Cost(Part):
     threads: int
     batch_users: int
     fit_seconds: float | None = Field(None, description="of the last try, where a killed fit went on")
-    predict_seconds: float | None = None
+    predict_seconds: float | None = Field(None, description="all test users, after the warm-up where there was one")
     latency_median_s: float | None = Field(None, description="one trajectory at a time, after warm-up")
     latency_p95_s: float | None = None
     latency_users: int = 0

@@ -1,6 +1,6 @@
 """A protocol becomes cases; each case has three identities, computed alike from a plan and from a record.
 
-fit: what was learned from what; answers: the fit and what was asked of it; cost: the answers and where they were made.
+fit: what was learned from what; answers: the fit and the queries; cost: the answers and the hardware.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def plan_case(
 
 
 def answers_of_seed(case: Planned, seed: int) -> str:
-    """Return the identity that the answers of the same case have at another seed."""
+    """Return the identity of the same case's answers with another seed."""
     again = plan_case(
         case.model, case.prepared, seed, parts=case.parts, train_days=case.train_days, hardware="", threads=1
     )

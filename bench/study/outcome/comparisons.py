@@ -1,4 +1,4 @@
-"""Scores of a metric with all that a comparison needs: intervals of any difference, and which differences stand out."""
+"""Scores of one metric, ready to compare: the interval of any difference, and which differences are significant."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval over users and seeds (not a number where scores of users are not here).
+    """A figure with its 95 % interval over users and seeds (NaN if per-user scores are missing).
 
-    strength: how many half-widths of the interval a difference lies from 0, 0 where below one; users: of the smallest
+    strength: distance of a difference from 0, in half-widths of its interval, or 0 if below one; users: of the smallest
     city.
     """
 
@@ -33,7 +33,7 @@ class Estimate:
 
     @property
     def known(self) -> bool:
-        """Is there an interval?"""
+        """Whether there is an interval."""
         return self.low == self.low
 
 
@@ -59,7 +59,7 @@ class Panel:
         return Estimate(float(value), float(low), float(high), float(strength), self.users)
 
     def less(self, one: str, other: str) -> Estimate:
-        """Return the score of one less that of the other, over all target cities."""
+        """Return the score of one minus that of the other, over all target cities."""
         return self.estimate({one: 1.0, other: -1.0} if one != other else {one: 0.0})
 
 
@@ -85,7 +85,7 @@ class Asked(NamedTuple):
 def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
     """Gather one metric's scores of all names.
 
-    Those whose files are not here, or who asked other users than most (before the file changed), have values only.
+    Names without score files, or with other users than most (from before the file changed), have values only.
     """
     cities = tuple(next(iter(named.values())).scores[metric]) if named else ()
     values: dict[tuple[str, str], float] = {}
@@ -119,7 +119,7 @@ def _samples(here: Mapping[str, Asked]) -> dict[str, np.ndarray]:
 
 
 def _of_users(scored: Scored, metric: str, city: str, run: Run) -> Asked:
-    """Return a city's users in order and their scores; nobody if a file is not here."""
+    """Return a city's users in order and their scores; nobody if a file is missing."""
     import pandas as pd
 
     nobody = Asked((), np.empty(0), "", np.empty((0, 0)))

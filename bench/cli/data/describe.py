@@ -1,14 +1,11 @@
-"""bench data make, bench data describe: synthetic cities as files, and data sets side by side with real ones."""
+"""bench data describe: data sets next to real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from bench.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,48 +16,13 @@ MOST_USERS = 400  # of each city are described: enough for means within a few pe
 PER_PERSON = {"radius of gyration": "radius of gyration, km"}
 
 
-def make_command(
-    folder: Annotated[Path, typer.Argument(help="Where city_A.csv.gz ... city_D.csv.gz go.")],
-    seed: Annotated[int, typer.Option(help="Another seed gives other cities.")] = 0,
-    users: Annotated[int, typer.Option(min=1, help="Users of each city.")] = 1000,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="As data.options of a protocol, e.g. kinds.C=car, cell_km=1; repeatable."),
-    ] = None,
-) -> None:
-    """Write the synthetic cities as files."""
-    from rich.console import Console
-
-    from bench.cli.options import read_settings
-    from bench.data.cityfile import CityFile, beside, write_cityfile
-    from bench.data.convert import write_points
-    from bench.data.sources.synthetic import Synthetic
-    from bench.data.world import World
-
-    source = Synthetic(**{"seed": seed, "users": users, **read_settings(overrides or ())})
-    console = Console()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for city in source.cities():
-            table = source.load(city)
-            path = folder / f"city_{city}.csv.gz"
-            write_points(path, table)
-            if (world := source.world(city)) != World():
-                write_cityfile(beside(path), CityFile.of(world))
-            line = f"{path}  {len(table.users):,} users, {len(table):,} points"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
-    console.print(f"use them with --data humob:{folder}", markup=False, highlight=False, soft_wrap=True)
-
-
 def describe_command(
     specs: Annotated[list[str] | None, typer.Argument(help="Sources: synthetic (the default), humob:FOLDER.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the synthetic cities; protocols have 1.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic cities; protocols use 1.")] = 1,
 ) -> None:
-    """Describe data sets beside the real cities B and C.
+    """Describe data sets next to the real cities B and C.
 
-    With synthetic ones, each kind of city stands beside a real one.
+    Kinds of synthetic cities are shown next to their real counterparts.
     """
     from rich.console import Console
 
@@ -72,15 +34,15 @@ def describe_command(
     console = Console()
     console.print(figures_table(columns))
     console.print(
-        "The real cities: 100 users each of HuMob 2024's B and C. People: 25 % / median / 75 %. Scores on days 60-74: "
-        "GEO-BLEU of HuMob 2024 ± two standard errors / GEO-BLEU of the GIS Cup 2025 / true DTW in km."
+        "Real cities: 100 users each of B and C (HuMob 2024). Per person: 25th percentile / median / 75th percentile. "
+        "Scores on days 60-74: GEO-BLEU (HuMob 2024) ± two standard errors / GEO-BLEU (GIS Cup 2025) / DTW (true), km."
     )
     if "synthetic" in (specs or ["synthetic"]):
         console.print()
         console.print(figures_table(_kinds(seed)))
         console.print(
-            "Kinds of city (data.options.kinds of a protocol), each beside real people whose days are its counterpart: "
-            "taxis, owners of GPS loggers, people who check in. Which figures a kind follows stands in its file."
+            "Kinds of city (data.options.kinds in a protocol), each next to its real counterpart: taxis, owners of GPS "
+            "loggers, people who check in. A kind's file says which figures it follows."
         )
 
 
@@ -109,7 +71,7 @@ def _describe(spec: str, seed: int) -> dict[str, Description]:
 
 
 def _kinds(seed: int) -> dict[str, Description]:
-    """Describe each kind, and the real city that it stands beside."""
+    """Describe each kind and its real counterpart."""
     from bench.data.describe import describe, real_cities
     from bench.data.sources.synthetic import Synthetic
     from bench.data.sources.synthetic.kinds import kind, kinds
@@ -124,7 +86,7 @@ def _kinds(seed: int) -> dict[str, Description]:
 
 
 def figures_table(columns: dict[str, Description]) -> Table:
-    """Lay descriptions side by side: a row for each figure, a column for each city."""
+    """Return descriptions as a table: a row for each figure, a column for each city."""
     from rich.table import Table
 
     table = Table("", *columns, box=None, pad_edge=False)
@@ -145,7 +107,7 @@ def _all_baselines(described: Iterable[Description]) -> list[str]:
 
 
 def _scores(described: Description, name: str) -> str:
-    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash where the baseline, or a metric on this grid, was not asked."""
+    """``0.314 ± 0.021 / 0.200 / 54.3``, or a dash if the baseline or a metric is missing."""
     if "geobleu@humob24" not in described.scores.get(name, {}):
         return "-"
     old, new, dtw, _ = described.scores[name].values()

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.cli.data_points import holds_points
+from bench.cli.data.points import holds_points
 from bench.data.cityfile import read_cityfile
 from bench.data.sources import open_source
 from bench.data.sources.synthetic import Synthetic
@@ -49,7 +49,7 @@ def test_what_is_not_possible_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text(HEAD + ROWS)
     with pytest.raises(UserError, match="--set cellm: is no setting"):
         convert(tmp_path / "points.csv", tmp_path / "city_P.csv", "--set", "cellm=3")
-    with pytest.raises(UserError, match="name it city_X"):
+    with pytest.raises(UserError, match="name it city_NAME"):
         convert(tmp_path / "points.csv", tmp_path / "p.csv", "--set", "timezone=Asia/Shanghai")
     assert [path.name for path in tmp_path.iterdir()] == ["points.csv"]
 

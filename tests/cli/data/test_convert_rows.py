@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli.app import app
-from bench.cli.data_files import convert_command, fetch_command
+from bench.cli.data.convert import convert_command
+from bench.cli.data.fetch import fetch_command
 from bench.data.files import fetch
 from bench.errors import UserError
 from models.llama_mob.prompts.conversations import read_conversations
@@ -16,7 +17,7 @@ ROWS = "uid,d,t,x,y\n1,0,3,5,6\n1,59,3,5,7\n1,60,3,5,8\n1,60,4,999,999\n2,0,3,5,
 def test_convert_says_how_many_rows_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.csv").write_text("uid,d,t,x,y\n1,1,0,5,6\n1,1,1,5,6\n")
     convert_command(tmp_path / "a.csv", tmp_path / "b.csv", 1, 0)
-    assert capsys.readouterr().out == f"{tmp_path / 'b.csv'}: 2 rows; days count from 0 now\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'b.csv'}: 2 rows; days now count from 0\n"
     assert (tmp_path / "b.csv").read_text() == "uid,d,t,x,y\n1,0,0,5,6\n1,0,1,5,6\n"
 
 
@@ -33,8 +34,8 @@ def converse(folder: Path, *options: str) -> Path:
 
 def test_rows_become_conversations_and_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = converse(tmp_path, "--ask")
-    left = "; 1 users without rows in both parts of the window left out"
-    assert capsys.readouterr().out == f"{target}: 1 conversations to ask{left}\n"
+    left = "; users left out, without rows in history or horizon: 1"
+    assert capsys.readouterr().out == f"{target}: 1 conversations without answers{left}\n"
     (one,) = read_conversations(target)
     assert one.question.endswith("0 3 5 6\n59 3 5 7\n60 3 999 999\n60 4 999 999")
     assert one.answer is None
@@ -79,7 +80,7 @@ def test_days_of_conversations_count_from_zero(tmp_path: Path) -> None:
 def test_fetch_says_where_the_files_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.cli.data_files.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("bench.cli.downloads.LINE_EVERY_S", 0.0)
 
     def stand_in(name: str, folder: Path, url: str | None, progress: fetch.Progress) -> list[Path]:
         path = folder / f"{name}.csv"

@@ -1,4 +1,4 @@
-"""bench data convert, for raw points: the city that they make, and a table of what was dropped and why."""
+"""bench data convert, for raw points: the resulting city, and a table of what was dropped and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def convert_to_city(source: Path, target: Path, layout: str, overrides: Iterable[str]) -> None:
-    """Convert raw points to rows, description and report; say what became of every row. Raises UserError."""
+    """Convert raw points to rows, description and report; print what happened to every row. Raises UserError."""
     from rich.console import Console
 
     from bench.data.points.conversion import convert_points, write_city
@@ -22,7 +22,7 @@ def convert_to_city(source: Path, target: Path, layout: str, overrides: Iterable
 
     match = PLAIN.fullmatch(target.name)
     if match is None:
-        raise UserError(f"{target}: name it city_X.csv.gz (.csv, .parquet), X being the city's name")
+        raise UserError(f"{target}: name it city_NAME.csv.gz (or .csv, .parquet)")
     errors = Console(stderr=True)
     with errors.status("reading") as status:
         converted = convert_points(source, match[1], layout, read_settings(overrides), status.update, "--set ")
@@ -36,7 +36,7 @@ def convert_to_city(source: Path, target: Path, layout: str, overrides: Iterable
 
 
 def report_table(report: dict[str, Any]) -> Table:
-    """Lay out a report: rows in, each reason with its count, rows out."""
+    """Return a report as a table: rows in, each reason with its count, rows out."""
     from rich.table import Table
     from rich.text import Text
 
@@ -61,12 +61,12 @@ def report_table(report: dict[str, Any]) -> Table:
     table.add_row("users out", f"{report['users out']:,}")
     table.add_row("days", f"{report['days']:,}")
     table.add_row("seconds", f"{report['seconds']:.1f}")
-    table.add_row("rows in a second", f"{report['rows in a second']:,}")
+    table.add_row("rows per second", f"{report['rows in a second']:,}")
     return table
 
 
 def holds_points(source: Path) -> bool:
-    """Tell by the names of columns whether a file holds raw points, not rows uid,d,t,x,y; a folder does."""
+    """Whether a file's column names mean raw points, not rows uid,d,t,x,y; a folder always does."""
     from bench.data.files.dialect import PARQUET, UTF8_BOM, holds_json, opened, starts_with
 
     if source.is_dir() or source.name.lower().endswith((".gpx", ".geojson", ".plt")):
