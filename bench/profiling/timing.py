@@ -15,6 +15,8 @@ from bench.adapters.adapter import Adapter, Context
 from bench.data.trajectories import Answers, Queries, Trajectories
 
 LATENCY_USERS = 20
+FEWEST_USERS = 5
+ENOUGH_SECONDS = 60  # a slow model is timed on fewer users
 WARM_UP_USERS = 2
 
 
@@ -47,12 +49,15 @@ def measure(
 ) -> dict[str, Any]:
     """Time predictions of a model that is warm; the keys are those of record.Cost.
 
-    Latency: up to 20 users, spread evenly over the test users, one per call. Throughput: one call over all users, up to
-    one batch of ``batch_users``. batch: such a call that was already timed. usage: what the model reports per
-    trajectory; left out if it reports nothing.
+    Latency: up to 20 users, spread evenly over the test users, one per call. A slow model is timed for about a minute,
+    on 5 users or more. Throughput: one call over all users, up to one batch of ``batch_users``. batch: such a call that
+    was already timed. usage: what the model reports per trajectory; left out if it reports nothing.
     """
-    singles, chosen = [], _spread(queries)
+    singles: list[Call] = []
+    chosen = _spread(queries)
     for i, user in enumerate(chosen):
+        if i >= FEWEST_USERS and sum(call.seconds for call in singles) > ENOUGH_SECONDS:
+            break
         ctx.check_time()
         ctx.progress("latency", i, len(chosen))
         singles.append(timed_call(adapter, history.of(user), queries.of(user), ctx)[1])
@@ -74,9 +79,10 @@ def measure(
 
 
 def _spread(queries: Queries) -> list[tuple[str, int]]:
-    """Choose users evenly."""
+    """Choose users evenly, in an order in which the first few are spread over all, too."""
     users = queries.users
-    return [users[i] for i in np.unique(np.linspace(0, len(users) - 1, LATENCY_USERS).astype(int))]
+    places = np.unique(np.linspace(0, len(users) - 1, LATENCY_USERS).astype(int))
+    return [users[i] for step in range(FEWEST_USERS) for i in places[step::FEWEST_USERS]]
 
 
 def synchronise(device: str) -> None:
