@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,12 +140,14 @@ def make_report(folder: Path, console: Console, to: Path | None = None, more: Mo
     from bench.report.layout import lay_out
 
     content = read_run(folder)
+    published_too = to is not None and to.resolve() != folder.resolve()
+    if published_too:
+        content = replace(content, records=tuple(record.for_others() for record in content.records))
     found = build(content.records, folder)
     report = lay_out(content, found, published.read())
     target = to or folder
     write_text(target / "leaderboard.md", markdown.render(report))
     write_text(target / "leaderboard.csv", csvtable.render(found))
-    published_too = to is not None and to.resolve() != folder.resolve()
     if to and published_too:
         publish(content, to)
         _draw(content, found, to)

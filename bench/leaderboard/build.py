@@ -50,8 +50,14 @@ class Leaderboard:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order."""
-        return tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order.
+
+        Another metric that ranks comes first; where neither of the two was measured, all others follow it.
+        """
+        usual = tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+        if self.main in usual or self.main not in self.metrics:
+            return usual
+        return (self.main, *(usual or (m for m in self.metrics if m != self.main)))
 
     @property
     def further(self) -> tuple[str, ...]:
@@ -139,8 +145,8 @@ def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, 
 
 
 def _fewest(rows: Sequence[Row]) -> int:
-    """Return on how many users a city's ranked rows rest."""
-    return max((row.users for row in rows if row.unranked is None), default=0)
+    """Return on how many users, or owners of their windows, a city's ranked rows rest."""
+    return max((row.owners for row in rows if row.unranked is None), default=0)
 
 
 def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines: Sequence[Line]) -> Row:
@@ -155,6 +161,7 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         lineage=line.lineage,
         asked_with=_asked_with(line.records[0]),
         users=len(line.uids),
+        owners=len(np.unique(line.owners)),
         seeds=len(line.records),
         figures=figures,
         unranked=line.unranked(),

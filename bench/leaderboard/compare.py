@@ -72,10 +72,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Resampled differences of a line, later runs minus the first, better is larger: (resamples, later runs)."""
+    """Resampled differences of a line, later runs minus the first, better is larger: (resamples, later runs).
+
+    owners: how many were resampled.
+    """
 
     change: Change
     samples: np.ndarray | None
+    owners: int
 
 
 def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison:
@@ -177,43 +181,46 @@ def _lines(
         groups[case[:3]].append(case)
     found = []
     for key, cases in sorted(groups.items(), key=lambda item: (item[0][2], item[0])):
-        users = _per_user(cases, held, runs)
+        owners, users = _per_user(cases, held, runs)
+        people = held[0][cases[0]].people
         for name, metric in metrics.items():
             means = tuple(float(np.mean([of[case].scores[name].mean for case in cases])) for of in held)
             data = held[0][cases[0]].data
             none = (None,) * (len(runs) - 1)
             change = Change(*key, name, data.test_users if data else 0, len(cases), means, none, none)
-            found.append(_Drawn(change, _samples(key, users, metric) if users else None))
+            found.append(_Drawn(change, _samples((*key[:2], people), users, owners, metric), len(np.unique(owners))))
     return found
 
 
 def _per_user(
     cases: Sequence[Case], held: Sequence[Mapping[Case, Record]], runs: Sequence[RunContent]
-) -> list[list[dict[str, np.ndarray]]] | None:
-    """Return each run's scores by seed, or None where one holds none or other users."""
-    found, uids = [], set()
+) -> tuple[np.ndarray, list[list[dict[str, np.ndarray]]]]:
+    """Return the owners of the users and each run's scores by seed; none where a run holds none or other users."""
+    nobody: tuple[np.ndarray, list[list[dict[str, np.ndarray]]]] = np.empty(0), []
+    found, uids, owners = [], set(), np.empty(0)
     for of, run in zip(held, runs, strict=True):
         seeds = []
         for case in cases:
             if not (run.folder / of[case].files.get("scores", "none")).is_file():
-                return None
+                return nobody
             ids, scores = panel.read_scores(of[case], run.folder)
+            owners = ids // of[case].uids_a_user
             uids.add(ids.tobytes())
             seeds.append(scores)
         found.append(seeds)
-    return found if len(uids) == 1 else None
+    return (owners, found) if len(uids) == 1 else nobody
 
 
 def _samples(
-    key: tuple[str, str, str], users: Sequence[Sequence[Mapping[str, np.ndarray]]], metric: Metric
+    key: tuple[str, str, str], users: Sequence[Sequence[Mapping[str, np.ndarray]]], owners: np.ndarray, metric: Metric
 ) -> np.ndarray | None:
     """Resample the users, and the seeds, of every later run minus the first: (resamples, later runs), signed."""
-    model, training, city = key
-    if any(metric.name not in scores for seeds in users for scores in seeds):
+    model, training, people = key
+    if not users or any(metric.name not in scores for seeds in users for scores in seeds):
         return None
     first = np.stack([scores[metric.name] for scores in users[0]])
     later = [np.stack([scores[metric.name] for scores in seeds]) - first for seeds in users[1:]]
-    drawn = bootstrap.over_users(np.concatenate(later).T, city)
+    drawn = bootstrap.over_users(np.concatenate(later).T, people, owners=owners)
     blocks = drawn.T.reshape(len(later), len(first), -1)
     return metric.sign * np.stack([bootstrap.over_seeds(block, f"{model}\x00{training}") for block in blocks], axis=1)
 
@@ -239,7 +246,8 @@ def _overall(lines: Sequence[_Drawn], everywhere: set[str]) -> list[_Drawn]:
             model, training, ALL, metric, users, min(line.change.seeds for line in parts), tuple(map(float, means)),
             parts[0].change.differences, parts[0].change.verdicts,
         )  # fmt: skip
-        found.append(_Drawn(change, np.mean([np.mean(town, axis=0) for town in known], axis=0) if whole else None))
+        mean = np.mean([np.mean(town, axis=0) for town in known], axis=0) if whole else None
+        found.append(_Drawn(change, mean, min(line.owners for line in parts)))
     return found
 
 
@@ -250,7 +258,7 @@ def _judged(lines: Sequence[_Drawn], metrics: Mapping[str, Metric]) -> tuple[lis
         if line.samples is not None:
             columns += list(line.samples.T)
             at += [(i, run) for run in range(line.samples.shape[1])]
-    fewest = min((line.change.users for line in lines), default=0)
+    fewest = min((line.owners for line in lines if line.samples is not None), default=0)
     verdicts, compared = significance.moved(np.stack(columns, axis=1), fewest) if columns else (np.zeros(0, int), 0)
     told: dict[tuple[int, int], tuple[tuple[float, float, float], int]] = {}
     for (i, run), samples, verdict in zip(at, columns, verdicts, strict=True):

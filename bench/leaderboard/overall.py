@@ -41,7 +41,7 @@ def headline(
     have = {(row.model, row.training, city): row for city, rows in by_city.items() for row in rows}
     cities = tuple(by_city)
     rows, left_out = [], []
-    fewest = min(max((row.users for row in rows if row.unranked is None), default=0) for rows in by_city.values())
+    fewest = min(max((row.owners for row in rows if row.unranked is None), default=0) for rows in by_city.values())
     for model, splits in _candidates(have, gaps, cities):
         training = " | ".join(sorted({training for training, _ in splits if training}))
         lacking = [_lack(model, split, gaps) for split in splits if (model, *split) not in have]

@@ -48,6 +48,11 @@ class Line:
         """What the model learns from."""
         return self.records[0].case.learns_from
 
+    @property
+    def owners(self) -> np.ndarray:
+        """Each user, or whose window of days it is: who is resampled as a whole."""
+        return self.uids // self.records[0].uids_a_user
+
     @cached_property
     def lineage(self) -> Lineage:
         """What its fits learned from, and what in it was chosen on test users of this table."""
@@ -159,7 +164,8 @@ def _resampled(lines: Iterable[Line], city: str) -> list[Line]:
     found = []
     for key, panel in panels.items():
         blocks = [line.scores[metric] for line in panel for metric in line.scores]
-        drawn = bootstrap.over_users(np.concatenate([np.empty((0, len(panel[0].uids))), *blocks]).T, city)
+        scores = np.concatenate([np.empty((0, len(panel[0].uids))), *blocks]).T
+        drawn = bootstrap.over_users(scores, panel[0].records[0].people, owners=panel[0].owners)
         at = 0
         for line in panel:
             samples = {}

@@ -57,6 +57,7 @@ class Figure:
 class Row:
     """One model in one test city, or over cities.
 
+    owners: how many are resampled; fewer than users where several of these are windows of one person or animal.
     training: its training parts, empty for a model that learns from nothing here; lineage: what it learned from them.
     asked_with: its adapter and prediction settings. floor: one of the models that every table shows.
     groups, slices: the main metric's mean by group of users and by part of their points. corpus: metrics of all
@@ -70,6 +71,7 @@ class Row:
     lineage: Lineage
     asked_with: str
     users: int
+    owners: int
     seeds: int
     figures: Mapping[str, Figure]
     unranked: str | None
@@ -112,8 +114,9 @@ class Detectable:
 class Board:
     """A table: one test city, or the mean over several.
 
-    fewest: users of the city with fewest; with a single user there is no interval and no rank. rows: ranked ones
-    first, best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and which.
+    fewest: owners (see Row) of the city with fewest; with a single one there is no interval and no rank. rows: ranked
+    ones first, best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and
+    which.
     """
 
     cities: tuple[str, ...]

@@ -44,7 +44,8 @@ def _compared(first: checks.Filled, second: checks.Filled, queries: Queries, wor
     stand_in = Trajectories(queries.cities, queries.city, queries.uid, queries.d, queries.t, first.x, first.y)
     frame = metrics.score_users(second.x, second.y, stand_in, (SAME, GEOBLEU), world=world)
     same = frame[SAME].to_numpy(float)
-    low, high = bootstrap.interval(bootstrap.over_users(same[:, None], str(frame["city"].iloc[0])))
+    owners = frame["uid"].to_numpy() // world.uids_a_user
+    low, high = bootstrap.interval(bootstrap.over_users(same[:, None], str(frame["city"].iloc[0]), owners=owners))
     known = bool(np.isfinite(low[0]))
     return {
         "same_cell": float(same.mean()),

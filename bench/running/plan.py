@@ -14,10 +14,9 @@ from typing import Any
 
 from bench.data.sources import Source
 from bench.data.world import not_humob
-from bench.errors import UserError
 from bench.records.record import Identity, Record
 from bench.running.model import Model
-from bench.running.splits import Prepared
+from bench.running.splits import Prepared, Skip
 
 LENGTH = 20
 
@@ -135,11 +134,11 @@ def parts_of(prepared: Prepared) -> dict[str, str]:
 
 
 def poi_parts(prepared: Prepared, source: Source) -> dict[str, str]:
-    """Hash the points of interest that a case needs. Raises UserError where a city has none."""
+    """Hash the points of interest that a case needs. Raises Skip where a city has none, UserError for a wrong table."""
     split = prepared.split
     found = {city: source.poi(city) for city in (*split.train_cities, split.test_city)}
     if lacking := [city for city, poi in found.items() if poi is None]:
-        raise UserError(f"no table of points of interest for city {', '.join(lacking)}")
+        raise Skip(f"no table of points of interest for city {', '.join(lacking)}")
     hashes = {city: poi.fingerprint() for city, poi in found.items() if poi is not None}
     return {"train_poi": digest({city: hashes[city] for city in split.train_cities}), "poi": hashes[split.test_city]}
 

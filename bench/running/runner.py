@@ -15,7 +15,6 @@ from typing import Any
 
 from bench.cache import cache_folder
 from bench.data.sources import Source
-from bench.errors import UserError
 from bench.evaluation.metrics import ranks_wanted
 from bench.files import sweep
 from bench.protocol.schema import Protocol, SplitSpec
@@ -97,8 +96,8 @@ class Runner:
         if model.wants_poi:
             try:
                 parts = {**parts, **poi_parts(prepared, self.source)}
-            except UserError as error:
-                absent = str(error)
+            except Skip as skip:
+                absent = str(skip)
         case = plan_case(
             model,
             prepared,

@@ -74,7 +74,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         case=describe_planned(case, protocol),
         data=_data(case, context),
         main=protocol.metrics.main,
-        scores={name: summarise(frame, quarters, name, sliced) for name in (*wanted, *lost)},
+        scores={name: summarise(frame, quarters, name, sliced, world) for name in (*wanted, *lost)},
         corpus=_corpus(filled, case.prepared.truth, world),
         agreement=tuple(agreement(case, filled, context)),
         answers=_counts(filled, protocol),
@@ -128,13 +128,14 @@ def _of_losses(case: Planned, context: ScoringContext) -> dict[str, str]:
     return {"nats": "; ".join(text if key == "context" else f"{key}: {text}" for key, text in noted.items())}
 
 
-def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd.DataFrame) -> Score:
+def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd.DataFrame, world: World) -> Score:
     """Return mean, 95 % interval over users, median, and means by group of users and by slice."""
     metric = metrics.get(name)
     values = frame[name].to_numpy(dtype=float)
-    low, high = bootstrap.interval(bootstrap.over_users(values[:, None], str(frame["city"].iloc[0])))
+    people, owners = world.people or str(frame["city"].iloc[0]), frame["uid"].to_numpy() // world.uids_a_user
+    low, high = bootstrap.interval(bootstrap.over_users(values[:, None], people, owners=owners))
     known = bool(np.isfinite(low[0]))
-    parts = slices.means(sliced, name, str(frame["city"].iloc[0])) if name in sliced else {}  # none of probabilities
+    parts = slices.means(sliced, name, people, world.uids_a_user) if name in sliced else {}  # none of probabilities
     return Score(
         mean=float(np.nanmean(values)),
         low=float(low[0]) if known else None,

@@ -89,16 +89,21 @@ def hashes(city: str, uids: np.ndarray) -> np.ndarray:
     return np.frombuffer(b"".join(words), dtype=">u8").astype(np.float64) / 2.0**64
 
 
-def roles(city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets: Sequence[int] = ()) -> Users:
+def roles(
+    city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets: Sequence[int] = (), uids_a_user: int = 1
+) -> Users:
     """Give every user of a city at most one role; uids come in hash order, so the first 10 are among the first 100.
 
     Listed users and the last N have their role whatever the hash says (test before validate before train), and nobody
     else has that role. If test users are fixed in this way, those that the hash chose for testing train instead. tests:
     whether the split tests this city; with ``users.roles: city`` this alone decides. targets: official ones; they never
-    train.
+    train. uids_a_user: see World; all windows of one person or animal have one role, or none.
     """
     uids = np.unique(uids)
-    drawn = hashes(city, uids)
+    owners, drawn = uids // uids_a_user, hashes(city, uids)
+    order = np.lexsort((uids, drawn))
+    if uids_a_user > 1:
+        drawn = hashes(city, owners)
     role = np.select([drawn < TEST_SHARE, drawn < TEST_SHARE + VALIDATE_SHARE], ["test", "validate"], "train")
     if users.roles == "city":
         role[:] = "test" if tests else np.where(role == "test", "train", role)
@@ -111,7 +116,8 @@ def roles(city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets
     for name, chosen in (("train", users.train), ("validate", users.validate_), ("test", users.test)):
         role[_named(uids, chosen, city)] = name
     role[np.isin(uids, np.asarray(targets, dtype=np.int64)) & (role != "test")] = ""
-    order = np.lexsort((uids, drawn))
+    for taken, name in (("test", "validate"), ("test", "train"), ("validate", "train")):
+        role[np.isin(owners, owners[role == taken]) & (role == name)] = ""
     return {name: uids[order][role[order] == name] for name in ROLES}
 
 
@@ -136,7 +142,7 @@ def _training(split: SplitSpec, source: Source, notes: list[str]) -> tuple[Traje
     for city in split.train.cities:
         everyone = source.load(city)
         table = everyone.days(*split.train.days)
-        who = roles(city, everyone.uid, split.users, tests=city in split.test, targets=source.targets(city))
+        who = _roles(split, city, everyone.uid, source, tests=city in split.test)
         share = split.train.shares.get(city, 1.0)
         for role, chosen, quota in (
             ("train", split.users.train, quotas[city]),
@@ -164,7 +170,7 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
     everyone = np.concatenate([table.uid, masked.uid])
     asked = table.days(*split.window.horizon)
     role, wanted = _asked(split, city)
-    who = roles(city, everyone, split.users, tests=True, targets=source.targets(city))[role]
+    who = _roles(split, city, everyone, source, tests=True)[role]
     present = who[np.isin(who, asked.uid)]
     if role == "validate":
         # Left out are those who would tune if the city trained: so the asked are the same for all training cities.
@@ -192,6 +198,11 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
             f"only next stays are asked for: {len(truth)} of {len(present)} {_ROLE[role]} users of {city} have one"
         )
         history, present = history.take(np.isin(history.uid, truth.uid)), np.unique(truth.uid)
+    owners = np.unique(present // source.world(city).uids_a_user)
+    if len(owners) < len(present):
+        notes.append(
+            f"the {len(present)} {_ROLE[role]} users of {city} are windows of {len(owners)}, who are resampled"
+        )
     without = len(present) - len(history.users)
     if without:
         notes.append(f"{without} {_ROLE[role]} users of {city} have no history")
@@ -223,6 +234,12 @@ def _asked(split: SplitSpec, city: str) -> tuple[str, int | None]:
     if split.asked is not None:
         return "validate", split.asked
     return "test", _wanted(split.users.test, city, split.users.test.n)
+
+
+def _roles(split: SplitSpec, city: str, uids: np.ndarray, source: Source, *, tests: bool) -> Users:
+    """Give the users of a city their roles in a split."""
+    several = source.world(city).uids_a_user
+    return roles(city, uids, split.users, tests=tests, targets=source.targets(city), uids_a_user=several)
 
 
 def _named(uids: np.ndarray, chosen: Selection, city: str) -> np.ndarray:

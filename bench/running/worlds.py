@@ -31,7 +31,7 @@ def worlds_of(
             raise UserError(f"data.grid is {data.grid.grid()}, but city {city} has {world.grid}; correct the protocol")
         stated = data.calendar.get(city)
         if stated is not None:
-            world = World(world.grid, stated.calendar())
+            world = replace(world, calendar=stated.calendar())
             if stated.learned:
                 rows = _of_city(train if city in _cities(train) else history, city)
                 calendar = learned_calendar(rows, world.grid.slots, world.calendar, last_day)

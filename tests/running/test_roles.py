@@ -182,3 +182,16 @@ def test_who_tunes_without_points_to_predict_is_still_not_asked() -> None:
     made = cut(Town({"B": late}), {"train": 20, "validate": 3, "test": 5}, train=("B",), test="B", asked=50)
     assert uids(made.split.validate) == set(who[1:4].tolist())
     assert uids(made.truth) == {int(who[0]), *who[4:].tolist()}
+
+
+@given(
+    st.sets(st.integers(0, 400), min_size=1),
+    st.integers(2, 50),
+    st.sampled_from([{}, {"test": {"last": 5}}, {"train": {"uids": "0-90"}}, {"roles": "city"}]),
+    st.booleans(),
+)
+def test_windows_of_one_user_have_one_role(some: set[int], several: int, users: dict[str, Any], tests: bool) -> None:
+    wanted = UsersSpec.model_validate(users)
+    found = roles("B", np.array(sorted(some)), wanted, tests=tests, uids_a_user=several)
+    owners = [set((chosen // several).tolist()) for chosen in found.values()]
+    assert not any(one & other for one, other in pairwise([*owners, owners[0]]))

@@ -20,6 +20,17 @@ from bench.running import splits
 from bench.running.splits import Skip, roles
 
 
+def test_windows_of_test_users_are_said_and_never_train() -> None:
+    source = towns(B=300, C=60)
+    source.uids_a_user = 10
+    made = cut(source, {"train": 300, "validate": 0, "test": 40}, train=("B", "C"))
+    asked = {uid // 10 for uid in uids(made.truth)}
+    assert asked
+    assert not asked & {uid // 10 for uid in uids(made.split.train, "C")}
+    said = [note for note in made.notes if "are windows of" in note]
+    assert said == [f"the {len(uids(made.truth))} test users of C are windows of {len(asked)}, who are resampled"]
+
+
 def test_a_split_holds_what_it_should_and_no_truth() -> None:
     made = cut(towns(B=200, C=100), {"train": 30, "validate": 5, "test": 8})
     split = made.split

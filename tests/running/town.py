@@ -29,6 +29,7 @@ class Town(Source):
 
     name: ClassVar[str] = "town"
     synthetic: ClassVar[bool] = True
+    uids_a_user = 1
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Town(Source):
         return "town"
 
     def world(self, city: str) -> World:
-        return World()
+        return World(uids_a_user=self.uids_a_user)
 
     def cities(self) -> tuple[str, ...]:
         return tuple(self.tables)

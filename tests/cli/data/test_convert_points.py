@@ -12,6 +12,7 @@ from bench.cli.app import app
 from bench.cli.data.points import holds_points
 from bench.data.cityfile import read_cityfile
 from bench.data.sources import open_source
+from bench.data.sources.synthetic import Synthetic
 from bench.errors import UserError
 
 HEAD = "user,time,lon,lat\n"
@@ -51,6 +52,18 @@ def test_what_is_not_possible_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="name it city_NAME"):
         convert(tmp_path / "points.csv", tmp_path / "p.csv", "--set", "timezone=Asia/Shanghai")
     assert [path.name for path in tmp_path.iterdir()] == ["points.csv"]
+
+
+def test_made_cities_may_be_of_another_kind_and_grid(tmp_path: Path) -> None:
+    words = ["--users", "3", "--set", "kinds.C=car", "--set", "cell_km=1", "--set", "days=9"]
+    result = CliRunner().invoke(app, ["data", "make", str(tmp_path), *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    made, asked = open_source(f"humob:{tmp_path}"), Synthetic(users=3, days=9, kinds={"C": "car"}, cell_km=1)
+    for city in ("A", "C"):
+        assert made.load(city).fingerprint() == asked.load(city).fingerprint()
+        assert made.world(city) == asked.world(city)
+    with pytest.raises(UserError, match="did you mean 'car'"):
+        CliRunner().invoke(app, ["data", "make", str(tmp_path), "--set", "kinds.C=cars"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(
