@@ -66,7 +66,10 @@ def starts(rows: Sequence[Row], facts: Facts) -> list[str]:
         found.append(f"Synthetic test users: {GENERATOR.about}.{also}")
         if of_kinds := [name for name in kinds() if any(f"={name}" in source for source in facts.sources)]:
             names = ", ".join(of_kinds)
-            found.append(f"Cities of other kinds ({names}): set by hand beside aggregates of other real people.")
+            found.append(
+                f"Cities of other kinds ({names}): their settings were chosen by hand, with aggregates of other real people "
+                "in sight."
+            )
     return found
 
 

@@ -61,7 +61,7 @@ def make_split(protocol: Protocol, split: SplitSpec, test_city: str, source: Sou
     for city in dict.fromkeys((*split.train.cities, test_city)):
         notes += source.notes(city)
     if split.sees_horizon_dates:
-        notes.append("training users are seen on dates of the horizon")
+        notes.append("training users are seen on dates of the horizon, as in the challenges; none of them is asked")
     if split.asked is not None:
         notes.append("validation users are asked, no test users")
     tables = {"train": train, "validate": validate, "test": truth}

@@ -102,7 +102,9 @@ def test_no_validation_users_is_none() -> None:
 
 def test_training_on_dates_of_the_horizon_is_noted() -> None:
     made = cut(towns(B=50, C=30), {}, days=(0, 5))
-    assert made.notes == ("training users are seen on dates of the horizon",)
+    assert made.notes == (
+        "training users are seen on dates of the horizon, as in the challenges; none of them is asked",
+    )
     assert made.split.train.d.max() == 5
 
 
