@@ -92,7 +92,8 @@ const nearby = new IntersectionObserver((entries) => {
 }, { rootMargin: "400px" });
 
 function chart(spec, label) {
-  const box = el("div", { class: "chart", role: "img", "aria-label": label, tabindex: "0" });
+  const room = typeof spec.height === "number" ? spec.height + 60 : 60; // no section moves while one is being read
+  const box = el("div", { class: "chart", role: "img", "aria-label": label, tabindex: "0", style: `min-height: ${room}px` });
   box.draw = () => vegaEmbed(box, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...spec },
     { actions: false, renderer: "svg", tooltip: { theme: "custom" } }).catch((error) => console.error(error));
   nearby.observe(box);

@@ -69,13 +69,13 @@ def pick(driver: webdriver.Chrome, where: str, text: str) -> None:
 
 def test_a_head_sorts_by_key_and_by_click(browser: webdriver.Chrome) -> None:
     before = ranked(browser)
-    head = browser.find_element(By.CSS_SELECTOR, "#ranking-table .tabulator-col[tabulator-field='mean']")
+    head = browser.find_element(By.CSS_SELECTOR, "#ranking-table .tabulator-col[tabulator-field='value']")
     head.click()
     until(browser, "return document.querySelector('#ranking-table [aria-sort=descending]') !== null")
     best_first = ranked(browser)
     head.send_keys(Keys.ENTER)
     until(
-        browser, "return document.querySelector('#ranking-table [tabulator-field=mean][aria-sort=ascending]') !== null"
+        browser, "return document.querySelector('#ranking-table [tabulator-field=value][aria-sort=ascending]') !== null"
     )
     assert ranked(browser) == best_first[::-1]
     assert set(before) == set(best_first)
