@@ -28,9 +28,11 @@ def show(report: Report, console: Console) -> None:
     """Print the report."""
     for section in (*report.boards[1:], *report.facts):
         _section(section, console)
+    for said in report.findings[1:]:
+        _section(said, console)
     for headline in report.boards[:1]:
         _headline(headline, console)
-    for said in report.findings:
+    for said in report.findings[:1]:
         _section(said, console)
     console.print(Rule(Text(plain(report.title), style="bold"), align="left", style="dim"))
     _lines(report.lines, console)

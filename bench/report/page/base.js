@@ -84,7 +84,13 @@ function startTheme() {
   });
 }
 
-// A chart is drawn when it comes near the screen, and anew when its box changes between desk and phone.
+// What is large runs when it is first needed.
+function vega() {
+  if (!window.vegaEmbed) document.head.append(el("script", {}, document.getElementById("vega").textContent));
+  return window.vegaEmbed;
+}
+
+// A chart or table is drawn when it comes near the screen, and anew when its box changes between desk and phone.
 const nearby = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (entry.isIntersecting) { nearby.unobserve(entry.target); entry.target.draw(); }
@@ -94,7 +100,7 @@ const nearby = new IntersectionObserver((entries) => {
 function chart(spec, label) {
   const room = typeof spec.height === "number" ? spec.height + 60 : 60; // no section moves while one is being read
   const box = el("div", { class: "chart", role: "img", "aria-label": label, tabindex: "0", style: `min-height: ${room}px` });
-  box.draw = () => vegaEmbed(box, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...spec },
+  box.draw = () => vega()(box, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...spec },
     { actions: false, renderer: "svg", tooltip: { theme: "custom" } }).catch((error) => console.error(error));
   nearby.observe(box);
   return box;

@@ -52,9 +52,6 @@ function showStudy(study, main) {
 
 async function start() {
   startTheme();
-  document.addEventListener("toggle", (event) => { // a table that was built unseen has no widths yet
-    for (const box of event.target.open ? event.target.querySelectorAll(".grid") : []) box.table?.redraw(true);
-  }, true);
   const parts = await unpack("packed");
   const main = document.getElementById("content"), nav = document.getElementById("nav");
   const show = (i) => {

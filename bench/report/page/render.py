@@ -38,12 +38,13 @@ def render(parts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any] | No
 
     loader = jinja2.FileSystemLoader(HERE)
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("page.html.j2")
-    scripts = [_read("vendor/tabulator.min.js"), _vega(), "\n".join(map(_read, SCRIPTS))]
+    scripts = [_read("vendor/tabulator.min.js"), "\n".join(map(_read, SCRIPTS))]
     return template.render(
         title=plain(title),
-        policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        policy=" ".join(f"'sha256-{_digest(script)}'" for script in (*scripts, _vega())),
         styles="\n".join(map(_read, STYLES)),
         scripts=scripts,
+        later=_vega(),
         content=_packed(list(parts)),
         people=[_packed(users) if users else "" for users in people],
     )
@@ -51,7 +52,7 @@ def render(parts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any] | No
 
 @cache
 def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
+    """Vega, Vega-Lite and Vega-Embed as one script; it runs when the first chart is drawn (base.js)."""
     import vl_convert
 
     text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")

@@ -73,7 +73,9 @@ function ranking(state) {
     { title: "Family", field: "family", formatter: textCell(), width: 140 },
     { title: "Learned from", field: "learned", formatter: (cell) => el("span", { class: "clamp", title: cell.getValue() }, cell.getValue()), minWidth: isNarrow() ? 300 : 160, widthGrow: 3 },
   ];
-  return el("div", { id: "ranking-table" }, el("p", { class: "muted" }, board.title + "."), grid(columns, data, { index: "name", layout: "fitColumns" }),
+  const table = grid(columns, data, { index: "name", layout: "fitColumns" });
+  queueMicrotask(table.draw); // what the page is opened for is there before it is near
+  return el("div", { id: "ranking-table" }, el("p", { class: "muted" }, board.title + "."), table,
     el("p", { class: "notes" }, "Rank: 1 + the number of significantly better models. Models that share a letter cannot be told apart " +
       "(paired bootstrap over users, 5 %, Holm). Time: median for one trajectory. A name opens the records behind its row."),
     board.left_out.length ? el("p", { class: "notes" }, "Left out: " + board.left_out.join("; ")) : null);
@@ -182,6 +184,7 @@ function slices(state, update) {
   for (const kind of known) {
     const cells = compared ? apart(state, kind, at) : scored(state, kind);
     const spec = { ...rowsOf(state.run.shades[metric.name][compared ? "differences" : "scores"], () => cells), width: { step: isNarrow() ? Math.min(kind.step, 52) : kind.step } };
+    if (isNarrow()) spec.config = { ...spec.config, axis: { ...spec.config.axis, labelLimit: 118 } };
     box.append(el("figure", { class: kind.columns.length > 8 ? "wide" : "" }, el("figcaption", {}, kind.title), el("div", { class: "scroll" }, chart(spec, `${metric.title} ${kind.title}`))));
   }
   const modes = choice("Show", [["", "scores"], ["yes", `differences to ${reference ? reference.name : "a reference"}`]], state.compared ? "yes" : "",

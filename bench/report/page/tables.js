@@ -9,14 +9,16 @@ function textCell(text) {
 }
 
 function grid(columns, data, options = {}, kind = "") {
-  const box = el("div", { class: "grid " + kind });
-  queueMicrotask(() => {
+  const box = el("div", { class: "grid " + kind, style: `min-height: ${40 + 32 * Math.min(data.length, 25)}px` });
+  box.draw = () => {
+    if (box.table) return;
     box.table = new Tabulator(box, {
       columns, data, layout: "fitDataFill", renderVertical: "basic", headerSortElement: "<span class='arrow'></span>",
       columnDefaults: { headerSortTristate: false, resizable: false, headerTooltip: false }, ...options,
     });
     box.table.on("tableBuilt", () => keyboard(box));
-  });
+  };
+  nearby.observe(box);
   return box;
 }
 

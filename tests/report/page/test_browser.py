@@ -143,7 +143,9 @@ def test_it_fits_a_phone(browser: webdriver.Chrome) -> None:
 
 
 def test_charts_are_drawn_it_is_quiet_and_hostile_names_are_text(browser: webdriver.Chrome) -> None:
-    browser.execute_script("document.querySelectorAll('.chart').forEach((box) => box.childElementCount || box.draw())")
+    browser.execute_script(
+        "document.querySelectorAll('.chart, .grid').forEach((box) => box.childElementCount || box.draw())"
+    )
     until(browser, "return [...document.querySelectorAll('.chart')].every((box) => box.querySelector('svg'))")
     assert HOSTILE in ranked(browser)
     assert not browser.execute_script("return window.hacked || document.querySelector('img') !== null")
