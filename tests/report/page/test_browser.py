@@ -103,6 +103,20 @@ def test_differences_are_to_the_chosen_model(browser: webdriver.Chrome) -> None:
     assert "kernel_vote" not in browser.find_element(By.CSS_SELECTOR, "#differences .grid").text
 
 
+def test_parts_show_scores_or_differences_to_the_chosen_model(browser: webdriver.Chrome) -> None:
+    browser.execute_script("document.getElementById('fails').scrollIntoView()")
+    until(browser, "return document.querySelector('#fails .chart svg') !== null")
+    scores = browser.find_element(By.CSS_SELECTOR, "#fails .chart").text
+    Select(browser.find_element(By.CSS_SELECTOR, "#fails select")).select_by_value("yes")
+    until(browser, "return document.querySelector('#fails .notes').textContent.startsWith('Blue: better')")
+    browser.execute_script("document.getElementById('fails').scrollIntoView()")
+    until(browser, "return document.querySelector('#fails .chart svg') !== null")
+    apart = browser.find_element(By.CSS_SELECTOR, "#fails .chart").text
+    assert apart != scores
+    assert "+" in apart or "−" in apart
+    Select(browser.find_element(By.CSS_SELECTOR, "#fails select")).select_by_value("")
+
+
 def test_a_name_opens_its_records(browser: webdriver.Chrome) -> None:
     browser.execute_script("document.querySelector('#ranking-table .model .link').click()")
     until(browser, "return document.getElementById('dialog').open")
