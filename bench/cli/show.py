@@ -139,6 +139,7 @@ def show_answers(
     chosen = _chosen(content, user[0], models)
     first = next(iter(chosen.values()))
     table, world = people.load(source, user[0], first[0]).of(user), source.world(user[0])
+    _is_asked(user, first[1], folder)
     said = {name: _answers(path, *user) for name, (_, path) in chosen.items()}
     span = days or first[0].case.horizon
     for name, of in said.items() if grid else ():
@@ -146,6 +147,16 @@ def show_answers(
             console.print(line, overflow="ignore", no_wrap=True)
     for line in compare(table, world, span, said):
         console.print(line, overflow="ignore", no_wrap=True)
+
+
+def _is_asked(user: tuple[str, int], answers: Path, folder: Path) -> None:
+    """Raise UserError where a user is none that the run asked about."""
+    import pandas as pd
+
+    asked = sorted(map(int, pd.read_parquet(answers, columns=["uid"])["uid"].unique()))
+    if user[1] not in asked:
+        some = ", ".join(f"{user[0]}:{uid}" for uid in asked[:SOME_USERS])
+        raise UserError(f"--user: {user[0]}:{user[1]} is no test user of {folder}; some that are: {some}")
 
 
 def _chosen(content: RunContent, city: str, models: Sequence[str]) -> dict[str, tuple[Record, Path]]:

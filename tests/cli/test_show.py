@@ -181,6 +181,8 @@ def test_answers_of_a_run_stand_below_the_truth(tmp_path: Path) -> None:
     assert "a square is" in text
     with pytest.raises(UserError, match="holds no answers of 'slotmode'"):
         show.show_answers(run, ("C", uid), ["slotmode"], None, None, console)
+    with pytest.raises(UserError, match=r"C:9999 is no test user of .*; some that are: C:"):
+        show.show_answers(run, ("C", 9999), [], None, None, console)
     with pytest.raises(UserError, match="has no test user in 'X'"):
         show.show_answers(run, ("X", uid), [], None, None, console)
     with pytest.raises(UserError, match="name a record file"):
