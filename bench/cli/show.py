@@ -39,7 +39,7 @@ def show_command(
         list[str] | None, typer.Option("--model", help="Of a run: whose answers; the best three where none is named.")
     ] = None,
 ) -> None:
-    """Show a record, a user's trajectory, or a user with the answers of a run's models."""
+    """Show a record, or a user's days with answers."""
     from rich.console import Console
 
     of_run = record is not None and record.is_dir()
