@@ -1,4 +1,4 @@
-"""Adapters that each break one promise of bench/adapters/conformance.py."""
+"""Adapters that each break one promise of bench/adapters/conformance/."""
 
 from __future__ import annotations
 

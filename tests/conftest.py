@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib.metadata
 import os
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import hypothesis
 import pytest
 
 from bench.adapters import registry
+from bench.cache import cache_folder
 
 if TYPE_CHECKING:
     from models.llama_mob.base.tokens import Tokens
@@ -19,16 +22,31 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MOBILITY_BENCH_REAL_DATA", ROOT.parent / "shared"))
 
+# numba keeps its code here for workers, for tests in this process and in others: it is compiled once.
+COMPILED = cache_folder() / "compiled"
+with contextlib.suppress(OSError):
+    COMPILED.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(COMPILED))
+
 # The first call of a test may import or compile: no time is promised for one example.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of garbage collection: each load of a base collects, half a second long else."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Parquet copies of data that tests read go into a folder of theirs."""
+    """Parquet copies of data that tests read go into a folder of theirs; compiled code is shared with real runs."""
+    folder = tmp_path_factory.mktemp("cache")
+    if COMPILED.exists():
+        (folder / "compiled").symlink_to(COMPILED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOBILITY_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MOBILITY_BENCH_CACHE", str(folder))
         yield
 
 

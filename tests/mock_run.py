@@ -102,31 +102,13 @@ def make_record(
     status = "failed" if city in model.fails else "skipped" if city in model.skips else "done"
     found = scores_of(model, city, training, seed, users) if status == "done" else None
     asked = users * 300
-    missing = round(asked * (1 - model.coverage))
     record = Record(
         status=status,  # type: ignore[arg-type]
         reason=reason,
         identity=Identity(
             fit=f"{zlib.crc32(f'{model.name}{training}{seed}'.encode()):08x}", answers=identity, cost=identity
         ),
-        case=Case(
-            protocol="mock",
-            protocol_version=1,
-            scale="laptop",
-            model=model.name,
-            adapter=model.adapter or model.name.split()[0],
-            adapter_version=1,
-            settings={},
-            learns_from=model.learns_from,  # type: ignore[arg-type]
-            seen=model.seen,
-            tuned=model.tuned,
-            train_cities=tuple(training.split("+")),
-            train_days=(0, 74),
-            test_city=city,
-            seed=seed,
-            history=(0, 59),
-            horizon=(60, 74),
-        ),
+        case=_case(model, training, city, seed),
         data=Data(
             source="synthetic seed 1" if synthetic else source,
             synthetic=synthetic,
@@ -139,18 +121,7 @@ def make_record(
         else None,
         main="geobleu@humob24",
         scores={name: _score(found[name], *UNITS[name], model.groups) for name in UNITS} if found else {},
-        answers=AnswerCounts(
-            asked=asked,
-            ok=asked - missing,
-            invalid=0,
-            missing=missing,
-            filled=missing,
-            coverage=model.coverage,
-            fallback="last_cell",
-            most_filled=0.05,
-        )
-        if found
-        else None,
+        answers=_answers(model, asked) if found else None,
         cost=_cost(model, users) if found else None,
         learning=_learning(model, training) if found else None,
         facts=dict(model.facts),
@@ -162,6 +133,41 @@ def make_record(
         ),
     )
     return record, found
+
+
+def _case(model: Model, training: str, city: str, seed: int) -> Case:
+    return Case(
+        protocol="mock",
+        protocol_version=1,
+        scale="laptop",
+        model=model.name,
+        adapter=model.adapter or model.name.split()[0],
+        adapter_version=1,
+        settings={},
+        learns_from=model.learns_from,  # type: ignore[arg-type]
+        seen=model.seen,
+        tuned=model.tuned,
+        train_cities=tuple(training.split("+")),
+        train_days=(0, 74),
+        test_city=city,
+        seed=seed,
+        history=(0, 59),
+        horizon=(60, 74),
+    )
+
+
+def _answers(model: Model, asked: int) -> AnswerCounts:
+    missing = round(asked * (1 - model.coverage))
+    return AnswerCounts(
+        asked=asked,
+        ok=asked - missing,
+        invalid=0,
+        missing=missing,
+        filled=missing,
+        coverage=model.coverage,
+        fallback="last_cell",
+        most_filled=0.05,
+    )
 
 
 def _cost(model: Model, users: int) -> Cost:

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from bench import shipped
 from bench.adapters import registry
 from bench.errors import UserError
-from bench.running.runner import lacking
+from bench.running.hardware import lacking
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -86,7 +86,7 @@ def _column(named: dict[str, dict[str, float]], part: str, names: tuple[str, ...
     given = named.get(part, {})
     wrong = sorted(set(names) ^ set(given)) or [name for name in names if not _is_number(given[name])]
     if wrong:
-        raise UserError(f"{path}: {part}: weight '{wrong[0]}' is missing, unknown or no number; fit the model again")
+        raise UserError(f"{path}: {part}: weight '{wrong[0]}' is missing, unknown or not a number; fit the model again")
     return np.array([given[name] for name in names], np.float64)
 
 

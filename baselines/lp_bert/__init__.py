@@ -195,7 +195,7 @@ class LpBert(Adapter):
             if max(grid.width, grid.height) > CELLS:
                 return f"it knows {CELLS} x {CELLS} cells; city {city} has {grid.width} x {grid.height}"
         if self.settings.city_embedding and split.test_city not in split.train_cities:
-            return f"with city_embedding it predicts training cities only; {split.test_city} is none"
+            return f"with city_embedding it predicts training cities only; {split.test_city} is not one"
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:

@@ -21,4 +21,4 @@ def load_weights(model: LPBert, path: Path) -> None:
     tensors = {name: value.float() for name, value in load_file(path).items()}
     missing, unexpected = model.load_state_dict(tensors, strict=False)
     if unexpected or set(missing) - {"city.weight"}:
-        raise UserError(f"{path}: these are no weights of this network; take those that its save wrote")
+        raise UserError(f"{path}: these are not weights of this network; use those that its save wrote")

@@ -25,25 +25,25 @@ LearnsFrom = Literal["nothing", "train users", "test histories"]
 class Settings(BaseModel):
     """Base of every adapter's settings: typed, documented, frozen; unknown keys are refused.
 
-    predicts_with: names of those that fit, save and load never look at: cases that differ in them alone share a fit.
+    predicts_with: names of settings that fit, save and load never look at; cases that differ only in them share a fit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     predicts_with: ClassVar[frozenset[str]] = frozenset()
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings as records and identities hold them: no folder of this machine, files by their hash."""
+        """Return the settings as records and identities hold them: no paths of this machine, files by their hash."""
         return self.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What an adapter cannot run without; checked before anything is loaded.
+    """What an adapter needs to run; checked before anything is loaded.
 
-    packages: modules to import; install: what pip installs for them, e.g. an extra: ``mobility-bench[llm]`` (the
-    packages themselves where it is empty). environment: variables that hold a key, which reach the model's process;
-    keeps: whether ``Context.folder`` outlives the run although the model learns from nothing. Both are for the
-    project's own models alone.
+    packages: modules to import; install: what to give pip for them, e.g. ``mobility-bench[llm]`` (if empty, the
+    packages themselves). environment: variables with a key that the model's process may see; keeps: whether
+    ``Context.folder`` survives the run although the model learns from nothing. Both work only for the project's own
+    models.
     """
 
     packages: tuple[str, ...] = ()
@@ -57,11 +57,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Split:
-    """What a model may see of one case. The truth is not here, and never passes near a model.
+    """What a model may see of one case. The truth is not here and never reaches a model.
 
-    train: all rows of the training users on the training days; validate: the same of users held out for tuning, or
-    None; history: the test users' rows on the window's history days; queries: the points to predict; worlds: grid and
-    calendar of each city.
+    train: all rows of the training users on the training days; validate: the same for users held out for validation,
+    or None; history: the test users' rows on the window's history days; queries: the points to predict; worlds: grid
+    and calendar of each city.
     """
 
     train_cities: tuple[str, ...]
@@ -74,7 +74,7 @@ class Split:
     worlds: Mapping[str, World] = field(default_factory=dict)
 
     def world(self, city: str) -> World:
-        """Return a city's grid and calendar: HuMob's where nothing is said of it."""
+        """Return a city's grid and calendar; HuMob's by default."""
         return self.worlds.get(city, World())
 
 
@@ -83,16 +83,16 @@ class OutOfTime(RuntimeError):
 
 
 def _quiet(_label: str, _done: float, _total: float) -> None:
-    """Progress that goes nowhere."""
+    """Drop progress."""
 
 
 def _ignore(_step: int, _value: float) -> None:
-    """Intermediate values that nobody reads."""
+    """Drop intermediate values."""
 
 
 @dataclass
 class Context:
-    """What the harness lends to a model for one fit or one call of predict.
+    """What the harness gives a model for one fit or one call of predict.
 
     grid, calendar: of the test city in predict; in fit, of all cities, or of the first one for a model that
     ``knows_worlds`` and asks :meth:`at`. worlds: of each city. seed: the case's seed; device: "cpu" or "cuda"; threads:
@@ -118,7 +118,7 @@ class Context:
     worlds: Mapping[str, World] = field(default_factory=dict)
 
     def at(self, city: str) -> Context:
-        """Return the same with the grid and the calendar of one city."""
+        """Return this context with the grid and calendar of one city."""
         world = self.worlds.get(city)
         if world is None or (world.grid == self.grid and world.calendar == self.calendar):
             return self
@@ -127,8 +127,8 @@ class Context:
     def seed_for(self, *purpose: str | int) -> int:
         """Return a seed below 2**63 hashed from the case's seed and the purpose.
 
-        Name in the purpose all it may depend on, e.g. ``seed_for("noise", city, uid)``: then no other model's or
-        user's presence moves it.
+        Name in the purpose everything it may depend on, e.g. ``seed_for("noise", city, uid)``. Then it does not change
+        with other models or users.
         """
         text = "\x00".join(str(part) for part in (self.seed, *purpose))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
@@ -170,19 +170,19 @@ class Adapter(ABC):
         return ()
 
     def tuned(self) -> tuple[Tuned, ...]:
-        """What of the model was chosen on whose data before any fit; nothing if its constants saw nobody."""
+        """What in the model was chosen on whose data before any fit; empty if nobody's data were used."""
         return ()
 
     def learning(self) -> Learning:
-        """Where the weights began and which were kept, after fit or load; by default there are no weights."""
+        """Where the weights began and which were kept, after fit or load; by default a model has no weights."""
         return Learning()
 
     def wants_poi(self) -> bool:
-        """Tell whether fit and predict look at ``ctx.poi``; the case is skipped where a city has no such table."""
+        """Whether fit and predict look at ``ctx.poi``; if a city has no such table, the case is skipped."""
         return False
 
     def precision(self, device: str) -> str:
-        """Return the number format that fit and predict compute in on this device; part of the fit's identity."""
+        """Return the number format of fit and predict on this device; part of the fit's identity."""
         return "float32"
 
     def skip(self, split: Split) -> str | None:
@@ -194,18 +194,18 @@ class Adapter(ABC):
 
     @abstractmethod
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
-        """Answer every query, in order; say ``invalid`` or ``missing`` where there is no answer."""
+        """Answer every query, in order, with status ``invalid`` or ``missing`` where there is no answer."""
 
     def probabilities(
         self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
     ) -> Probabilities:
-        """Return how likely each cell is at every query, in order: what the metric ``nats@v1`` is computed from.
+        """Return the probability of each cell at every query, in order; the metric ``nats@v1`` is computed from it.
 
-        A model that knows none leaves this out. It is asked in a process of its own after all answers are handed over,
-        with the fit that answered, some users at a time. shown: None unless ``in_context``; then the queries' rows
-        with cells: the true ones, or the model's own answers. A query may depend on the cells of the user's queries
-        before it, and its y on its own x; never on its own cell otherwise or on later ones. The runner changes the
-        cells from some query on and compares (bench/running/losses.py). A user without a history gets a uniform guess.
+        A model without probabilities leaves this out. It is asked in a separate process after all answers are in, with
+        the same fit, some users at a time. shown: None unless ``in_context``; then the queries' rows with cells, the
+        true ones or the model's own answers. A query may depend on the cells of the user's earlier queries, and its y
+        on its own x, but on nothing else of its own cell and on no later one. To test this, the runner changes cells
+        from some query on and compares (bench/running/losses.py). A user without a history gets a uniform guess.
         """
         raise NotImplementedError
 
@@ -224,19 +224,19 @@ class Adapter(ABC):
         return {}
 
     def usage(self) -> Mapping[str, float]:
-        """Totals over the last call of predict, beside seconds; nothing where a model has no such work.
+        """Totals over the last call of predict, apart from seconds; empty for a model without such work.
 
-        Keys that tables know: ``users`` (wherever there is any other; means are over them), ``tokens_read`` (prompts),
+        Keys that tables show: ``users`` (required with any other; means are over them), ``tokens_read`` (prompts),
         ``tokens_fed`` (while decoding), ``drafted``, ``accepted``, ``forward_passes`` (after the prompt; the sum over
         users of those a user took part in), ``prefill_seconds``, ``decode_seconds``, ``smallest_margin``,
-        ``malformed``, ``missing``, ``surplus``, ``out_of_range``. Of keys that begin with ``smallest_`` the smallest
-        is kept, all others are summed.
+        ``malformed``, ``missing``, ``surplus``, ``out_of_range``. Keys that begin with ``smallest_`` keep the
+        smallest value; all others are summed.
         """
         return {}
 
 
 class PerUser(Adapter):
-    """Base of models that answer from one user's own history: implement :meth:`answer`."""
+    """Base of models that answer from a user's own history: implement :meth:`answer`."""
 
     learns_from: ClassVar[LearnsFrom] = "nothing"
 

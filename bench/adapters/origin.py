@@ -1,4 +1,4 @@
-"""What a model says of where it comes from: whose data chose its constants, and what its fit learned."""
+"""A model's origin: whose data its constants were chosen on, and what its fit learned."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class _Part(BaseModel):
 
 
 class Tuned(_Part):
-    """What of a model was chosen on whose data before any fit: its constants, its author's choices, shipped weights.
+    """What in a model was chosen on whose data before any fit: constants, its author's choices, shipped weights.
 
-    what: the words before the cities, e.g. ``constants tuned on``; challenge: whose files hold the people; people:
-    city -> first and last uid; days: the first and last that were looked at; about: one sentence with the rest.
+    what: the words before the cities, e.g. ``constants tuned on``; challenge: whose files hold the people; people: city
+    -> first and last uid; days: first and last day looked at; about: the rest, in one sentence.
     """
 
     what: str
@@ -38,21 +38,21 @@ GENERATOR = Tuned(
 
 
 def constants_tuned(about: str) -> Tuned:
-    """Say that constants were tuned as the project tunes its statistics: on the last 15 days of history, in B alone."""
+    """Constants tuned as the project tunes its statistics: on the last 15 days of history, in B alone."""
     return Tuned(
         what="constants tuned on", challenge="humob2024", people={"B": LOOKED_AT["B"]}, days=(45, 59), about=about
     )
 
 
 def choices_made(about: str) -> Tuned:
-    """Say that the author saw the scores of both cities' users on the days to predict, and chose with them."""
+    """Choices that the author made knowing the scores of both cities' users on the days to predict."""
     return Tuned(what="choices made on", challenge="humob2024", people=LOOKED_AT, days=(60, 74), about=about)
 
 
 class Learning(_Part):
     """What a fit learned: the weights it began with, and those it kept.
 
-    start: ``none`` for a model without weights. hand_set: what of the start was set by hand; pretrained_on: what it was
+    start: ``none`` for a model without weights. hand_set: what in the start was set by hand; pretrained_on: what it was
     pretrained on. epochs: passes over the training users that were made; kept_epoch and kept_step: how far the kept
     weights were trained, 0 being the start; None where nothing was fitted. rejected: fine-tuning was tried, and the
     start scored best on the validation users.

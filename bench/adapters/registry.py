@@ -1,4 +1,4 @@
-"""Names of adapters -> their classes. Listing imports nothing of them; an outsider's adapter is found the same way."""
+"""From names of adapters to their classes. Listing imports none of them; outsiders' adapters work the same way."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def is_own(name: str) -> bool:
 
 
 def _is_ours(target: str) -> bool:
-    """Tell whether a target lies in this project's packages, which Python has or finds before all others."""
+    """Whether a target lies in this project's packages, which Python finds before all others."""
     return ".py:" not in target and target.partition(".")[0] in OURS
 
 
 def add(target: str) -> str:
     """Register ``module:Class`` or ``FILE.py:Class`` for this process; return the adapter's name.
 
-    A module is looked for where Python looks, and last of all in the current folder: what lies there never comes before
-    an installed package. Raises UserError if there is no such adapter.
+    Python searches for a module as usual, and in the current folder last of all, so installed packages come first.
+    Raises UserError if there is no such adapter.
     """
     left, _, name = target.rpartition(":")
     if left.endswith(".py"):
@@ -79,7 +79,7 @@ def add(target: str) -> str:
 
 
 def target_of(name: str) -> str | None:
-    """Return what :func:`add` was given for an adapter, so that its worker can be given the same; None for others."""
+    """Return the target that :func:`add` got for an adapter, for its worker to use too; None for others."""
     return _extra.get(name)
 
 
@@ -117,7 +117,7 @@ def build(adapter: type[Adapter], settings: dict[str, object]) -> Adapter:
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[str]:
-    """Turn a pydantic error into one line a fault, with the nearest name for an unknown key."""
+    """Turn a pydantic error into one line per fault, with the nearest name for an unknown key."""
     lines = []
     for fault in error.errors():
         field = ".".join(str(part) for part in fault["loc"])
@@ -131,8 +131,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> list[
 def keep_outside(introduce: Introduce) -> None:
     """Import no outsider's module in this process from now on: ``introduce`` gives a stand-in for each class.
 
-    introduce(target, name) returns a class with the name, version and kind of the real one, whose settings are taken
-    as they come. Whatever holds the truth calls this first (bench/running/outsiders.py).
+    introduce(target, name) returns a class with the name, version and kind of the real one; it accepts any settings. A
+    process that will hold the truth calls this first (bench/running/outsiders.py).
     """
     global _introduce
     _introduce = introduce

@@ -1,4 +1,4 @@
-"""A few made-up people with routines: enough to run any adapter in a moment. Nothing of it is drawn from real data."""
+"""A few invented people with routines, enough to run any adapter in a moment. Nothing here comes from real data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def people(city: str, uids: range, days: int, grid: Grid = GRID) -> Trajectories
 class SmallWorld:
     """One split, its truth, and two odd test users: one with a single point of history, one with none.
 
-    Training users of city Q have the same uids as test users of city R: a uid alone is nobody.
+    Training users of city Q have the same uids as test users of city R: a uid alone identifies nobody.
     """
 
     split: Split

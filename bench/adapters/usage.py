@@ -1,4 +1,4 @@
-"""What models say they spent on predictions (Adapter.usage), put together over calls and over cases."""
+"""What models report about their predictions (Adapter.usage), combined over calls and cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ USERS = "users"
 
 
 def total(calls: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Sum what several calls spent, key by key; keys that begin with ``smallest_`` keep the smallest."""
+    """Sum the usage of several calls, key by key; keys that begin with ``smallest_`` keep the smallest value."""
     found: dict[str, float] = {}
     for call in calls:
         for name, value in call.items():
@@ -21,7 +21,7 @@ def total(calls: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def per_trajectory(calls: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Divide what several calls spent by their users; empty where no user was answered by what spends."""
+    """Divide the usage of several calls by their users; empty if no user was counted."""
     found = total(calls)
     users = found.pop(USERS, 0.0)
     if not users:
@@ -30,6 +30,6 @@ def per_trajectory(calls: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def mean(cases: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Average what trajectories cost over cases; keys that begin with ``smallest_`` keep the smallest."""
+    """Average usage per trajectory over cases; keys that begin with ``smallest_`` keep the smallest value."""
     known = [case for case in cases if case]
     return per_trajectory({**case, USERS: 1.0} for case in known)

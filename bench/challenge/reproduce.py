@@ -20,9 +20,9 @@ from bench.evaluation import metrics
 
 @dataclass(frozen=True)
 class Published:
-    """A submission that can be had: one file a city at a pinned commit, and what was reported for it.
+    """A published submission: one file per city at a pinned commit, and its reported scores.
 
-    scores: (city or "all", metric) -> figure as printed; its digits say how near a new score must come.
+    scores: (city or "all", metric) -> figure as printed; a new score must agree to its last digit.
     """
 
     challenge: str
@@ -63,7 +63,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """One published figure beside the new one."""
+    """One published figure and the new one."""
 
     city: str
     users: int
@@ -74,15 +74,15 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the new figure, rounded as the published one is, comes within one of its last digit."""
+        """Whether the new figure, rounded like the published one, differs by at most one in the last digit."""
         return abs(self.measured - self.published) <= 1.0 * 10**-self.digits
 
 
 def reproduce(name: str, folder: Path, url: str | None = None, progress: Progress | None = None) -> list[Comparison]:
-    """Fetch, check and score; return every published figure beside the new one.
+    """Fetch, check and score; return every published figure with the new one.
 
-    folder: where downloads are kept and looked for. url: one address in place of all hosts. Raises UserError if a file
-    cannot be had, the submission breaks a rule, or its points are not those of the truth.
+    folder: for downloads, old and new. url: one address in place of all hosts. Raises UserError if a file is
+    unavailable, the submission breaks a rule, or its points are not those of the truth.
     """
     if name not in PUBLISHED:
         raise UserError(f"reproduce: '{name}' is not known{nearest(name, PUBLISHED)}")
@@ -101,7 +101,7 @@ def reproduce(name: str, folder: Path, url: str | None = None, progress: Progres
 
 
 def _fetch_truth(published: Published, folder: Path, url: str, progress: Progress | None) -> None:
-    """Download the truth of the submission's cities; the record's other files are left."""
+    """Download the truth of the submission's cities only."""
     wanted = get_challenge(published.challenge).complete
     names = {f"{wanted[city]}.csv.gz" for city in published.files}
     files = {file.name: file for file in record_files(RECORDS[published.truth], url)}

@@ -1,4 +1,4 @@
-"""Score a file of predictions against a file with the truth: all four main figures, or a clear refusal."""
+"""Score a file of predictions against a file with the truth: four metrics, or a clear refusal."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def score_files(
     users: str | None = None,
     note: Callable[[str], None] = lambda hint: None,
 ) -> pd.DataFrame:
-    """Return one row per user: city, uid, days, points and the four main figures.
+    """Return one row per user: city, uid, days, points and the four metrics.
 
-    Both files hold uid,d,t,x,y, and may hold other days; the rows on ``days`` count (first and last, as the files
-    count them). users: all of the truth where None; a span of uids; or "predicted" for those of the predictions.
-    note: is told each hint, one line. Raises UserError unless both files hold the same points there.
+    Both files hold uid,d,t,x,y. Only rows on ``days`` count (first and last, as the files count them). users: None for
+    all in the truth, a range of uids, or "predicted" for those in the predictions. note: called with each hint, one
+    line. Raises UserError unless both files hold the same points there.
     """
     first, last = span(days, "--days")
     for path in (predictions, truth):
@@ -49,9 +49,9 @@ def score_files(
         where = _key(hidden, 0)
         raise UserError(f"{truth}: {len(hidden)} cells are masked (999), first {where}; give the file with the truth")
     if not len(true):
-        seen = f"days {full.visible.d.min()}-{full.visible.d.max()}" if len(full.visible) else "no visible row"
+        seen = f"days {full.visible.d.min()}-{full.visible.d.max()}" if len(full.visible) else "no visible rows"
         chosen = f" and users {users}" if users else ""
-        raise UserError(f"{truth}: holds no rows of days {days}{chosen}, but {seen}; say which to score with --days")
+        raise UserError(f"{truth}: holds no rows of days {days}{chosen}, but {seen}; choose the days with --days")
     if int(true.d.min()) > first and (full.visible.d == last + 1).any():
         raise UserError(
             f"{truth}: has no row of day {first}, but rows of day {last + 1}: its days seem to count from 1; "
@@ -61,25 +61,25 @@ def score_files(
         note(hint)
     same_keys(said, true, str(predictions), str(truth), given)
     if len(given) > len(said):
-        note(f"{predictions}: {len(given) - len(said):,} rows of other days than {days} are not scored")
+        note(f"{predictions}: {len(given) - len(said):,} rows outside days {days} are not scored")
     for hint in cells_one_over(said, true, str(predictions)):
         note(hint)
     return metrics.score_users(said.x, said.y, true)
 
 
 def refuse_other_grids(path: Path) -> None:
-    """Raise UserError where the file beside says that its rows are not on the challenges' cells and slots."""
+    """Raise UserError if the file's description names other cells or slots than the challenges'."""
     described = beside(path)
     if described.exists():
         grid = read_cityfile(described).grid()
         if grid != Grid():
-            raise UserError(f"{path}: has {grid}; the challenges' scores are defined on {Grid()} alone")
+            raise UserError(f"{path}: has {grid}; the challenges' scores are defined only on {Grid()}")
 
 
 def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[str]:
     """Return a hint if far more predictions would be right with all cells one higher or lower.
 
-    Both tables hold the same keys. Far more: by three standard deviations of a count of that size.
+    Both tables hold the same keys. Far more means by three standard deviations of such a count.
     """
     hits = {by: int(((said.x + by == true.x) & (said.y + by == true.y)).sum()) for by in (0, 1, -1)}
     by = max((1, -1), key=hits.__getitem__)
@@ -88,8 +88,8 @@ def cells_one_over(said: Trajectories, true: Trajectories, name: str) -> list[st
     moved = "higher" if by == 1 else "lower"
     fault, do = ("count from 0", "add 1 to") if by == 1 else ("be one too high", "subtract 1 from")
     return [
-        f"{name}: {hits[0]:,} of {len(said):,} cells are right, {hits[by]:,} would be if all were one {moved}; "
-        f"they seem to {fault}: {do} x and y, then score again"
+        f"{name}: {hits[0]:,} of {len(said):,} cells are right; {hits[by]:,} would be if all were one {moved}. "
+        f"They seem to {fault}: {do} x and y, then score again"
     ]
 
 
@@ -97,7 +97,7 @@ def span(text: str, option: str) -> tuple[int, int]:
     """Read "60-74" as (60, 74). Raises UserError."""
     match = _SPAN.fullmatch(text)
     if not match or int(match[1]) > int(match[2]):
-        raise UserError(f"{option} {text}: is no span; write the first and the last, e.g. 60-74")
+        raise UserError(f"{option} {text}: is not a range; write first and last, e.g. 60-74")
     return int(match[1]), int(match[2])
 
 
@@ -116,21 +116,21 @@ def same_keys(said: Queries, true: Queries, said_name: str, true_name: str, give
     if missing.any():
         faults.append(f"{said_name}: lacks {_told(true, missing)} of {true_name}; predict every point of the truth")
     if extra.any():
-        faults.append(f"{said_name}: has {_told(said, extra)} that the scored part of {true_name} lacks; take them out")
+        faults.append(f"{said_name}: has {_told(said, extra)} that the scored part of {true_name} lacks; remove them")
     if not len(said):
         faults.append(
-            f"{said_name}: holds days {_days(given)}, scored are {_days(true)}; choose with --days FIRST-LAST"
+            f"{said_name}: holds days {_days(given)}, but days {_days(true)} are scored; choose with --days FIRST-LAST"
         )
     if strange := sorted(set(true.uid.tolist()) - set(said.uid.tolist())):
         faults.append(
-            f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no row at all "
-            f"({spans(strange)}); to score some users only, give --users predicted or --users FIRST-LAST"
+            f"{said_name}: {len(strange)} of the truth's {len(true.users)} users have no rows "
+            f"({spans(strange)}); to score only some users, give --users predicted or --users FIRST-LAST"
         )
     raise UserError(*faults)
 
 
 def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str | None]]:
-    """Return for each main figure its mean over users, 95 % bootstrap interval, median, unit and direction.
+    """Return for each metric its mean over users, 95 % bootstrap interval, median, unit and direction.
 
     A single user has no interval: low and high are None.
     """
@@ -150,7 +150,7 @@ def summary(frame: pd.DataFrame) -> dict[str, dict[str, float | str | None]]:
 
 
 def spans(numbers: list[int], most: int = 5) -> str:
-    """Write sorted numbers as spans: ``3-5, 9, ...``."""
+    """Write sorted numbers as ranges: ``3-5, 9, ...``."""
     values = np.asarray(numbers)
     runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
     told = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs[:most]]
@@ -173,7 +173,7 @@ def _keys(table: Queries) -> np.ndarray:
 
 
 def _shifted(keys: np.ndarray, wanted: np.ndarray) -> str | None:
-    """Tell whether all that is wanted would be there with the predictions' days moved by one."""
+    """Return a hint if the predictions would be complete with all days moved by one."""
     matches = np.isin(wanted, keys).mean()
     for shift, word in ((1, "higher"), (-1, "lower")):
         moved = np.isin(wanted, keys - (shift << 16)).mean()
@@ -198,7 +198,7 @@ def _key(table: Queries, row: int) -> str:
 
 
 def _city(path: Path) -> str:
-    """The city's name as the file's name has it, e.g. city_B.csv.gz; else the file's name."""
+    """Return the city in the file's name, e.g. city_B.csv.gz; else the file's name."""
     stem = path.name.split(".")[0]
     match = _CITY.search(stem)
     return match[1] if match else stem

@@ -35,12 +35,12 @@ Key = tuple[int, int, int]
 def check_submission(path: Path, challenge: str, city: str, asked: Queries | None = None) -> list[str]:
     """Return every fault, one line each, in the file's order; then what is missing. An empty list: it is good.
 
-    asked: the points asked for (see :func:`asked_points`), days from 0; without them nobody can tell which are missing.
-    Raises UserError if the challenge or the city is not known, or there is no such file.
+    asked: the points asked for (see :func:`asked_points`), days from 0; without them missing points go unnoticed.
+    Raises UserError if the challenge, the city or the file does not exist.
     """
     rules = get_challenge(challenge)
     if city not in rules.targets:
-        raise UserError(f"{challenge}: asks for nothing in city '{city}'{nearest(city, rules.targets)}")
+        raise UserError(f"{challenge}: has no targets in city '{city}'{nearest(city, rules.targets)}")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     if not path.name.endswith((".csv", ".csv.gz")):
@@ -112,7 +112,7 @@ class _Check:
         return whole + named + ends
 
     def _line(self, number: int, line: str) -> None:
-        """Judge one line by itself and against those before it."""
+        """Check one line, also against those before it."""
         if fault := self._unlike_a_row(number, line):
             self.faults.append((number, fault))
             return
@@ -127,31 +127,31 @@ class _Check:
             self._keep_order(number, uid, (d, t))
         if uid not in self.targets:
             told = f"{self.targets[0]}..{self.targets[-1]}"
-            self.faults.append((number, f"uid {uid} is no target user of this city ({told})"))
+            self.faults.append((number, f"uid {uid} is not a target user of this city ({told})"))
         first = self.lines.setdefault((uid, d, t), number)
         if first != number:
             self.faults.append((number, f"uid {uid}, d {d}, t {t} stands in line {first} already; keep one of them"))
 
     def _unlike_a_row(self, number: int, line: str) -> str | None:
-        """Say why a line is no row at all."""
+        """Say why a line is not a row."""
         if not line.strip():
-            return "is blank; take it out"
+            return "is blank; remove it"
         if number == 1 and line.startswith(BOM):
             return (
                 "begins with a byte order mark, which the validator takes for text; save the file as UTF-8 without it"
             )
         if number == 1 and line.replace(" ", "").lower() == _HEADER:
-            return f"the header must be {_HEADER}, in small letters and without blanks; or leave it out"
+            return f"the header must be {_HEADER}, in lower case and without spaces; or leave it out"
         if "\r" in line:
             return "holds a carriage return; end each row with a line feed"
         fields = line.count(",") + 1
         if fields != len(COLUMNS):
-            other = "; commas must stand between them" if fields == 1 and (";" in line or "\t" in line) else ""
+            other = "; separate them with commas" if fields == 1 and (";" in line or "\t" in line) else ""
             return f"{fields} fields instead of {len(COLUMNS)}: {_HEADER}{other}"
         return None
 
     def _plain(self, fields: list[str]) -> bool:
-        """Tell quickly that a row is in order, as nearly all are."""
+        """Whether a row is plainly valid, as nearly all are; a quick test."""
         return all(field.isascii() and field.isdecimal() for field in fields) and all(
             low <= int(field) <= high for field, (low, high) in zip(fields, self.bounds, strict=True)
         )
@@ -162,7 +162,7 @@ class _Check:
             if "." in field and (value := whole_number(field.strip())) is not None:
                 yield f"{name} is '{field}', not a whole number as the challenge wants it: write {value}"
         if any(field != field.strip() for field in fields):
-            yield "blanks beside a number; leave them out"
+            yield "spaces next to a number; remove them"
 
     def _keep_order(self, number: int, uid: int, point: tuple[int, int]) -> None:
         """Remember a user's latest point, or the first row that comes after a later one."""
@@ -176,14 +176,14 @@ class _Check:
         if self.astray:
             line, point = min(self.astray.values())
             others = f" (the rows of {len(self.astray):,} users do not)" if len(self.astray) > 1 else ""
-            do = "each user's rows must stand in the data's order, by d and t; sort the file by uid, d, t"
-            self.faults.append((line, f"{point} stands after a later point: {do}{others}"))
+            do = "each user's rows must be in the order of d and t; sort the file by uid, d, t"
+            self.faults.append((line, f"{point} comes after a later point: {do}{others}"))
 
     def _wrong_day(self, day: int) -> str:
         return f"d = {day} is not asked for; the days are {self.days[0]}..{self.days[-1]}"
 
     def _shift(self) -> list[str]:
-        """Tell whether all days are one too high or too low: then one line says so and no day is judged by itself."""
+        """Report days that are all one too high or too low in one line, not day by day."""
         if not self.lines:
             return []
         low, high = min(d for _, d, _ in self.lines), max(d for _, d, _ in self.lines)
@@ -198,13 +198,13 @@ class _Check:
         """Note the rows of target users on the right days that were not asked for."""
         wanted = self._keys(asked)
         self.faults += [
-            (line, f"uid {uid}, d {d}, t {t} is not asked for; take the row out")
+            (line, f"uid {uid}, d {d}, t {t} is not asked for; remove the row")
             for (uid, d, t), line in self.lines.items()
             if uid in self.targets and d in self.days and (uid, d, t) not in wanted
         ]
 
     def _missing(self, asked: Queries | None) -> list[str]:
-        """Name what is not there: whole users together, single points one by one."""
+        """Name what is missing: whole users together, single points one by one."""
         absent = sorted(set(self.targets) - self.users if asked is None else set(asked.uid.tolist()) - self.users)
         faults = [f"{self.path}: {len(absent)} target users have no row: {spans(absent, 20)}"] if absent else []
         if asked is not None:
@@ -219,7 +219,7 @@ class _Check:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield all lines but a good header, with their numbers and without their ends."""
+    """Yield all lines except a valid header, with their numbers and without their ends."""
     opened = gzip.open if path.name.endswith(".gz") else open
     with opened(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):

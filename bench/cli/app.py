@@ -1,6 +1,6 @@
-"""The command line: which commands there are, and how they end. Each command's file owns its arguments.
+"""The command line: its commands and exit codes. Each command's file owns its arguments.
 
-Nothing heavy is imported until a command runs, so that help appears at once.
+Nothing heavy is imported before a command runs, so help appears at once.
 Exit codes: 0 all done, 1 a case failed, 2 the user's input is wrong, 130 interrupted.
 """
 
@@ -13,14 +13,17 @@ from collections.abc import Callable
 
 import typer
 
-from bench.cli.challenge import reproduce_command, score_command
 from bench.cli.check import check_command
-from bench.cli.data_cities import describe_command, make_command
-from bench.cli.data_files import convert_command, fetch_command
+from bench.cli.data.convert import convert_command
+from bench.cli.data.describe import describe_command
+from bench.cli.data.fetch import fetch_command
+from bench.cli.data.make import make_command
 from bench.cli.names import list_command
 from bench.cli.profile import profile_command
 from bench.cli.report import report_command
+from bench.cli.reproduce import reproduce_command
 from bench.cli.run import run_command
+from bench.cli.score import score_command
 from bench.cli.show import show_command
 from bench.cli.study import study_command
 from bench.errors import UserError
@@ -37,7 +40,7 @@ data = typer.Typer(help="Make, describe, convert and fetch data.", no_args_is_he
 
 
 def add(group: typer.Typer, name: str, command: Callable[..., int | None]) -> None:
-    """Add a command to a group; what it returns is its exit code, None being 0."""
+    """Add a command to a group; it returns its exit code, None for 0."""
 
     @functools.wraps(command)
     def called(*args: object, **kwargs: object) -> None:
@@ -63,7 +66,7 @@ app.add_typer(data, name="data")
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is told in plain lines, without a traceback."""
+    """Run the command line; report a user's mistake in plain lines, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal or file in cp1252 or ASCII lacks some characters

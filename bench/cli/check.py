@@ -1,4 +1,4 @@
-"""bench check PROTOCOL: what it would run, or everything that is wrong with it."""
+"""bench check PROTOCOL: what it would run, or all its faults."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 def check_command(
     file: Annotated[
-        Path | None, typer.Argument(help="A protocol (YAML or name), or a challenge submission (CSV).")
+        Path | None, typer.Argument(help="A protocol (YAML file or name), or a challenge submission (CSV).")
     ] = None,
     adapter: Annotated[
-        str | None, typer.Option(help="Check a model instead: its name, module:Class or FILE.py:Class.")
+        str | None, typer.Option(help="A model to check instead: its name, module:Class or FILE.py:Class.")
     ] = None,
-    challenge: Annotated[str | None, typer.Option(help="humob2023, humob2024 or giscup2025.")] = None,
-    city: Annotated[str | None, typer.Option(help="The submission's city.")] = None,
+    challenge: Annotated[str | None, typer.Option(help="Rules to check: humob2023, humob2024 or giscup2025.")] = None,
+    city: Annotated[str | None, typer.Option(help="City of the submission.")] = None,
     data: Data = None,
     scale: Scale = None,
     overrides: Overrides = None,
-    resolved: Annotated[bool, typer.Option("--resolved", help="Print the protocol with all defaults.")] = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the protocol with all its defaults.")] = False,
 ) -> int:
-    """Check a protocol, a model or a submission. Tells every fault at once; exit code 2 if there is any."""
+    """Check a protocol, a model or a submission. Reports all faults at once, and exits with 2 if there are any."""
     if (file is None) == (adapter is None):
-        raise UserError("check: name a protocol or a submission, or a model with --adapter module:Class")
+        raise UserError("check: give a protocol, a submission, or a model (--adapter module:Class)")
     if adapter is not None:
         return check_adapter(adapter, overrides or ())
     assert file is not None
     if challenge is not None or city is not None or file.suffix not in {".yaml", ".yml", ""}:
-        from bench.cli.challenge import check_submission_command
+        from bench.cli.submission import check_submission_file
 
-        return check_submission_command(file, challenge, city, data)
+        return check_submission_file(file, challenge, city, data)
     if resolved:
         print_resolved(file, scale, overrides or (), data)
     else:
@@ -53,8 +53,8 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
     wanted = reading.load(path, scale=scale, overrides=overrides, data=data)
     here = _cities(wanted, given=data is not None)
     print(f"{wanted.name} (version {wanted.version}, scale {wanted.scale}): {wanted.about}")
-    print(f"data     {wanted.data.source}" + ("" if here is not None else " (not here yet: give --data)"))
-    print(f"metrics  {wanted.metrics.main} ranks; {', '.join(wanted.metrics.also) or 'no others'}")
+    print(f"data     {wanted.data.source}" + ("" if here is not None else " (not found: say where with --data)"))
+    print(f"metrics  ranked by {wanted.metrics.main}; also {', '.join(wanted.metrics.also) or 'none'}")
     for split in wanted.splits:
         print(f"split    {_split_line(split, here)}")
     for model in wanted.models:
@@ -72,7 +72,7 @@ def check_protocol(path: Path, scale: str | None, overrides: Sequence[str], data
 
 
 def print_resolved(path: Path, scale: str | None, overrides: Sequence[str], data: str | None) -> None:
-    """Print a protocol as YAML that asks the same, with every default filled in. Raises UserError with all faults."""
+    """Print a protocol as equivalent YAML with every default. Raises UserError with all faults."""
     import yaml
 
     from bench.protocol import reading
@@ -89,7 +89,7 @@ def check_adapter(target: str, overrides: Sequence[str]) -> int:
     from bench.adapters import registry
     from bench.adapters.conformance import conform
     from bench.cli.options import read_settings
-    from bench.running.runner import lacking
+    from bench.running.hardware import lacking
 
     name = registry.add(target) if ":" in target else target
     settings = read_settings(overrides)
@@ -117,7 +117,7 @@ def _check_study(path: Path, scale: str | None, overrides: Sequence[str], data: 
 
 
 def counts(protocol: Protocol) -> tuple[int, int]:
-    """Return how many cases and fits a protocol has at most: those that ask the same are done once."""
+    """Return the greatest number of cases and fits of a protocol; equal ones are done once."""
     from bench.adapters import registry
 
     tests = sum(len(split.test) for split in protocol.splits)
@@ -127,7 +127,7 @@ def counts(protocol: Protocol) -> tuple[int, int]:
 
 
 def _cities(protocol: Protocol, *, given: bool) -> tuple[str, ...] | None:
-    """Return the cities that the data have; None where a folder that only the file names is absent."""
+    """Return the cities in the data; None if a folder named in the file is absent."""
     from bench.data.sources import open_source
 
     try:

@@ -1,4 +1,4 @@
-"""bench list: names of models, protocols, metrics and sources; imports none of the models."""
+"""bench list: names of models, protocols, metrics and sources. No model is imported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def list_command(
-    what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; all if left out.")] = None,
+    what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default: all.")] = None,
 ) -> None:
     """List models, protocols, metrics and sources."""
     if what is not None and what not in KINDS:

@@ -11,14 +11,16 @@ import typer
 from bench.errors import UserError
 
 Data = Annotated[
-    str | None, typer.Option("--data", help="Instead of the file's: synthetic, humob:FOLDER, points:FILE.")
+    str | None, typer.Option("--data", help="Data in place of the file's: synthetic, humob:FOLDER, points:FILE.")
 ]
 Scale = Annotated[str | None, typer.Option(help="One of the file's scales, e.g. full.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. users.test=20; repeatable.")]
-Adapters = Annotated[
-    list[str] | None, typer.Option("--adapter", help="A model of yours: module:Class or FILE.py:Class; repeatable.")
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a value: KEY=VALUE, e.g. users.test=20; repeatable.")
 ]
-Out = Annotated[Path, typer.Option(help="Where records and results go.")]
+Adapters = Annotated[
+    list[str] | None, typer.Option("--adapter", help="Your own model: module:Class or FILE.py:Class; repeatable.")
+]
+Out = Annotated[Path, typer.Option(help="Folder for records and results.")]
 
 
 def read_settings(overrides: Iterable[str]) -> dict[str, Any]:
@@ -40,3 +42,10 @@ def read_settings(overrides: Iterable[str]) -> dict[str, Any]:
     if faults:
         raise UserError(*faults)
     return settings
+
+
+def number(text: str, option: str) -> int:
+    """Return a number of users. Raises UserError."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise UserError(f"{option}: '{text}' is not a number of users; write e.g. 1,8,32")
+    return int(text)

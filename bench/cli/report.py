@@ -1,9 +1,9 @@
-"""bench report: leaderboards again, as a page, as figures; runs side by side; data frames; from records alone."""
+"""bench report: leaderboards, pages, figures, comparisons of runs and data frames, from records alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class More:
-    """What is written beside the leaderboard. data: files of real people, as --data has them."""
+    """What else to write than the leaderboard. data: files of real people, as in --data."""
 
     html: bool = False
     figures: bool = False
@@ -28,38 +28,35 @@ class More:
 
 
 def report_command(
-    folders: Annotated[
-        list[Path], typer.Argument(help="A run's folder, e.g. runs/zero_shot; several lie side by side.")
-    ],
+    folders: Annotated[list[Path], typer.Argument(help="A run's folder, e.g. runs/zero_shot; several are compared.")],
     to: Annotated[
         Path | None,
-        typer.Option(
-            help="Write leaderboard and records there; scores of single users only where all people are synthetic."
-        ),
+        typer.Option(help="Publish leaderboard and records there; per-user scores only if all people are synthetic."),
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="Write report.html too: one page that needs no network.")
+        bool, typer.Option("--html", help="Also write report.html, one page that needs no network.")
     ] = False,
     figures: Annotated[
-        bool, typer.Option("--figures", help="Write figures (SVG, PNG, PDF) and tables (Markdown, CSV, LaTeX) too.")
+        bool, typer.Option("--figures", help="Also write figures (SVG, PNG, PDF) and tables (Markdown, CSV, LaTeX).")
     ] = False,
     index: Annotated[
-        bool, typer.Option("--index", help="Write index.html: all runs and studies of the folder.")
+        bool, typer.Option("--index", help="Write index.html, with all runs and studies in the folder.")
     ] = False,
     data: Annotated[
-        str | None, typer.Option(help="humob:FOLDER, to see single real users on a page for this machine.")
+        str | None, typer.Option(help="humob:FOLDER: show single real users on the page, for this machine only.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="An earlier run: say what moved since, and whether beyond chance.")
+        Path | None, typer.Option(help="An earlier run: show what changed since, and whether beyond chance.")
     ] = None,
-    export: Annotated[Path | None, typer.Option(help="Write the run's data frames there, as Parquet.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the run's data frames to this folder, as Parquet.")] = None,
     claims: Annotated[
-        Path | None, typer.Option(help="Write there what the records say of the field's own sentences (Markdown).")
+        Path | None,
+        typer.Option(help="Test published claims against the records; write the result to this Markdown file."),
     ] = None,
 ) -> None:
-    """Make a leaderboard again, from its records. Written into the run's folder unless --to names another.
+    """Rebuild a leaderboard from its records. Written to the run's folder, or to --to.
 
-    Several runs, or one --against an earlier one, are compared over the cases that they share.
+    Several runs, or one --against an earlier one, are compared over the cases they share.
     """
     from rich.console import Console
 
@@ -67,7 +64,7 @@ def report_command(
     runs = [*([against] if against else []), *folders]
     alone = [name for name, given in {"--index": index, "--export": export, "--claims": claims}.items() if given]
     if alone and len(runs) > 1:
-        raise UserError(f"{alone[0]} is of one folder at a time; name one, without --against")
+        raise UserError(f"{alone[0]} takes one folder; give one, without --against")
     if index:
         from bench.report.page import write
 
@@ -89,7 +86,7 @@ def report_command(
 def make_comparison(
     folders: Sequence[Path], console: Console, to: Path | None = None, names: Sequence[str] = ()
 ) -> None:
-    """Print runs side by side, the first being what differences are to. Raises UserError."""
+    """Print runs side by side, with differences to the first one. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard.compare import compare
     from bench.records.manifest import read_run
@@ -112,12 +109,12 @@ def export_frames(folder: Path, console: Console, to: Path) -> None:
     content = read_run(folder)
     names = export(content, to)
     if any(record.data and not record.data.synthetic for record in content.records):
-        console.print("These files hold scores and answers of real people: keep them to yourself.", style="bold")
+        console.print("These files hold scores and answers of real people: do not share them.", style="bold")
     _say(console, f"{to}: {', '.join(names)}")
 
 
 def make_claims(folder: Path, console: Console, to: Path) -> None:
-    """Say what a run's records say of the field's own sentences. Raises UserError."""
+    """Test published claims against a run's records. Raises UserError."""
     from bench.files import write_text
     from bench.leaderboard import build
     from bench.records.manifest import read_run
@@ -127,7 +124,7 @@ def make_claims(folder: Path, console: Console, to: Path) -> None:
     command = f"bench report {folder.as_posix()} --claims {to.as_posix()}"
     report = claims.lay_out(build(content.records, folder), content.records, published.read())
     if not report.findings:
-        raise UserError(f"--claims: {folder} ranks no two models that the sentences are about; run others beside them")
+        raise UserError(f"--claims: {folder} ranks no two models that a published claim compares; run more models")
     title, _, rest = markdown.render(report).partition("\n\n")
     write_text(to, f"{title}\n\nMade by `{command}`.\n\n{rest}")
     terminal.show(report, console)
@@ -143,13 +140,15 @@ def make_report(folder: Path, console: Console, to: Path | None = None, more: Mo
     from bench.report.layout import lay_out
 
     content = read_run(folder)
+    published_too = to is not None and to.resolve() != folder.resolve()
+    if published_too:
+        content = replace(content, records=tuple(record.for_others() for record in content.records))
     found = build(content.records, folder)
     report = lay_out(content, found, published.read())
     target = to or folder
     write_text(target / "leaderboard.md", markdown.render(report))
     write_text(target / "leaderboard.csv", csvtable.render(found))
     write_text(target / "slices.csv", csvtable.render_parts(found))
-    published_too = to is not None and to.resolve() != folder.resolve()
     if to and published_too:
         publish(content, to)
         _draw(content, found, to)
@@ -162,7 +161,7 @@ def make_report(folder: Path, console: Console, to: Path | None = None, more: Mo
 
 
 def _draw(content: RunContent, found: Leaderboard, folder: Path) -> None:
-    """Draw the figure of accuracy and seconds, where what draws is installed."""
+    """Draw accuracy against seconds, if the drawing packages are installed."""
     from bench.report.charts import files
 
     if files.available():

@@ -19,7 +19,9 @@ def run_command(
     only: Annotated[list[str] | None, typer.Option(help="Run only this model; repeatable.")] = None,
     adapter: Adapters = None,
     out: Out = Path("runs"),
-    jobs: Annotated[int, typer.Option(min=1, help="Workers at once; costs are still measured alone.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Parallel workers; costs are still measured one case at a time.")
+    ] = 1,
 ) -> int:
     """Run a protocol and print its leaderboard. Resumes an interrupted run."""
     from rich.console import Console
@@ -36,6 +38,6 @@ def run_command(
     try:
         done = run(wanted, out, jobs=jobs)
     except KeyboardInterrupt:
-        print("interrupted: what is done is kept, and the same command resumes", file=sys.stderr)
+        print("interrupted: finished cases are kept; the same command resumes the run", file=sys.stderr)
         return 130
     return 1 if make_report(done.folder, Console()) else 0

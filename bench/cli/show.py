@@ -1,4 +1,4 @@
-"""bench show: a record as a page, or a user's days, with a model's answers beside them, or those of a run's models."""
+"""bench show: a record, or a user's days, with a model's answers, or those of a run's models."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def show_command(
         typer.Argument(help="A record, e.g. runs/zero_shot/records/ID.json, or a run's folder with --user."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--data", help="Where a user's trajectory is taken from: synthetic, humob:FOLDER.")
+        str | None, typer.Option("--data", help="Data that hold the user: synthetic or humob:FOLDER.")
     ] = None,
-    user: Annotated[str | None, typer.Option(help="CITY:UID, to see a trajectory.")] = None,
+    user: Annotated[str | None, typer.Option(help="CITY:UID of a user to show.")] = None,
     days: Annotated[str | None, typer.Option(help="First and last day, e.g. 53-66.")] = None,
-    answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to lay beside the truth.")] = None,
-    grid: Annotated[bool, typer.Option("--map", help="Draw the days on the grid, too.")] = False,
+    answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to show next to the truth.")] = None,
+    grid: Annotated[bool, typer.Option("--map", help="Also draw the days on the grid.")] = False,
     models: Annotated[
         list[str] | None, typer.Option("--model", help="Of a run: whose answers; the best three where none is named.")
     ] = None,
@@ -44,13 +44,13 @@ def show_command(
 
     of_run = record is not None and record.is_dir()
     if (record is None or of_run) != (user is not None):
-        raise UserError("show: name a record file, a user with --user CITY:UID, or a run's folder and its --user")
+        raise UserError("show: give a record file, a user with --user CITY:UID, or a run's folder and its --user")
     if record is not None and not of_run:
         show_record(record, Console())
         return
     city, _, uid = str(user).rpartition(":")
     if not city or not uid.isdecimal():
-        raise UserError(f"--user: '{user}' is no CITY:UID; write for example B:17600")
+        raise UserError(f"--user: '{user}' is not CITY:UID; write e.g. B:17600")
     if record is not None:
         show_answers(record, (city, int(uid)), models or (), source, _span(days), Console(), grid=grid)
     else:
@@ -58,16 +58,16 @@ def show_command(
 
 
 def show_record(path: Path, console: Console) -> None:
-    """Print one record. Raises UserError if the file is none."""
+    """Print one record. Raises UserError if the file is not a record."""
     from bench.records import record as records
     from bench.report import recordview, terminal
 
     try:
         found = records.read(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file; records lie in RUN/records/") from None
+        raise UserError(f"{path}: there is no such file; records are in RUN/records/") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: is no record ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: is not a record ({str(error).splitlines()[0]})") from None
     for table in recordview.tables(found):
         terminal.print_table(table, console)
 
@@ -84,8 +84,8 @@ def show_trajectory(
 ) -> None:
     """Print a user's days, with the answers of a Parquet file (city, uid, d, t, x, y, status) if one is given.
 
-    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; the last three weeks where None. grid: draw
-    the days on the grid, too. Raises UserError.
+    spec: synthetic, synthetic:SEED or humob:FOLDER. days: first and last; by default the last three weeks. grid:
+    also draw the days on the grid. Raises UserError.
     """
     from bench.data.sources import open_source
     from bench.report import daymap
@@ -100,7 +100,7 @@ def show_trajectory(
     user = table.of((city, uid))
     if not len(user):
         some = ", ".join(f"{c}:{u}" for c, u in table.users[:SOME_USERS])
-        raise UserError(f"--user: city {city} has no user {uid}; some that it has: {some}")
+        raise UserError(f"--user: city {city} has no user {uid}; it has, for example, {some}")
     last = int(user.d[-1])
     chosen = days or (max(int(user.d[0]), last - SHOWN_DAYS + 1), last)
     said = _answers(answers, city, uid) if answers else None
@@ -187,12 +187,12 @@ def _span(days: str | None) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", days)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
-        raise UserError(f"--days: '{days}' is no first and last day; write for example 53-66")
+        raise UserError(f"--days: '{days}' is not a first and last day; write e.g. 53-66")
     return first, last
 
 
 def _answers(path: Path, city: str, uid: int) -> Said:
-    """Read one user's answers. Raises UserError if the file has none, or is no file of answers."""
+    """Read one user's answers. Raises UserError if the file has none or holds no answers."""
     import pandas as pd
 
     from bench.data.trajectories import Trajectories

@@ -1,4 +1,4 @@
-"""bench study: brings a study file to its total of trials, and says what came of them."""
+"""bench study: runs a study up to its total of trials, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line asked for. workers: trials at once; to: folder of the report, if not the run's own."""
+    """What the command line asked for. workers: parallel trials; to: folder of the report, if not the run's."""
 
     path: Path
     data: str | None
@@ -49,18 +49,18 @@ def study_command(
     overrides: Overrides = None,
     adapter: Adapters = None,
     out: Out = Path("runs"),
-    storage: Annotated[str | None, typer.Option(help="An Optuna URL or journal:FILE; else a SQLite file.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once on this machine.")] = 1,
-    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume the trials of a changed file.")] = False,
-    to: Annotated[Path | None, typer.Option(help="Folder of report, CSV and figures (else that of the run).")] = None,
+    storage: Annotated[str | None, typer.Option(help="An Optuna URL or journal:FILE; default: a SQLite file.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Parallel trials on this machine.")] = 1,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="Resume although the file has changed.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Folder for report, CSV and figures; default: the run's.")] = None,
 ) -> int:
-    """Search for cities, volume and settings to train with. Resumes an interrupted study; one command at a time."""
+    """Search training cities, data volume and settings. Resumes an interrupted study; one process at a time."""
     given = (file, data, scale, tuple(overrides or ()), tuple(adapter or ()), out, storage, workers, accept, to)
     return _run(Order(*given))
 
 
 def _run(order: Order) -> int:
-    """Bring a study to its total and say what came of it; return the exit code (1 if a trial failed)."""
+    """Run a study to its total and report it; return the exit code (1 if a trial failed)."""
     from rich.console import Console
 
     try:
@@ -108,7 +108,7 @@ def _folder(order: Order, study: Study) -> Path:
 
 
 def _address(order: Order, study: Study) -> Address:
-    """Return where the trials are kept, and what says so."""
+    """Return where the trials are stored, and where that was set."""
     from bench.study.search.address import Address
 
     if order.storage:
@@ -126,14 +126,14 @@ def _open(order: Order, study: Study) -> Iterator[_Drive]:
     address = _address(order, study)
     with lock.only_driver(address, study.name) as still_alone:
         if torn := storage.mend_journal(address):
-            _say(f"{address}: the last line was cut off while it was written; its {torn} bytes are removed")
+            _say(f"{address}: the last line was cut off; its {torn} bytes are removed")
         opened = storage.open_study(study, storage.open_storage(address), address, accept=order.accept)
         with address.told():
             yield _Drive(study, opened, address, still_alone)
 
 
 def _check_data(order: Order, drives: Sequence[_Drive]) -> None:
-    """Make sure that the cities hold the rows that the trials were made of, and that the metrics are defined there."""
+    """Make sure that the cities hold the rows of the earlier trials, and that the metrics are defined there."""
     from bench.evaluation.metrics import undefined
     from bench.study.outcome import mixes
     from bench.study.search import storage
@@ -167,7 +167,7 @@ def _evaluator(order: Order, study: Study) -> Evaluator:
 
 
 def _drive(order: Order, drive: _Drive) -> Outcome:
-    """Run the trials of one study, then what they are compared with, then the chosen few on test users."""
+    """Run the trials of one study, then their references, then the finalists on test users."""
     from bench.study.outcome import gather
     from bench.study.outcome.outcome import bare, read_trials
     from bench.study.search import finalists
@@ -198,7 +198,7 @@ def _say(text: str) -> None:
 
 
 def _command(order: Order) -> str:
-    """Write the command as anyone can give it again: no folders of this machine, nothing that changes no figure."""
+    """Write the command for others to repeat: without paths of this machine or options that change no figure."""
     path = order.path.name if order.path.is_absolute() else order.path.as_posix()
     parts = ["bench study", path]
     parts += [f"--data {order.data.partition(':')[0]}:FOLDER"] if order.data and ":" in order.data else []

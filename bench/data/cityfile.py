@@ -7,6 +7,7 @@
     first_weekday: sunday   # of day 0
     weekend: [saturday, sunday]
     off_days: [1, 8]        # further off-days, by number
+    uids_a_user: 1          # above 1: so many uids are windows of one user, uid // uids_a_user
     frame: {crs: EPSG:32650, left: 400000.0, top: 4500000.0}
 
 What is left out is as in HuMob. ``frame`` says where on the earth the grid lies; nothing needs it but a second

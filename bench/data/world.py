@@ -84,20 +84,30 @@ class Window:
 
 @dataclass(frozen=True)
 class World:
-    """Grid and calendar of one city."""
+    """Grid and calendar of one city.
+
+    uids_a_user: above 1 where one person or animal has several uids, each a window of days; ``uid // uids_a_user``
+    says who it is. people: another city, where this one has its people on another grid; they are resampled together.
+    """
 
     grid: Grid = field(default_factory=Grid)
     calendar: Calendar = field(default_factory=Calendar)
+    uids_a_user: int = 1
+    people: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON holds it: in jobs, records and identities."""
         calendar = self.calendar
+        several: dict[str, Any] = {"uids_a_user": self.uids_a_user} if self.uids_a_user > 1 else {}
+        shared = {"people": self.people} if self.people else {}
         return {
             "grid": vars(self.grid),
             "weekend": sorted(calendar.weekend),
             "holidays": sorted(calendar.holidays),
             "first_weekday": calendar.first_weekday,
             "breaks": [list(pause) for pause in calendar.breaks],
+            **several,
+            **shared,
         }
 
     @classmethod
@@ -105,7 +115,8 @@ class World:
         """Return the world that :meth:`plain` wrote."""
         breaks = tuple((after, days) for after, days in plain["breaks"])
         days = frozenset(plain["weekend"]), frozenset(plain["holidays"])
-        return cls(Grid(**plain["grid"]), Calendar(*days, plain["first_weekday"], breaks))
+        calendar = Calendar(*days, plain["first_weekday"], breaks)
+        return cls(Grid(**plain["grid"]), calendar, plain.get("uids_a_user", 1), plain.get("people", ""))
 
 
 def not_humob(worlds: Mapping[str, World]) -> dict[str, Any]:

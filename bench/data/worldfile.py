@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 
@@ -75,12 +75,15 @@ class CalendarSpec(_Part):
 class WorldSpec(GridSpec, CalendarSpec):
     """All of a city's frame, as ``city_X.yaml`` holds it."""
 
+    uids_a_user: StrictInt = Field(1, ge=1, description="uids of one user, whose windows they are: uid // uids_a_user")
+    people: str = Field("", description="another city, whose people these are on another grid")
+
     def world(self) -> World:
         """Return the world."""
-        return World(self.grid(), self.calendar())
+        return World(self.grid(), self.calendar(), self.uids_a_user, self.people)
 
     @classmethod
-    def of(cls, world: World) -> WorldSpec:
+    def of(cls, world: World) -> Self:
         """Return what to write of a world; :meth:`world` gives the same again."""
         grid, calendar = world.grid, world.calendar
         plain: dict[str, Any] = {
@@ -92,5 +95,7 @@ class WorldSpec(GridSpec, CalendarSpec):
             "weekend": tuple(WEEKDAYS[day] for day in sorted(calendar.weekend)),
             "off_days": tuple(sorted(calendar.holidays)),
             "breaks": tuple({"after": after, "days": days} for after, days in calendar.breaks),
+            "uids_a_user": world.uids_a_user,
+            "people": world.people,
         }
         return cls.model_validate(plain)

@@ -20,36 +20,45 @@ SAME = 1e-12  # differences below this share of the scores' size are rounding, n
 _BLOCK = 4_000_000  # counts held at once, so that 3,000 users need no gigabytes
 
 
-def over_users(scores: np.ndarray, name: str, resamples: int = RESAMPLES) -> np.ndarray:
+def over_users(
+    scores: np.ndarray, name: str, resamples: int = RESAMPLES, owners: np.ndarray | None = None
+) -> np.ndarray:
     """Return the mean of each column in each resampling of the rows.
 
-    scores: (users, columns), NaN where a user has no score: it is left out of that column's mean. All columns share
-    one resampling, and so do calls with the same name and number of users. Returns (resamples, columns); all NaN for
-    a single user, who says nothing of how users differ.
+    scores: (users, columns), NaN where a user has no score: it is left out of that column's mean. owners: (users,),
+    alike where rows are windows of one person or animal, who is then drawn with all of them (a cluster bootstrap,
+    Davison and Hinkley, ch. 3.8). All columns share one resampling, and so do calls with the same name and number of
+    owners. Returns (resamples, columns); all NaN for a single owner, who says nothing of how users differ.
     """
-    users, columns = scores.shape
+    known = np.isfinite(scores)
+    filled, weights = np.where(known, scores, 0.0), known.astype(float)
+    if owners is not None and len(np.unique(owners)) < len(owners):
+        filled, weights = _sums(filled, owners), _sums(weights, owners)
+    users, columns = filled.shape
     if users < 2:
         return np.full((resamples, columns), np.nan)
     rng = _rng("users", name, users)
-    known = np.isfinite(scores)
-    gaps = not known.all()
-    filled = np.where(known, scores, 0.0)
+    gaps = bool((weights != 1.0).any())
     means = np.empty((resamples, columns))
     step = max(1, _BLOCK // users)
     for first in range(0, resamples, step):
         rows = min(step, resamples - first)
         counts = _counts(rng, rows, users)
-        weight = counts @ known.astype(float) if gaps else float(users)
+        weight = counts @ weights if gaps else float(users)
         with np.errstate(invalid="ignore"):
             means[first : first + rows] = (counts @ filled) / weight
     with np.errstate(invalid="ignore", divide="ignore"):
-        centre = filled.sum(axis=0) / known.sum(axis=0)
+        centre = filled.sum(axis=0) / weights.sum(axis=0)
     return centre + widening(users) * (means - centre)
 
 
-def drawn(users: int, resamples: int, *name: str) -> np.ndarray:
-    """Return how often each user is drawn in each resampling, (resamples, users): for what is no mean over users."""
-    return _counts(_rng(*name, users), resamples, users)
+def drawn(owners: np.ndarray, resamples: int, *name: str) -> np.ndarray:
+    """Return how often each user is drawn in each resampling, (resamples, users): for what is no mean over users.
+
+    owners: as for :func:`over_users`; each different from the others where every user is one.
+    """
+    several, place = np.unique(owners, return_inverse=True)
+    return _counts(_rng(*name, len(several)), resamples, len(several))[:, place]
 
 
 def over_seeds(samples: np.ndarray, name: str) -> np.ndarray:
@@ -107,6 +116,13 @@ def student(z: float, v: int) -> float:
     first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + first / v + second / v**2 + third / v**3
+
+
+def _sums(values: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Sum the rows of each owner: (users, columns) -> (owners, columns)."""
+    order = np.argsort(owners, kind="stable")
+    first = np.flatnonzero(np.diff(owners[order], prepend=owners[order][:1] - 1))
+    return np.asarray(np.add.reduceat(values[order], first, axis=0))
 
 
 def _rng(*name: str | int) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""The leaderboard: figures with intervals, ranks with ties, what it cost; computed from records alone."""
+"""The leaderboard: figures with intervals, ranks with ties, and costs, computed from records alone."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ REFERENCE = "slot_mode"
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All that a report prints.
+    """Everything that a report prints.
 
-    main: the metric that ranks. reference: the model that win rates are against, if there is one. overall: None where
-    there is one test city only. seeds: of rows with several. gaps: failed and skipped cases.
+    main: the metric that ranks. reference: the model that win rates compare with, if any. overall: None with a single
+    test city. seeds: of rows with several. gaps: failed and skipped cases.
     """
 
     main: str
@@ -50,8 +50,14 @@ class Leaderboard:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order."""
-        return tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+        """The main figures: every recorded version of GEO-BLEU and of DTW, in the records' order.
+
+        Another metric that ranks comes first; where neither of the two was measured, all others follow it.
+        """
+        usual = tuple(m for family in FAMILIES for m in self.metrics if m.partition("@")[0] == family)
+        if self.main in usual or self.main not in self.metrics:
+            return usual
+        return (self.main, *(usual or (m for m in self.metrics if m != self.main)))
 
     @property
     def further(self) -> tuple[str, ...]:
@@ -67,17 +73,17 @@ class Leaderboard:
 def build(records: Sequence[Record], folder: Path, reference: str = REFERENCE) -> Leaderboard:
     """Compute the leaderboard of records whose score files lie under ``folder``.
 
-    reference: the model that win rates are against; where it is not here, the best that learns from nothing is.
-    Raises UserError where the records do not go together or a score file is missing.
+    reference: the model that win rates compare with; by default the best that learns from nothing.
+    Raises UserError if the records do not belong together or a score file is missing.
     """
     if not records:
-        raise UserError("there is no record to report; run the protocol first")
+        raise UserError("there are no records to report; run the protocol first")
     records = sorted(records, key=lambda r: (r.case.model, r.case.train_cities, r.case.test_city, r.case.seed))
     if len(mains := sorted({record.main for record in records})) > 1:
-        raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them apart")
+        raise UserError(f"the records are ranked by different metrics ({', '.join(mains)}); report them separately")
     metrics, named, main = _metrics(records), panel.names(records), mains[0]
     if main not in metrics and any(record.status == "done" for record in records):
-        raise UserError(f"no model here gives {main}, which ranks; take another main metric, or add a model that does")
+        raise UserError(f"no model gives the main metric {main}; choose another one, or add a model that gives it")
     lines = panel.read_lines(records, folder)
     against = _reference(lines, metrics, main, reference)
     gaps = _gaps(records, named)
@@ -112,7 +118,7 @@ def _metrics(records: Iterable[Record]) -> dict[str, Metric]:
 
 
 def _gaps(records: Iterable[Record], named: Mapping[str, str]) -> tuple[Gap, ...]:
-    """List what has no score. One that learns from nothing is asked once a split, and one answer serves them all."""
+    """List cases without scores. A model that learns from nothing is asked in every split, but answers once."""
 
     def key(record: Record) -> tuple[str, str, str, int]:
         case = record.case
@@ -125,7 +131,7 @@ def _gaps(records: Iterable[Record], named: Mapping[str, str]) -> tuple[Gap, ...
 
 
 def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, wanted: str) -> str | None:
-    """Return the model that win rates are against: the wanted one, else the best that learns from nothing."""
+    """Return the model that win rates compare with: the wanted one, else the best that learns from nothing."""
     plain = [line for line in lines if line.learns_from == "nothing" and line.unranked() is None]
     for line in plain:
         if wanted in (line.model, line.records[0].case.adapter):
@@ -139,8 +145,8 @@ def _reference(lines: Sequence[Line], metrics: Mapping[str, Metric], main: str, 
 
 
 def _fewest(rows: Sequence[Row]) -> int:
-    """Return how many users the ranked rows of a city rest on."""
-    return max((row.users for row in rows if row.unranked is None), default=0)
+    """Return on how many users, or owners of their windows, a city's ranked rows rest."""
+    return max((row.owners for row in rows if row.unranked is None), default=0)
 
 
 def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines: Sequence[Line]) -> Row:
@@ -155,6 +161,7 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         lineage=line.lineage,
         asked_with=_asked_with(line.records[0]),
         users=len(line.uids),
+        owners=len(np.unique(line.owners)),
         seeds=len(line.records),
         figures=figures,
         unranked=line.unranked(),
@@ -174,7 +181,7 @@ def _slices(record: Record) -> dict[str, dict[str, float]]:
 
 
 def _asked_with(record: Record) -> str:
-    """Name the adapter and the settings that only prediction looks at: two starts asked alike may be one model."""
+    """Name the adapter and its prediction settings: two starts that share them may be one model."""
     case = record.case
     asked = {name: value for name, value in case.settings.items() if name in case.predicts_with}
     return json.dumps([case.adapter, asked], sort_keys=True)

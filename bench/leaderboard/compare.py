@@ -1,8 +1,8 @@
-"""Runs side by side: which cases they share, what moved between them, and whether it moved beyond chance.
+"""Runs side by side: the cases they share, what changed between them, and whether beyond chance.
 
-Two runs share a case where model, training cities, test city and seed are the same and the same question was asked: the
-rows of the test users' histories and the queries are equal. A mean is taken over shared cases only. There is no mean
-over cities of a model whose runs hold different cases.
+Two runs share a case if model, training cities, test city and seed are the same, and so are the rows of the test users'
+histories and the queries. Means are over shared cases only. A model whose runs hold different cases has no mean over
+cities.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Change:
 
     means: by run, in their order. difference, low, high: of a later run minus the first, paired over users (one entry a
     later run); None where a run holds no scores of single users. verdict: +1 better beyond chance, -1 worse, 0 level,
-    None where nothing can be said.
+    None if unknown.
     """
 
     model: str
@@ -53,8 +53,8 @@ class Comparison:
     """Runs side by side.
 
     alone: cases that not all runs hold, and why; unaveraged: models without a mean over cities, since their runs hold
-    different cases; compared: how many differences Holm's correction is over; others: what else differs than scores;
-    together: one ranking with the models that only later runs have, where there are any.
+    different cases; compared: the number of differences in Holm's correction; others: what else differs than
+    scores; together: one ranking with the models that only later runs have, if any.
     """
 
     names: tuple[str, ...]
@@ -72,16 +72,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Resampled differences of a line, later runs minus the first, better is larger: (resamples, later runs)."""
+    """Resampled differences of a line, later runs minus the first, better is larger: (resamples, later runs).
+
+    owners: how many were resampled.
+    """
 
     change: Change
     samples: np.ndarray | None
+    owners: int
 
 
 def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison:
-    """Lay runs side by side over the cases that all of them hold; the first is what differences are to.
+    """Compare runs over the cases that all of them hold; differences are to the first one.
 
-    names: what to call them, by default the ends of their paths. Raises UserError where they share no case.
+    names: of the runs, by default the ends of their paths. Raises UserError if they share no case.
     """
     paths = names_of([run.folder for run in runs])
     names = tuple(names) or paths
@@ -92,7 +96,7 @@ def compare(runs: Sequence[RunContent], names: Sequence[str] = ()) -> Comparison
     together = joined(held, [run.folder for run in runs], names)
     if not same and together is None:
         why = alone[0][1] if alone else "they hold no case with scores"
-        raise UserError(f"{', '.join(names)}: no case is common to these runs ({why}); compare runs of one protocol")
+        raise UserError(f"{', '.join(names)}: these runs share no case ({why}); compare runs of one protocol")
     metrics = _metrics([cases[case] for cases in held for case in same])
     lines = _lines(same, held, runs, metrics)
     everywhere = {line.change.model for line in lines} - {
@@ -121,7 +125,7 @@ def names_of(folders: Sequence[Path]) -> tuple[str, ...]:
     """Return the shortest ends of the paths that tell the folders apart. Raises UserError if two are the same."""
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
-        raise UserError("a run is named twice; name runs that differ")
+        raise UserError("a run is named twice; give different runs")
     for length in range(1, max(len(path.parts) for path in paths) + 1):
         names = tuple("/".join(path.parts[-length:]) for path in paths)
         if len(set(names)) == len(names):
@@ -141,7 +145,7 @@ def _cases(records: Iterable[Record]) -> dict[Case, Record]:
 def _alone(
     held: Sequence[Mapping[Case, Record]], names: Sequence[str], shared: set[Case], same: set[Case]
 ) -> list[tuple[str, str]]:
-    """Name what is not common to all runs, by model and training, and why."""
+    """Name the cases that not all runs share, and why."""
     found: dict[tuple[str, str], str] = {}
     for case in dict.fromkeys(case for cases in held for case in cases):
         if case in same:
@@ -149,7 +153,7 @@ def _alone(
         model, training, city, seed = case
         label = " -> ".join(part for part in (training, city) if part)
         if case in shared:
-            why = "other test users, histories or days were asked"
+            why = "other test users, histories or days"
         else:
             why = f"only in {', '.join(n for n, cases in zip(names, held, strict=True) if case in cases)}"
         found[f"{model}: {label}, seed {seed}", why] = ""
@@ -177,43 +181,46 @@ def _lines(
         groups[case[:3]].append(case)
     found = []
     for key, cases in sorted(groups.items(), key=lambda item: (item[0][2], item[0])):
-        users = _per_user(cases, held, runs)
+        owners, users = _per_user(cases, held, runs)
+        people = held[0][cases[0]].people
         for name, metric in metrics.items():
             means = tuple(float(np.mean([of[case].scores[name].mean for case in cases])) for of in held)
             data = held[0][cases[0]].data
             none = (None,) * (len(runs) - 1)
             change = Change(*key, name, data.test_users if data else 0, len(cases), means, none, none)
-            found.append(_Drawn(change, _samples(key, users, metric) if users else None))
+            found.append(_Drawn(change, _samples((*key[:2], people), users, owners, metric), len(np.unique(owners))))
     return found
 
 
 def _per_user(
     cases: Sequence[Case], held: Sequence[Mapping[Case, Record]], runs: Sequence[RunContent]
-) -> list[list[dict[str, np.ndarray]]] | None:
-    """Return each run's scores by seed, or None where one holds none or other users."""
-    found, uids = [], set()
+) -> tuple[np.ndarray, list[list[dict[str, np.ndarray]]]]:
+    """Return the owners of the users and each run's scores by seed; none where a run holds none or other users."""
+    nobody: tuple[np.ndarray, list[list[dict[str, np.ndarray]]]] = np.empty(0), []
+    found, uids, owners = [], set(), np.empty(0)
     for of, run in zip(held, runs, strict=True):
         seeds = []
         for case in cases:
             if not (run.folder / of[case].files.get("scores", "none")).is_file():
-                return None
+                return nobody
             ids, scores = panel.read_scores(of[case], run.folder)
+            owners = ids // of[case].uids_a_user
             uids.add(ids.tobytes())
             seeds.append(scores)
         found.append(seeds)
-    return found if len(uids) == 1 else None
+    return (owners, found) if len(uids) == 1 else nobody
 
 
 def _samples(
-    key: tuple[str, str, str], users: Sequence[Sequence[Mapping[str, np.ndarray]]], metric: Metric
+    key: tuple[str, str, str], users: Sequence[Sequence[Mapping[str, np.ndarray]]], owners: np.ndarray, metric: Metric
 ) -> np.ndarray | None:
     """Resample the users, and the seeds, of every later run minus the first: (resamples, later runs), signed."""
-    model, training, city = key
-    if any(metric.name not in scores for seeds in users for scores in seeds):
+    model, training, people = key
+    if not users or any(metric.name not in scores for seeds in users for scores in seeds):
         return None
     first = np.stack([scores[metric.name] for scores in users[0]])
     later = [np.stack([scores[metric.name] for scores in seeds]) - first for seeds in users[1:]]
-    drawn = bootstrap.over_users(np.concatenate(later).T, city)
+    drawn = bootstrap.over_users(np.concatenate(later).T, people, owners=owners)
     blocks = drawn.T.reshape(len(later), len(first), -1)
     return metric.sign * np.stack([bootstrap.over_seeds(block, f"{model}\x00{training}") for block in blocks], axis=1)
 
@@ -239,7 +246,8 @@ def _overall(lines: Sequence[_Drawn], everywhere: set[str]) -> list[_Drawn]:
             model, training, ALL, metric, users, min(line.change.seeds for line in parts), tuple(map(float, means)),
             parts[0].change.differences, parts[0].change.verdicts,
         )  # fmt: skip
-        found.append(_Drawn(change, np.mean([np.mean(town, axis=0) for town in known], axis=0) if whole else None))
+        mean = np.mean([np.mean(town, axis=0) for town in known], axis=0) if whole else None
+        found.append(_Drawn(change, mean, min(line.owners for line in parts)))
     return found
 
 
@@ -250,7 +258,7 @@ def _judged(lines: Sequence[_Drawn], metrics: Mapping[str, Metric]) -> tuple[lis
         if line.samples is not None:
             columns += list(line.samples.T)
             at += [(i, run) for run in range(line.samples.shape[1])]
-    fewest = min((line.change.users for line in lines), default=0)
+    fewest = min((line.owners for line in lines if line.samples is not None), default=0)
     verdicts, compared = significance.moved(np.stack(columns, axis=1), fewest) if columns else (np.zeros(0, int), 0)
     told: dict[tuple[int, int], tuple[tuple[float, float, float], int]] = {}
     for (i, run), samples, verdict in zip(at, columns, verdicts, strict=True):

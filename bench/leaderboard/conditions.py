@@ -1,4 +1,4 @@
-"""What else differs between runs than scores: times with all that they depend on, versions, settings, code."""
+"""What else differs between runs than scores: times and their conditions, versions, settings, code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Case = tuple[str, str, str, int]  # model, training, test city, seed
 
 @dataclass(frozen=True, order=True)
 class Condition:
-    """What a time depends on beside the model."""
+    """What a time depends on besides the model."""
 
     hardware: str
     precision: str
@@ -25,7 +25,7 @@ class Condition:
     code: str
 
     def same_machine(self, other: Condition) -> bool:
-        """Whether only the code differs, if anything."""
+        """Whether nothing but the code may differ."""
         mine, its = (self.hardware, self.precision, self.batch), (other.hardware, other.precision, other.batch)
         return mine == its
 
@@ -44,7 +44,7 @@ class Times:
     conditions: tuple[tuple[Condition, ...], ...]
 
     def ratio(self, run: int) -> float | None:
-        """Latency of a run over that of the first; None where the two were not measured alike."""
+        """Latency of a run divided by that of the first; None if they were not measured in the same way."""
         first, later = self.conditions[0], self.conditions[run]
         alike = len(first) == len(later) == 1 and first[0].same_machine(later[0])
         ours, theirs = self.latency[run], self.latency[0]
@@ -53,7 +53,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Other:
-    """Something beside the scores in which the runs of a model differ: what, and its value by run."""
+    """Something other than scores in which a model's runs differ: its name, and its value by run."""
 
     model: str
     what: str
@@ -98,7 +98,7 @@ def others(same: Iterable[Case], held: Sequence[Mapping[Case, Record]]) -> Itera
 
 
 def _told(records: Iterable[Record]) -> dict[str, str]:
-    """Return what one run says of a model, each value once."""
+    """Return one run's values for a model, each once."""
     found: dict[str, list[str]] = defaultdict(list)
     for record in records:
         case = record.case

@@ -1,4 +1,4 @@
-"""What the models cost, what they learned from, and on what: facts from records, without statistics."""
+"""What models cost and learned from, and on which data: facts from records, without statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.records.record import Data, Record
 class CostRow:
     """The cost of one model and training on one piece of hardware, over its test cities and seeds.
 
-    part: what its fits learned from (lineage.part_of), so that fits that kept their start are one row. fit_seconds: the
+    part: what its fits learned from (lineage.part_of); fits that kept their start are one row. fit_seconds: the
     mean over fits; latency: of one trajectory, the median over cases of the median, and the largest
     95th percentile; throughput: the median over cases; memory: the largest. alone: nothing else was running.
     """
@@ -55,7 +55,7 @@ class TrainingRow:
 
 @dataclass(frozen=True)
 class Facts:
-    """What all records rest on: data, windows, seeds, code. users and points: by test city."""
+    """The basis of all records: data, windows, seeds, code. users and points: by test city."""
 
     sources: tuple[str, ...]
     synthetic: bool
@@ -101,7 +101,7 @@ def _cost_row(key: tuple[str, str, str], group: Sequence[Record], lineage: Linea
 def training_rows(
     records: Iterable[Record], named: Mapping[str, str], touching: Mapping[str, Sequence[Tuned]]
 ) -> tuple[TrainingRow, ...]:
-    """Gather what the done records say of learning and answering, by model and what they learned from."""
+    """Gather facts on learning and answering from done records, by model and what it learned from."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.status == "done":
@@ -129,7 +129,7 @@ def _training_row(key: tuple[str, str], group: Sequence[Record], lineage: Lineag
 
 
 def gather(records: Sequence[Record]) -> Facts:
-    """Gather what the records rest on."""
+    """Gather the basis of the records."""
     data: list[tuple[str, Data]] = [(record.case.test_city, record.data) for record in records if record.data]
     cities = sorted({city for city, _ in data})
     return Facts(
@@ -148,7 +148,7 @@ def gather(records: Sequence[Record]) -> Facts:
 
 
 def hardware_of(record: Record) -> str:
-    """Name the hardware and how much of it a case had."""
+    """Name the hardware and a case's share of it."""
     machine, cost = record.machine, record.cost
     device = machine.gpu if cost and cost.device != "cpu" and machine.gpu else "no GPU used"
     threads = f"{cost.threads} thread{'s' if cost.threads != 1 else ''}" if cost else ""

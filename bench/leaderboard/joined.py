@@ -1,4 +1,4 @@
-"""One ranking of several runs: the first run's models, and those that only later runs have, asked the same."""
+"""One ranking of several runs: the first run's models, and those that only later runs have, on the same queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.records.record import Record
 def joined(held: Sequence[Mapping[Case, Record]], folders: Sequence[Path], names: Sequence[str]) -> Leaderboard | None:
     """Rank them together, on the users and queries of the first run; later runs' models carry the run's name.
 
-    None where later runs add no model, or where scores of single users are missing.
+    None if later runs add no model, or if per-user scores are missing.
     """
     asked = {(case[2], question(record)) for case, record in held[0].items()}
     models = {case[0] for case in held[0]}
@@ -31,7 +31,7 @@ def joined(held: Sequence[Mapping[Case, Record]], folders: Sequence[Path], names
 
 
 def question(record: Record) -> tuple[object, ...]:
-    """What was asked: equal hashes are equal rows; a record without them is told by its window and users."""
+    """Identify what was asked: by the hashes of its rows, or by window and users if a record has none."""
     parts = record.data.parts if record.data else {}
     users = (record.data.test_users, record.data.test_points, record.data.source) if record.data else None
     rows = (parts.get("history"), parts.get("queries"))

@@ -31,11 +31,11 @@ class Fits:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Whom a row comes from.
+    """What a row learned from, and whose data shaped it.
 
     fits: one entry a training part, none for a model that learns from nothing; histories: whether test users' histories
-    were learned from; seen: cities of its pretraining; starts: the weights that it began with; tuned: all that was
-    chosen on somebody's data before any fit; touching: what of that was chosen on people who are test users here.
+    were learned from; seen: cities of its pretraining; starts: the weights that it began with; tuned: everything
+    chosen on somebody's data before any fit; touching: those parts of it that were chosen on test users of this table.
     """
 
     fits: tuple[Fits, ...] = ()
@@ -62,12 +62,12 @@ class Lineage:
 
     @property
     def is_start(self) -> bool:
-        """Whether the row is the weights it began with: nothing was fitted, or every fit was given up."""
+        """Whether the row's weights are its start: nothing was fitted, or every fit was rejected."""
         return not self.learned and bool(self.starts)
 
     @property
     def short(self) -> str:
-        """What labels say: training parts learned from, and where the start was kept."""
+        """The label: training parts learned from, and where the start was kept."""
         learned, kept = " | ".join(self.learned), ", ".join(self.kept)
         if learned and kept:
             return f"{learned}; {KEPT} for {kept}"
@@ -100,7 +100,7 @@ def _fits(record: Record) -> tuple[Fits, ...]:
 
 
 def join(parts: Iterable[Lineage]) -> Lineage:
-    """Return what several have between them."""
+    """Combine several lineages."""
     parts = list(parts)
     fits: dict[str, Fits] = {}
     for one in (one for part in parts for one in part.fits):
@@ -124,9 +124,9 @@ def _unique(values: Iterable[object]) -> tuple:
 
 
 def touched(record: Record, uids: np.ndarray) -> tuple[Tuned, ...]:
-    """Return what of a model was chosen on test users of this record: real ones, with these uids in its city.
+    """Return what in a model was chosen on real test users of this record, by city and uid.
 
-    Files that do not say which challenge they are of count as those of any.
+    Files that do not name their challenge count as those of any.
     """
     if record.data is None or record.data.synthetic:
         return ()

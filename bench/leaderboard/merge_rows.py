@@ -1,4 +1,4 @@
-"""Rows that are the same model become one: fits that were all given up are the start, and so is the untuned base."""
+"""Rows that are the same model become one: if all fits were rejected, a row equals its start, the untuned base."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def merged(rows: Sequence[Row]) -> list[Row]:
 
 
 def _same(row: Row, other: Row) -> bool:
-    """Are both the weights that they began with, and do they score alike?"""
+    """Whether both rows are their starts and score the same."""
     return (
         (row.lineage.is_start and other.lineage.is_start and row.lineage.starts == other.lineage.starts)
         and (row.asked_with, row.users, row.unranked) == (other.asked_with, other.users, other.unranked)

@@ -1,10 +1,10 @@
 """The headline over cities, from rows of single cities.
 
-Every city counts alike. If all training parts are tested on the same cities, a row of the headline is (model,
+Every city counts equally. If all training parts are tested on the same cities, a row of the headline is (model,
 training). If not (fit on B, test C and D; fit on C, test B and D), it is a model: in each city its scores are first
 averaged over its trainings, then over the cities. A model that learns from nothing needs a score in every city, a
-learner one for every (training, city) that any learner has; who lacks one is left out and listed with what it lacks.
-So all rows of the headline rest on the same users, cities and splits.
+learner one for every (training, city) that any learner has. A model that lacks one is left out and listed with what is
+missing. So all rows of the headline rest on the same users, cities and splits.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Gap:
 def headline(
     by_city: Mapping[str, Sequence[Row]], gaps: Sequence[Gap], metrics: Mapping[str, Metric], main: str
 ) -> Board:
-    """Average rows over cities, for models with the same set of cases only."""
+    """Average rows over cities, only for models with the same set of cases."""
     have = {(row.model, row.training, city): row for city, rows in by_city.items() for row in rows}
     cities = tuple(by_city)
     rows, left_out = [], []
-    fewest = min(max((row.users for row in rows if row.unranked is None), default=0) for rows in by_city.values())
+    fewest = min(max((row.owners for row in rows if row.unranked is None), default=0) for rows in by_city.values())
     for model, splits in _candidates(have, gaps, cities):
         training = " | ".join(sorted({training for training, _ in splits if training}))
         lacking = [_lack(model, split, gaps) for split in splits if (model, *split) not in have]
@@ -77,7 +77,7 @@ def _candidates(
 
 
 def mean_row(parts: Sequence[Row], training: str) -> Row:
-    """Average rows, each counting alike: means, medians, wins and samples; intervals anew from the samples."""
+    """Average rows with equal weights: means, medians, wins and samples; intervals come from the samples."""
     if len(parts) == 1:
         return replace(parts[0], training=training)
     shared = [metric for metric in parts[0].samples if all(metric in row.samples for row in parts)]
@@ -135,7 +135,7 @@ def _mean_or_none(values: Sequence[float | None]) -> float | None:
 
 
 def _lack(model: str, split: Split, gaps: Sequence[Gap]) -> str:
-    """Say that a case has no score, and why if a record knows."""
+    """Say that a case has no score, with the reason if a record has it."""
     what = " -> ".join(part for part in split if part)
     for gap in gaps:
         if (gap.model, gap.training, gap.city) == (model, *split):

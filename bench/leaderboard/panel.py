@@ -29,8 +29,8 @@ class Line:
     """Scores of one model, learned from one training part, in one test city.
 
     records: one a seed, by seed. uids: the test users, ascending. scores: metric -> (seeds, users), as the score file
-    names its columns. failed: how many further seeds have no scores. usual: these are the users that most lines of
-    this city were scored on, so that it may be compared with them.
+    names its columns. failed: how many further seeds have no scores. usual: whether its users are those of most lines
+    of this city, so that they can be compared.
     """
 
     model: str
@@ -48,9 +48,14 @@ class Line:
         """What the model learns from."""
         return self.records[0].case.learns_from
 
+    @property
+    def owners(self) -> np.ndarray:
+        """Each user, or whose window of days it is: who is resampled as a whole."""
+        return self.uids // self.records[0].uids_a_user
+
     @cached_property
     def lineage(self) -> Lineage:
-        """What its fits learned from, and what of it was chosen on people who are test users here."""
+        """What its fits learned from, and what in it was chosen on test users of this table."""
         return lineage_of(self.records, {record.identity.cost: touched(record, self.uids) for record in self.records})
 
     @cached_property
@@ -83,7 +88,7 @@ class Line:
         return None
 
     def leaks(self) -> tuple[str, ...]:
-        """Say where the model may have met the test city before."""
+        """Say where the model may have seen the test city before."""
         case = self.records[0].case
         learned = self.training and not all(record.kept_start for record in self.records)
         found = [f"{self.city} is among its training cities"] if learned and self.city in case.train_cities else []
@@ -95,7 +100,7 @@ class Line:
 def names(records: Sequence[Record]) -> dict[str, str]:
     """Return the name of each record's model, by the record's cost identity.
 
-    A protocol may sweep what is not the model: "lp_bert" fitted on 10 and on 100 users of B becomes "lp_bert, 10
+    A protocol may sweep other things than the model: "lp_bert" fitted on 10 and on 100 users of B becomes "lp_bert, 10
     train users" and so on, so that no mean mixes them.
     """
     values: dict[tuple[str, str, str, int, str], set[object]] = defaultdict(set)
@@ -113,7 +118,7 @@ def names(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _aspects(record: Record) -> dict[str, object]:
-    """What else than the model a protocol may vary, as far as this record knows it."""
+    """What a protocol may vary besides the model, as far as this record says."""
     case = record.case
     found: dict[str, object] = {}
     if training_of(record):
@@ -159,7 +164,8 @@ def _resampled(lines: Iterable[Line], city: str) -> list[Line]:
     found = []
     for key, panel in panels.items():
         blocks = [line.scores[metric] for line in panel for metric in line.scores]
-        drawn = bootstrap.over_users(np.concatenate([np.empty((0, len(panel[0].uids))), *blocks]).T, city)
+        scores = np.concatenate([np.empty((0, len(panel[0].uids))), *blocks]).T
+        drawn = bootstrap.over_users(scores, panel[0].records[0].people, owners=panel[0].owners)
         at = 0
         for line in panel:
             samples = {}
@@ -195,4 +201,4 @@ def _refuse_doubles(records: Sequence[Record], model: str, training: str, city: 
     seeds = [record.case.seed for record in records]
     if len(set(seeds)) < len(seeds):
         where = f"{model}, trained on {training or 'nothing'}, city {city}"
-        raise UserError(f"{where}: two records for one seed; give models with other settings another `name`")
+        raise UserError(f"{where}: two records for one seed; give models with different settings different names")

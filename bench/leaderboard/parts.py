@@ -28,8 +28,12 @@ def half_widths(board: Board, records: Callable[[Row, str], Sequence[Record]], f
     """Return metric -> part (city=B, step=move) -> half the width of each pair's 95 % interval.
 
     Pairs are those of the board's ranked rows, (0, 1), (0, 2) ... (1, 2); NaN in a part of fewer than ten users.
-    records: those behind a row in a city. Empty where the run does not hold its users' slices.
+    records: those behind a row in a city. Empty where the run does not hold its users' slices, or where
+    several users are windows of one person.
     """
+    alone = [town for row in board.ranked for town in (row.towns.values() or (row,))]
+    if any(row.owners < row.users for row in alone):
+        return {}  # windows of one person are no users of their own
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     for city in board.cities:
         rows = [_of(records(row, city), folder) for row in board.ranked]

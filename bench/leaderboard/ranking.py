@@ -1,7 +1,8 @@
 """One table of the leaderboard: rows with figures, ranked where they rest on the same users.
 
 A rank is one more than the number of models that are significantly better (bench/evaluation/significance.py: paired
-over users, Holm-corrected over all pairs of the table's ranked rows). Rows that are the same model are one row.
+over users, Holm-corrected over all pairs of the table's ranked rows). The last rank that it may have is the number
+of models that are not significantly worse, itself among them. Rows that are the same model are one row.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of one row: mean with its 95 % interval, median over users, share of users won from the reference.
+    """One metric of one row: mean with 95 % interval, median over users, share of users won against the reference.
 
-    low, high: None where there is no interval (a single user). ranks: the first and last rank that the row may have,
-    None where it is not ranked. misses_as_zero: the mean with unanswered points counted as worst.
+    low, high: None if there is no interval (a single user). ranks: the first and last possible rank of the row, None if
+    it is not ranked. misses_as_zero: the mean with unanswered points counted as worst.
     """
 
     mean: float
@@ -56,12 +57,13 @@ class Figure:
 class Row:
     """One model in one test city, or over cities.
 
-    training: its training parts, empty for a model that learns from nothing here; lineage: what came of them.
-    asked_with: its adapter and the settings that only prediction looks at. floor: one of the models that every table
-    shows. groups, slices: metric -> its mean by group of users (activity_q1), by part of their points (step=move).
-    corpus: metrics of all users together. shape_without_places: the DTW versions by which it is among the best while
-    its GEO-BLEU is among the worst. beyond: metrics in which it is too good to be true. samples: resampled means,
-    paired with those of the board's other rows. towns: the row's part in each city, where it is a mean over several.
+    owners: how many are resampled; fewer than users where several of these are windows of one person or animal.
+    training: its training parts, empty for a model that learns from nothing here; lineage: what it learned from them.
+    asked_with: its adapter and prediction settings. floor: one of the models that every table shows.
+    groups, slices: metric -> its mean by group of users (activity_q1), by part of their points (step=move). corpus:
+    metrics of all users together. shape_without_places: the DTW versions by which it is among the best while its
+    GEO-BLEU is among the worst. beyond: metrics by which it is too good to be true. samples: resampled means, paired
+    with those of the board's other rows. towns: the row's part in each city, where it is a mean over several.
     """
 
     model: str
@@ -69,6 +71,7 @@ class Row:
     lineage: Lineage
     asked_with: str
     users: int
+    owners: int
     seeds: int
     figures: Mapping[str, Figure]
     unranked: str | None
@@ -85,7 +88,7 @@ class Row:
 
     @property
     def key(self) -> Key:
-        """What no other row of a board has."""
+        """Identifies the row on its board."""
         return self.model, self.training
 
     @property
@@ -100,7 +103,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Detectable:
-    """The smallest difference that a board's users show at 5 % with power 0.8, uncorrected, over its ranked pairs."""
+    """The minimum detectable difference at 5 % with power 0.8, uncorrected, over a board's ranked pairs."""
 
     median: float
     smallest: float
@@ -111,8 +114,9 @@ class Detectable:
 class Board:
     """A table: one test city, or the mean over several.
 
-    fewest: users of the city that has fewest; a single one allows no interval and no rank. rows: ranked ones first,
-    best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and which.
+    fewest: owners (see Row) of the city with fewest; with a single one there is no interval and no rank. rows: ranked
+    ones first, best first. won: by metric, the pairs (better, worse) of row keys. left_out: rows that lack cases, and
+    which.
     """
 
     cities: tuple[str, ...]
@@ -125,12 +129,12 @@ class Board:
 
     @property
     def ranked(self) -> tuple[Row, ...]:
-        """The rows that take part in the ranking; none where there is a single user."""
+        """The rows that take part in the ranking; none if there is a single user."""
         return tuple(row for row in self.rows if row.unranked is None) if self.fewest > 1 else ()
 
     @property
     def pairs(self) -> int:
-        """How many pairs of rows are compared by a metric."""
+        """The number of pairs of rows compared by a metric."""
         return len(self.ranked) * (len(self.ranked) - 1) // 2
 
     def standing(self, row: Row, other: Row, metric: str) -> int:
@@ -182,7 +186,7 @@ def difference(row: Row, other: Row, metric: str) -> tuple[float, float, float]:
 
 
 def shapes_without_places(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[Key, tuple[str, ...]]:
-    """Find rows in the best third by DTW and the worst third by GEO-BLEU, where others beat them: shape, not places.
+    """Find rows in the best third by DTW that others beat in GEO-BLEU, in its worst third: right shape, wrong places.
 
     Returns row key -> the DTW versions.
     """
@@ -204,7 +208,7 @@ def _comparable(row: Row, metric: str) -> bool:
 
 
 def _with_ranks(rows: Sequence[Row], metric: str, able: Sequence[int], better: np.ndarray) -> list[Row]:
-    """Return the rows with the ranks of those that are able written into their figures."""
+    """Return the rows with ranks in the figures of those that can be ranked."""
     changed = list(rows)
     for i, ranks in zip(able, significance.rank_ranges(better), strict=True):
         figures = dict(rows[i].figures)

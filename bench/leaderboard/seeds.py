@@ -1,4 +1,4 @@
-"""How far the seeds of one model lie apart, beside what the users leave open within a seed."""
+"""How far the seeds of one model lie apart, next to the sampling error of the users within a seed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SeedRow:
     """The spread of one model and training in one test city.
 
     metrics: by name. agreement: share of points that two seeds answer with the same cell, mean over users and pairs of
-    seeds; None where the records do not say.
+    seeds; None if the records do not say.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""What language models spent on predictions: tokens, forward passes, drafts; from records, without statistics."""
+"""Usage of language models: tokens, forward passes, drafts; from records, without statistics."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bench.records.record import Record, Usage
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What one model and training spent on one piece of hardware, over its test cities and seeds.
+    """The usage of one model and training on one piece of hardware, over its test cities and seeds.
 
-    alone: mean a trajectory, one user a call; batch: the same in one batch; answering: sums over the calls that made
-    the answers. Keys are those of Adapter.usage.
+    alone: mean per trajectory, one user per call; batch: the same in one batch; answering: sums over the calls that
+    made the answers. Keys are those of Adapter.usage.
     """
 
     model: str
@@ -33,7 +33,7 @@ class UsageRow:
 def usage_rows(
     records: Iterable[Record], named: Mapping[str, str], touching: Mapping[str, Sequence[Tuned]]
 ) -> tuple[UsageRow, ...]:
-    """Gather what done records spent; models that say nothing of it have no row."""
+    """Gather the usage in done records; models without usage have no row."""
     groups: dict[tuple[str, str, str], list[tuple[Record, Usage]]] = defaultdict(list)
     for record in records:
         if record.status == "done" and record.cost and record.cost.usage:

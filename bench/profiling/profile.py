@@ -1,11 +1,11 @@
-"""How long a model takes for a trajectory, at each batch size and in each way of decoding; nothing is scored."""
+"""How long a model takes per trajectory, for each batch size and way of decoding; nothing is scored."""
 
 from __future__ import annotations
 
 import gc
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,7 @@ WARM_UP_QUERIES, WARM_UP_USERS = 8, 2
 
 @dataclass(frozen=True)
 class People:
-    """Whom the model is asked for, and whom it learns from where it learns."""
+    """The users to predict, and those that a learning model is fitted on."""
 
     history: Trajectories
     queries: Queries
@@ -30,7 +30,7 @@ class People:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to ask the fitted model: a name, and settings that differ from the fit's in ``predicts_with`` alone."""
+    """One way to ask the fitted model: a name, and settings that differ from the fit's only in ``predicts_with``."""
 
     name: str
     batch: int
@@ -41,7 +41,7 @@ class Variant:
 class Line:
     """What one variant took.
 
-    seconds: of each call; work: Adapter.usage a trajectory; roofline: the roofline time a trajectory of that work.
+    seconds: of each call; work: Adapter.usage per trajectory; roofline: the roofline time per trajectory for that work.
     """
 
     variant: Variant
@@ -54,12 +54,12 @@ class Line:
 
     @property
     def per_trajectory(self) -> float:
-        """Seconds a trajectory."""
+        """Seconds per trajectory."""
         return sum(self.seconds) / self.users
 
 
 def people(table: Trajectories, ctx: Context, users: int, trainers: int) -> People:
-    """Choose users spread evenly over a city; those not chosen may be learned from. A user may be chosen repeatedly.
+    """Choose users spread evenly over a city; others are there to learn from.
 
     Only users with rows both in the history and in the horizon count.
     """
@@ -70,10 +70,13 @@ def people(table: Trajectories, ctx: Context, users: int, trainers: int) -> Peop
     return People(history.only(chosen), truth.only(chosen).queries(), table.only(others))
 
 
-def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: Context, rates: Rates) -> Line:
+def measure(
+    adapter: Adapter, asked: People, variant: Variant, users: int, ctx: Context, rates: Callable[[], Rates]
+) -> Line:
     """Time a variant on up to ``users`` users, and on one batch at least, after a warm-up with few queries.
 
-    What a model sets up for a size of batch it sets up within the time: in long use it costs less than here.
+    What a model sets up for a batch size counts, so in long use it takes less than here. rates: called only for a model
+    that says enough for a roofline.
     """
     adapter.settings = variant.settings
     groups = _groups(asked.queries.users, variant.batch, users)
@@ -88,20 +91,20 @@ def measure(adapter: Adapter, asked: People, variant: Variant, users: int, ctx: 
         timing.synchronise(ctx.device)
         seconds.append(time.perf_counter() - started)
         used.append(dict(adapter.usage()))
-    work = usage.per_trajectory(used)
+    work, facts = usage.per_trajectory(used), adapter.facts()
     return Line(
         variant,
         users=sum(map(len, groups)),
         seconds=tuple(seconds),
         work=work,
-        roofline=roofline.bound(adapter.facts(), work, variant.batch, rates),
+        roofline=roofline.bound(facts, work, variant.batch, rates()) if roofline.is_known(facts, work) else None,
         peak_memory_mb=timing.peak_memory_mb(),
         peak_gpu_memory_mb=timing.peak_gpu_memory_mb(),
     )
 
 
 def _groups(users: Sequence[tuple[str, int]], batch: int, most: int) -> list[list[tuple[str, int]]]:
-    """Cut users into full batches, at least one; a batch larger than all there are is all of them."""
+    """Cut users into full batches, at least one; a batch holds at most all users."""
     calls = max(1, min(most, len(users)) // batch)
     return [list(users[i * batch : (i + 1) * batch]) for i in range(calls)]
 
@@ -113,7 +116,7 @@ def _warm_up(adapter: Adapter, asked: People, group: list[tuple[str, int]], ctx:
 
 
 def _forget_peak() -> None:
-    """Let the next peak of GPU memory be the next variant's own."""
+    """Reset the peak of GPU memory for the next variant."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""The time that a language model's passes take at least: bytes over bandwidth, or operations over rate."""
+"""The roofline: the least time for a language model's passes, by bytes over bandwidth or operations over rate."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ _SIDE, _COPIED, _TRIES = 2048, 1 << 28, 5  # of the matrix product; bytes of the
 
 @dataclass(frozen=True)
 class Rates:
-    """What a device does a second, and who says so."""
+    """Bytes and operations per second of a device, and the source of these figures."""
 
     bytes: float
     operations: float
     source: str
 
+    def __str__(self) -> str:
+        """``4,800 GB/s or 989 TFLOP/s (H200: NVIDIA's data sheet)``."""
+        tera = self.operations / 1e12
+        return f"{self.bytes / 1e9:,.0f} GB/s or {tera:,.{0 if tera >= 10 else 2}f} TFLOP/s ({self.source})"
+
 
 @dataclass(frozen=True)
 class Roofline:
-    """Seconds a trajectory at least, for reading the prompt and for decoding."""
+    """Least seconds per trajectory, for reading the prompt and for decoding."""
 
     prefill: float
     decode: float
@@ -44,7 +49,7 @@ class Roofline:
 
 
 def rates_of(device: str, gpu: str | None, precision: str) -> Rates:
-    """Return the rates of a known GPU; of any other device, measured ones."""
+    """Return the rates of a known GPU; measure those of any other device."""
     if device.startswith("cuda") and gpu:
         for name, (bandwidth, half, single) in GPUS.items():
             if name in gpu:
@@ -77,17 +82,22 @@ def measured(device: str, precision: str) -> Rates:
     return Rates(2 * _COPIED / best(lambda: target.copy_(long)), operations, "measured: a matrix product and a copy")
 
 
+def is_known(facts: Mapping[str, int | float | str], work: Mapping[str, float]) -> bool:
+    """Whether a model says enough about its passes for a roofline."""
+    return all(isinstance(facts.get(name), int | float) for name in NEEDED) and "tokens_read" in work
+
+
 def bound(
     facts: Mapping[str, int | float | str], work: Mapping[str, float], batch: int, rates: Rates
 ) -> Roofline | None:
-    """Return the roofline time a trajectory of what was used on it; None where the model does not say enough.
+    """Return the roofline time per trajectory for this work; None if the model does not say enough.
 
     facts: ``layer_bytes`` and ``layer_parameters`` (of the linear maps every token goes through),
-    ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.usage, a trajectory; batch:
+    ``cache_bytes_a_token``, ``attention_width`` (layers x heads x head dim); work: Adapter.usage per trajectory; batch:
     users whose passes share one reading of the weights. Counted: linear maps and attention; reading weights and the
     prompt's cache. Not counted: embeddings, the head, norms, launches.
     """
-    if any(not isinstance(facts.get(name), int | float) for name in NEEDED) or "tokens_read" not in work:
+    if not is_known(facts, work):
         return None
     weights, linear, cached, width = (float(facts[name]) for name in NEEDED)
     read, fed, passes = (work.get(name, 0.0) for name in ("tokens_read", "tokens_fed", "forward_passes"))

@@ -1,61 +1,92 @@
-"""What a model costs: latency one trajectory at a time, throughput in batches, peak memory."""
+"""What a model costs: latency for single trajectories, throughput in batches, peak memory."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.adapters import usage
 from bench.adapters.adapter import Adapter, Context
-from bench.data.trajectories import Queries, Trajectories
+from bench.data.trajectories import Answers, Queries, Trajectories
 
 LATENCY_USERS = 20
+FEWEST_USERS = 5
+ENOUGH_SECONDS = 60  # a slow model is timed on fewer users
 WARM_UP_USERS = 2
 
 
-def measure(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> dict[str, Any]:
-    """Time predictions after a warm-up; the keys are those of record.Cost.
+@dataclass(frozen=True)
+class Call:
+    """One call of predict: users answered, seconds taken, and the usage that the model reports."""
 
-    Latency: up to 20 users, spread evenly over the test users, one per call. Throughput: one call in batches of
-    ``batch_users``, over all users up to one batch. used: what the model says of both, a trajectory; left out where it
-    says nothing.
+    users: int
+    seconds: float
+    used: Mapping[str, float]
+
+
+def timed_call(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Answers, Call]:
+    """Predict, and time it."""
+    synchronise(ctx.device)
+    started = time.perf_counter()
+    answers = adapter.predict(history, queries, ctx)
+    synchronise(ctx.device)
+    return answers, Call(len(queries.users), time.perf_counter() - started, dict(adapter.usage()))
+
+
+def warm_up(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> None:
+    """Predict a few users, so that the model loads and compiles what it needs."""
+    for user in _spread(queries)[:WARM_UP_USERS]:
+        adapter.predict(history.of(user), queries.of(user), ctx)
+
+
+def measure(
+    adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context, batch: Call | None = None
+) -> dict[str, Any]:
+    """Time predictions of a model that is warm; the keys are those of record.Cost.
+
+    Latency: up to 20 users, spread evenly over the test users, one per call. A slow model is timed for about a minute,
+    on 5 users or more. Throughput: one call over all users, up to one batch of ``batch_users``. batch: such a call that
+    was already timed. usage: what the model reports per trajectory; left out if it reports nothing.
     """
-    users = queries.users
-    chosen = [users[i] for i in np.unique(np.linspace(0, len(users) - 1, LATENCY_USERS).astype(int))]
-    singles = [(history.of(user), queries.of(user)) for user in chosen]
-    for past, asked in singles[:WARM_UP_USERS]:
-        adapter.predict(past, asked, ctx)
-    seconds, alone = [], []
-    for i, (past, asked) in enumerate(singles):
+    singles: list[Call] = []
+    chosen = _spread(queries)
+    for i, user in enumerate(chosen):
+        if i >= FEWEST_USERS and sum(call.seconds for call in singles) > ENOUGH_SECONDS:
+            break
         ctx.check_time()
-        ctx.progress("latency", i, len(singles))
-        seconds.append(_timed(adapter, past, asked, ctx))
-        alone.append(dict(adapter.usage()))
-    batch = users[: adapter.batch_users]
-    together = _timed(adapter, history.only(batch), queries.only(batch), ctx)
-    used = {"alone": usage.per_trajectory(alone), "batch": usage.per_trajectory([adapter.usage()])}
+        ctx.progress("latency", i, len(chosen))
+        singles.append(timed_call(adapter, history.of(user), queries.of(user), ctx)[1])
+    if batch is None:
+        users = queries.users[: adapter.batch_users]
+        _answers, batch = timed_call(adapter, history.only(users), queries.only(users), ctx)
+    seconds = [call.seconds for call in singles]
+    used = {
+        "alone": usage.per_trajectory([call.used for call in singles]),
+        "batch": usage.per_trajectory([batch.used]),
+    }
     return {
         "latency_median_s": float(np.median(seconds)),
         "latency_p95_s": float(np.quantile(seconds, 0.95)),
         "latency_users": len(seconds),
-        "throughput_per_s": len(batch) / together,
+        "throughput_per_s": batch.users / batch.seconds,
         **({"usage": used} if any(used.values()) else {}),
     }
 
 
-def _timed(adapter: Adapter, history: Trajectories, queries: Queries, ctx: Context) -> float:
-    synchronise(ctx.device)
-    started = time.perf_counter()
-    adapter.predict(history, queries, ctx)
-    synchronise(ctx.device)
-    return time.perf_counter() - started
+def _spread(queries: Queries) -> list[tuple[str, int]]:
+    """Choose users evenly, in an order in which the first few are spread over all, too."""
+    users = queries.users
+    places = np.unique(np.linspace(0, len(users) - 1, LATENCY_USERS).astype(int))
+    return [users[i] for step in range(FEWEST_USERS) for i in places[step::FEWEST_USERS]]
 
 
 def synchronise(device: str) -> None:
-    """Wait until a CUDA device has done what it was given; nothing on a CPU."""
+    """Wait until a CUDA device has finished its work; do nothing on a CPU."""
     if device.startswith("cuda") and "torch" in sys.modules:
         sys.modules["torch"].cuda.synchronize()
 
@@ -73,7 +104,7 @@ def peak_memory_mb() -> float:
 
 
 def peak_gpu_memory_mb() -> float | None:
-    """Peak memory that torch took on the GPU, in MiB; None where it took none."""
+    """Peak memory that torch took on the GPU, in MiB; None if it took none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
         return None

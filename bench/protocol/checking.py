@@ -1,4 +1,4 @@
-"""Checks a protocol's document part by part, so that one fault does not hide the others."""
+"""Checks a protocol's document part by part, so one fault does not hide the others."""
 
 from __future__ import annotations
 
@@ -15,22 +15,20 @@ from bench.protocol.schema import (
     METRICS,
     SCHEMA,
     AnswersSpec,
-    Cities,
     DataSpec,
     LimitsSpec,
     MetricsSpec,
     ModelEntry,
     ModelSpec,
-    Name,
     Protocol,
     Seeds,
     SplitEntry,
     SplitSpec,
-    Text,
     UsersSpec,
     WindowSpec,
     field_names,
 )
+from bench.protocol.values import Cities, Name, Text
 from bench.protocol.yamlfile import Node, describe
 
 REQUIRED = ("schema", "name", "about", "data", "window", "splits", "users", "models")
@@ -48,7 +46,7 @@ OPTIONAL = (
 
 
 class Reader:
-    """Turns one document into a Protocol and collects the faults, each as (place, text)."""
+    """Turns a document into a Protocol and collects its faults as (place, text)."""
 
     def __init__(self, root: Node) -> None:
         self.root = root
@@ -186,7 +184,7 @@ class Reader:
         """Note a city with two roles, and uids of unknown cities."""
         both = sorted(set(split.train.cities) & set(split.test))
         if split.users.roles == "city" and both:
-            text = f"{', '.join(both)} trains and is tested; with users.roles: city a city does one of both"
+            text = f"{', '.join(both)} both trains and is tested; with users.roles: city, a city has one role only"
             self.fault(node.place_of(("test",)), f"{name}.test: {text}")
         for role, chosen in split.users.by_role().items():
             for city in chosen.uids:
@@ -211,9 +209,9 @@ class Reader:
                 same = (entry.use, self.settings(entry.use, base, given))
                 twin = next((other for other, value in resolved.items() if value == same and same[1] is not None), None)
                 if name in resolved:
-                    self.fault(node.place, f"models.{i}: a model named '{name}' stands above; give one another name")
+                    self.fault(node.place, f"models.{i}: the name '{name}' is taken above; give another")
                 elif twin:
-                    self.fault(node.place, f"models.{i}: '{name}' asks the same as '{twin}'; take one out")
+                    self.fault(node.place, f"models.{i}: '{name}' is the same as '{twin}'; remove one")
                 resolved[name] = same
                 found.append(ModelSpec(use=entry.use, name=name, settings=given.plain()))
         for name in only:
@@ -238,7 +236,7 @@ def _checker(kind: Any) -> TypeAdapter[Any]:
 
 
 def _phrase(fault: Any, kind: Any) -> str:
-    """Say in words what pydantic found."""
+    """Put pydantic's finding into words."""
     loc, given = fault["loc"], fault["input"]
     if fault["type"] == "extra_forbidden":
         return f"unknown key{nearest(str(loc[-1]), field_names(kind, loc[:-1]))}"

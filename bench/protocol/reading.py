@@ -30,10 +30,9 @@ def load(
     """Read a protocol: a file, or a shipped one by its bare name.
 
     scale: a name under ``scales`` whose parts replace those of the file; overrides: ``dotted.path=YAML value``, after
-    the scale; data: a source instead of the file's (another kind of source drops ``data.options``); only: names of the
-    models to keep; add: adapters to run beside those of the file. The per-user statistics of the floor join the models,
-    unless the file says ``floor: false`` or ``only`` names what to run. Raises UserError with all faults, each with its
-    line.
+    the scale; data: a source in place of the file's (another kind of source drops ``data.options``); only: names of
+    models to keep; add: adapters to run in addition. The floor models join unless the file says ``floor: false`` or
+    ``only`` is given. Raises UserError with all faults, each with its line.
     """
     chosen, faults = document(Path(path), scale=scale, overrides=overrides, data=data, add=add)
     reader = Reader(chosen)
@@ -49,7 +48,7 @@ def load(
 def document(
     path: Path, *, scale: str | None, overrides: Sequence[str], data: str | None, add: Sequence[str]
 ) -> tuple[Node, list[str]]:
-    """Return a protocol's document with all of that put in, not yet validated, and the faults met on the way."""
+    """Return a protocol's document with scale and overrides applied, not yet validated, and the faults so far."""
     root = yamlfile.load(find_protocol(path))
     chosen = _at_scale(root, scale)
     if data is not None:
@@ -65,12 +64,12 @@ def scales(path: Path) -> tuple[str, ...]:
 
 
 def is_study(path: Path) -> bool:
-    """Does the file hold a study, too? bench/study/ reads that."""
+    """Whether the file also holds a study, which bench/study/ reads."""
     return yamlfile.load(find_protocol(path)).get("study") is not None
 
 
 def _at_scale(root: Node, scale: str | None) -> Node:
-    """Return the document with the parts of a scale put in; a scale's dotted keys are paths, as for --set."""
+    """Return the document at a scale; a scale's dotted keys are paths, as for --set."""
     named = root.get("scales")
     known = named.value if named and isinstance(named.value, dict) else {}
     if scale in (None, BASE):
@@ -104,7 +103,7 @@ def _with_source(root: Node, spec: str) -> Node:
 
 
 def _with_models(root: Node, names: Sequence[str]) -> Node:
-    """Return the document with further adapters at the end of its models, unless they stand there."""
+    """Return the document with more adapters after its models, unless it has them."""
     models = root.get("models")
     for name in names:
         if models and isinstance(models.value, list) and all(sweep.names(entry)[1] != name for entry in models.value):
@@ -113,7 +112,7 @@ def _with_models(root: Node, names: Sequence[str]) -> Node:
 
 
 def _override(root: Node, overrides: Sequence[str]) -> tuple[Node, list[str]]:
-    """Return the document with every --set that can be applied, and what is wrong with the others."""
+    """Return the document with every --set that applies, and the faults of the others."""
     faults: list[str] = []
     for text in overrides:
         place = f"--set {text}"
@@ -122,7 +121,7 @@ def _override(root: Node, overrides: Sequence[str]) -> tuple[Node, list[str]]:
             if not equals or not key.strip():
                 raise UserError(f"{place}: write it as KEY=VALUE, e.g. users.train=50")
             if key.partition(".")[0] == "scales":
-                raise UserError(f"{place}: a scale is put in before --set; set the part itself")
+                raise UserError(f"{place}: scales are applied before --set; set the value itself")
             root = sweep.assign(root, key.strip(), yamlfile.parse(value, place, lines=False))
         except UserError as error:
             faults += error.messages
@@ -130,7 +129,7 @@ def _override(root: Node, overrides: Sequence[str]) -> tuple[Node, list[str]]:
 
 
 def _faults_of_other_scales(root: Node, scale: str | None) -> list[tuple[str, str]]:
-    """Return the faults that stand in the lines of scales that were not asked for."""
+    """Return faults in the lines of scales that were not asked for."""
     section = root.get("scales")
     found: list[tuple[str, str]] = []
     for name, over in (section.value if section and isinstance(section.value, dict) else {}).items():

@@ -1,4 +1,4 @@
-"""A protocol written out in full: every default filled in, ready to be read again."""
+"""A protocol written out in full, with every default, so that it can be read again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.protocol.yamlfile import Node
 def resolved(protocol: Protocol, root: Node) -> dict[str, Any]:
     """Return the content of a file that asks the same with nothing left to defaults.
 
-    root: the document that the protocol was read from. Sweeps over models become models of their own; those over users
-    and windows stay, since splits have no names to tell them apart, and so does a study's part. The scale is put in,
-    so there are no others.
+    root: the document that the protocol was read from. Sweeps over models become separate models. Sweeps over users and
+    windows stay, because splits have no names to tell them apart; so does a study's section. The scale is applied, and
+    no scales are left.
     """
     swept = root.get("sweep")
     kept = {key: value for key, value in (swept.plain() if swept else {}).items() if not key.startswith("models.")}

@@ -11,74 +11,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from bench.adapters import registry
-from bench.data.sources import KINDS
 from bench.data.world import Window
 from bench.data.worldfile import CalendarSpec, GridSpec
 from bench.errors import nearest
 from bench.evaluation.answers import Fallback
 from bench.protocol.selection import Part, Selection, refuse_overlap
+from bench.protocol.values import (
+    Cities,
+    Days,
+    Label,
+    Metric,
+    Name,
+    Positive,
+    Share,
+    each_once,
+    known_model,
+    known_source,
+)
 
 SCHEMA = 1
-
-
-def _in_order(days: tuple[int, int]) -> tuple[int, int]:
-    if not 0 <= days[0] <= days[1]:
-        raise ValueError(f"[first day, last day] with 0 <= first <= last is needed, not {list(days)}")
-    return days
-
-
-def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = sorted({str(value) for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(twice)} stands more than once; keep one")
-    return values
-
-
-def _known_metric(name: str) -> str:
-    from bench.evaluation import metrics
-
-    known = [*metrics.names(), *metrics.OF_PROBABILITIES]
-    if name not in known:
-        raise ValueError(f"metric '{name}' is not known{nearest(name, known)}")
-    return name
-
-
-def _known_model(name: str) -> str:
-    if name not in registry.names():
-        raise ValueError(f"model '{name}' is not known{nearest(name, registry.names())}")
-    return name
-
-
-def _known_source(spec: str) -> str:
-    kinds = {kind.partition(":")[0]: kind for kind in KINDS}
-    kind, colon, rest = spec.partition(":")
-    if kind not in kinds:
-        raise ValueError(f"source '{spec}' is not known{nearest(kind, kinds)}")
-    if ":" in kinds[kind] and not rest:
-        raise ValueError(f"source '{spec}' lacks its folder; write {kinds[kind]}")
-    if ":" not in kinds[kind] and colon:
-        raise ValueError(f"source '{kind}' takes nothing after it; write {kind}")
-    return spec
-
-
-Days = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_in_order)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n|]+$")]  # fits into a table
-Cities = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
-Metric = Annotated[str, AfterValidator(_known_metric)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class CityCalendar(CalendarSpec):
     """A city's calendar as a protocol states it, in place of the source's."""
 
     learned: bool = Field(
-        False, description="find the off-days in what training users do, or in the test users' histories without any"
+        False, description="find the days off from training users; without any, from the test users' histories"
     )
 
     @model_validator(mode="after")
@@ -86,26 +47,24 @@ class CityCalendar(CalendarSpec):
         usual = CalendarSpec()
         given = [name for name in ("off_days", "weekend") if getattr(self, name) != getattr(usual, name)]
         if self.learned and given:
-            raise ValueError(
-                f"a learned calendar finds the off-days itself: take out {' and '.join(given)}, or learned"
-            )
+            raise ValueError(f"a learned calendar finds the days off itself: remove {' and '.join(given)}, or learned")
         return self
 
 
 class DataSpec(Part):
     """Where the cities come from."""
 
-    source: Annotated[str, AfterValidator(_known_source)] = "synthetic"
+    source: Annotated[str, AfterValidator(known_source)] = "synthetic"
     cities: Cities = Field(description="the cities that splits may name")
     seed: Annotated[StrictInt, Field(ge=0)] = Field(
-        1, description="of synthetic cities; another one draws other cities of the same kind"
+        1, description="seed of the synthetic cities; another one draws other cities of the same kind"
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="further arguments of the source, e.g. users a city"
+        default_factory=dict, description="further arguments of the source, e.g. users per city"
     )
-    grid: GridSpec | None = Field(None, description="what every city's grid must be; the data's own where none is said")
+    grid: GridSpec | None = Field(None, description="the grid that every city must have; default: the data's own")
     calendar: dict[Name, CityCalendar] = Field(
-        default_factory=dict, description="calendars of cities in place of the source's"
+        default_factory=dict, description="calendars by city, in place of the source's"
     )
 
     @model_validator(mode="after")
@@ -117,7 +76,7 @@ class DataSpec(Part):
 
 
 class WindowSpec(Part):
-    """The days seen and the days asked, as YAML has them."""
+    """The days seen and the days to predict, as YAML has them."""
 
     history: Days
     horizon: Days
@@ -137,7 +96,7 @@ class WindowSpec(Part):
 
 
 class UsersSpec(Part):
-    """Who trains, who tunes, who is asked; each number counts per city (see bench/running/splits.py for the roles)."""
+    """Who trains, validates and is tested; each number counts per city (bench/running/splits.py assigns the roles)."""
 
     train: Selection = Selection.model_validate("all")
     validate_: Selection = Field(Selection.model_validate(0), alias="validate")
@@ -145,7 +104,8 @@ class UsersSpec(Part):
     roles: Literal["hash", "city"] = "hash"
     ask: Literal["points", "next_stay"] = Field(
         "points",
-        description="all points of the horizon, or of each user the first stay in another cell than the last one known",
+        description="every point of the horizon, or each user's next stay alone: the first one in another cell than "
+        "the last known",
     )
 
     def by_role(self) -> dict[str, Selection]:
@@ -165,7 +125,7 @@ class UsersSpec(Part):
 
 
 class TrainSpec(Part):
-    """What training users show: cities, days (first and last), and of some cities a share of the users only."""
+    """Training cities, first and last day seen, and for some cities only a share of the users."""
 
     cities: Cities
     days: Days
@@ -173,10 +133,9 @@ class TrainSpec(Part):
 
 
 class TrainEntry(Part):
-    """The same as YAML has it.
+    """TrainSpec as YAML has it.
 
-    days: the whole window where it is absent, so that training users are seen on the horizon's dates, as in the
-    challenges.
+    days: by default the whole window, so training users are seen on the horizon's dates, as in the challenges.
     """
 
     cities: Cities
@@ -205,7 +164,7 @@ class SplitSpec(Part):
     users: UsersSpec
     window: Window
     variant: str = Field("", description="what a sweep set, e.g. users.train=10")
-    asked: int | None = Field(None, description="ask so many validation users a city in place of test users: a study")
+    asked: int | None = Field(None, description="in a study: validation users per city to ask, in place of test users")
 
     @property
     def label(self) -> str:
@@ -222,7 +181,7 @@ class SplitSpec(Part):
 class ModelEntry(Part):
     """A model as YAML has it."""
 
-    use: Annotated[str, AfterValidator(_known_model)]
+    use: Annotated[str, AfterValidator(known_model)]
     name: Label | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -236,15 +195,15 @@ class ModelSpec(Part):
 
 
 class MetricsSpec(Part):
-    """The metric that ranks, and those beside it."""
+    """The metric that ranks, and others to show."""
 
     main: Metric
-    also: Annotated[tuple[Metric, ...], AfterValidator(_each_once)] = ()
+    also: Annotated[tuple[Metric, ...], AfterValidator(each_once)] = ()
 
     @model_validator(mode="after")
     def _main_once(self) -> MetricsSpec:
         if self.main in self.also:
-            raise ValueError(f"{self.main} is the main metric already; take it out of also")
+            raise ValueError(f"{self.main} is already the main metric; remove it from also")
         return self
 
 
@@ -252,7 +211,7 @@ METRICS = MetricsSpec(main="geobleu@humob24", also=("dtw@humob24", "geobleu@gisc
 
 
 class AnswersSpec(Part):
-    """What fills gaps, and the share of filled answers above which a case is shown and not ranked."""
+    """How gaps are filled, and the share of filled answers above which a case is shown but not ranked."""
 
     fallback: Fallback = "last_cell"
     most_filled: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -265,11 +224,11 @@ class LimitsSpec(Part):
     predict_seconds: Positive | None = 600
 
 
-Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[tuple[Annotated[StrictInt, Field(ge=0)], ...], Field(min_length=1), AfterValidator(each_once)]
 
 
 class Protocol(Part):
-    """A whole experiment: models x splits x seeds, with what is asked and how it is scored."""
+    """A whole experiment: models x splits x seeds, what to predict, and how to score."""
 
     schema_version: int
     name: str
@@ -290,13 +249,13 @@ class Protocol(Part):
 
 
 def with_floor(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-    """Return the models with the per-user statistics that every leaderboard shows, unless they use them already."""
+    """Add the floor models, which every leaderboard shows, unless they are there already."""
     lacking = [name for name in registry.FLOOR if name not in {word for m in models for word in (m.use, m.name)}]
     return models + tuple(ModelSpec(use=name, name=name) for name in lacking)
 
 
 def field_names(model: Any, path: Iterable[str | int]) -> list[str]:
-    """Return the keys that the part at ``path`` below a model knows; none where that cannot be told."""
+    """Return the keys that the part at ``path`` below a model knows; empty if unknown."""
     for key in path:
         fields = getattr(model, "model_fields", {})
         model = fields[key].annotation if key in fields else None

@@ -54,7 +54,7 @@ class Selection(Part):
         return {"all": "all", "count": self.n}.get(self.kind, {self.kind: self.n})
 
     def listed(self, city: str) -> tuple[tuple[int, int], ...]:
-        """Return the ranges (first, last) of uids that are named for a city."""
+        """Return the ranges (first, last) of uids listed for a city."""
         return _joined((*self.uids.get("", ()), *self.uids.get(city, ())))
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def refuse_overlap(roles: Mapping[str, Selection]) -> None:
-    """Raise ValueError if a listed user stands under two roles."""
+    """Raise ValueError if a listed user has two roles."""
     listed = [
         (role, city, span) for role, chosen in roles.items() for city, spans in chosen.uids.items() for span in spans
     ]

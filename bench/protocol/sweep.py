@@ -24,8 +24,8 @@ def as_mapping(entry: Node) -> Node:
 def assign(root: Node, dotted: str, child: Node) -> Node:
     """Return the document with ``child`` at a dotted path.
 
-    ``models.NAME.SETTING`` reaches a setting of every model of that name (or that uses that adapter); numbers are
-    indices of lists. Raises UserError where the path leads nowhere; keys that no part knows are found by validation.
+    ``models.NAME.SETTING`` reaches a setting of every model with that name or adapter; numbers are indices of lists.
+    Raises UserError if the path leads nowhere; validation finds unknown keys.
     """
     head, _, rest = dotted.partition(".")
     sweep = root.get("sweep")
@@ -71,7 +71,7 @@ def read(root: Node) -> dict[str, list[Node]]:
         if not isinstance(plain, list) or not plain:
             faults.append(f"{place}: sweep.{key}: a list of values is needed, not {describe(plain)}")
         elif any(value in plain[:i] for i, value in enumerate(plain)):
-            faults.append(f"{place}: sweep.{key}: a value stands twice; keep one")
+            faults.append(f"{place}: sweep.{key}: a value appears twice; keep one")
     if faults:
         raise UserError(*faults)
     return {key: list(values.value) for key, values in section.value.items()}
@@ -82,7 +82,7 @@ def split_variants(
 ) -> Iterator[tuple[str, Node | None, Node | None]]:
     """Yield (label, window, users) for each combination of the sweeps over users and windows.
 
-    What the split itself says of users replaces the protocol's; the sweep replaces both.
+    The split's own users replace the protocol's; the sweep replaces both.
     """
     users, window, own = root.get("users"), root.get("window"), split.get("users")
     base = {"users": merge(users, own, SELECTIONS) if users and own else users, "window": window}
@@ -145,7 +145,7 @@ def _models_at(root: Node, path: str, where: str) -> list[tuple[int, list[str]]]
 
 
 def names(entry: Node) -> tuple[str, str]:
-    """Return a model's name in tables and its adapter, as far as they can be told."""
+    """Return a model's name in tables and its adapter, as far as they are known."""
     entry = as_mapping(entry)
     name, use = (
         child.value if child and isinstance(child.value, str) else "" for child in map(entry.get, ("name", "use"))

@@ -1,4 +1,4 @@
-"""YAML that remembers where each value stands, so that every fault can name its line.
+"""YAML that remembers the line of each value, so every fault can name it.
 
 Stricter than PyYAML's safe loader: repeated keys, aliases and tags are refused, and ``2e-5`` is a number.
 """
@@ -43,7 +43,7 @@ class Node:
     changed: str | None = None
 
     def plain(self) -> Any:
-        """Return the value with all Nodes taken off."""
+        """Return the value without Nodes."""
         if isinstance(self.value, dict):
             return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
@@ -72,7 +72,7 @@ class Node:
         return Node({**self.value, key: child}, self.place, {**self.keys, key: place}, changed or place)
 
     def with_path(self, path: Sequence[str], child: Node) -> Node:
-        """Return a copy in which ``child`` stands at ``path``; missing mappings on the way are made.
+        """Return a copy with ``child`` at ``path``; missing mappings on the way are made.
 
         A step into a list is an index. Raises UserError where the path runs into something else.
         """
@@ -81,7 +81,7 @@ class Node:
         step, rest = path[0], path[1:]
         if isinstance(self.value, list):
             if not step.isdigit() or int(step) >= len(self.value):
-                raise UserError(f"{child.place}: '{step}' is no index of a list of {len(self.value)} (from 0)")
+                raise UserError(f"{child.place}: '{step}' is not an index of a list of {len(self.value)} (from 0)")
             i = int(step)
             return Node([*self.value[:i], self.value[i].with_path(rest, child), *self.value[i + 1 :]], self.place)
         if not isinstance(self.value, dict):
@@ -91,12 +91,12 @@ class Node:
         return self.with_entry(step, below.with_path(rest, child), place, child.place)
 
     def without(self, *keys: str) -> Node:
-        """Return a mapping that lacks the given keys."""
+        """Return the mapping without the given keys."""
         return Node({k: v for k, v in self.value.items() if k not in keys}, self.place, self.keys)
 
 
 def load(path: Path) -> Node:
-    """Read a YAML file whose top level is a mapping. Raises UserError with every fault that can be told."""
+    """Read a YAML file whose top level is a mapping. Raises UserError with every fault found."""
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
@@ -110,12 +110,12 @@ def load(path: Path) -> Node:
 
 
 def parse(text: str, name: str, *, lines: bool = True) -> Node:
-    """Turn YAML text into a Node; ``name`` (with the line, if ``lines``) is the place of what is found."""
+    """Turn YAML text into a Node; ``name`` (with the line, if ``lines``) is the place of its values."""
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
         place = f"{name}:{text.count(chr(10), 0, error.position) + 1}" if lines else name
-        raise UserError(f"{place}: the character {error.character:#x} is not allowed in YAML; take it out") from None
+        raise UserError(f"{place}: the character {error.character:#x} is not allowed in YAML; remove it") from None
     builder = _Builder(loader, name, lines)
     try:
         composed = loader.get_single_node()
@@ -134,7 +134,7 @@ def parse(text: str, name: str, *, lines: bool = True) -> Node:
 def merge(base: Node, over: Node, whole: Collection[str] = ()) -> Node:
     """Return ``base`` with the parts that ``over`` names replaced.
 
-    Mappings merge, unless they stand under a key named in ``whole``; anything else is replaced whole.
+    Mappings merge, except under the keys in ``whole``; anything else is replaced.
     """
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
@@ -176,7 +176,7 @@ class _Builder:
         place = self.place(node.start_mark)
         # An alias is the very node it points to; unfolding it could take for ever.
         if id(node) in self.met:
-            self.fault(node.start_mark, "an alias (*name) points here; aliases are refused, write the value out")
+            self.fault(node.start_mark, "an alias (*name) points here; aliases are refused; write the value out")
             return Node(None, place)
         self.met.add(id(node))
         if isinstance(node, yaml.ScalarNode):
@@ -201,7 +201,7 @@ class _Builder:
         return None
 
     def mapping(self, node: yaml.MappingNode, place: str) -> Node:
-        """Return a dict of Nodes; keys must be text and stand once."""
+        """Return a dict of Nodes; keys must be text and unique."""
         values: dict[str, Node] = {}
         keys: dict[str, str] = {}
         for key_node, value_node in node.value:
@@ -209,7 +209,7 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
                 self.fault(key_node.start_mark, "a key must be plain text")
             elif key in keys:
-                self.fault(key_node.start_mark, f"'{key}' stands twice (first at {keys[key]}); keep one")
+                self.fault(key_node.start_mark, f"'{key}' appears twice (first at {keys[key]}); keep one")
             else:
                 keys[key] = self.place(key_node.start_mark)
                 values[key] = self.build(value_node)
@@ -223,5 +223,5 @@ def _short(tag: str) -> str:
 def _one_line(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
         parts = [part for part in (error.context, error.problem) if part]
-        return f"this is no YAML: {', '.join(parts)}"
-    return "this is no YAML: " + " ".join(str(error).split())
+        return f"not valid YAML: {', '.join(parts)}"
+    return "not valid YAML: " + " ".join(str(error).split())

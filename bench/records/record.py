@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.adapters.origin import Learning, Tuned
 
 SCHEMA = 3  # raise it, and schema_version below, when a field is added or means something else
+LEAST_PEOPLE = 40  # real people behind a published mean
 READ = (2, SCHEMA)  # 2: without slices, agreement and corpus
 
 
@@ -137,7 +138,7 @@ class Cost(Part):
     threads: int
     batch_users: int
     fit_seconds: float | None = Field(None, description="of the last try, where a killed fit went on")
-    predict_seconds: float | None = None
+    predict_seconds: float | None = Field(None, description="all test users, after the warm-up where there was one")
     latency_median_s: float | None = Field(None, description="one trajectory at a time, after warm-up")
     latency_p95_s: float | None = None
     latency_users: int = 0
@@ -196,9 +197,38 @@ class Record(Part):
     provenance: Provenance
 
     @property
+    def uids_a_user(self) -> int:
+        """Above 1 where the test city's uids are windows of one person or animal (bench/data/world.py)."""
+        return int(self._world.get("uids_a_user", 1))
+
+    @property
+    def people(self) -> str:
+        """The city whose people were asked: another one where the test city has its people on another grid."""
+        return str(self._world.get("people") or self.case.test_city)
+
+    @property
+    def _world(self) -> dict[str, Any]:
+        return self.data.worlds.get(self.case.test_city, {}) if self.data else {}
+
+    @property
     def kept_start(self) -> bool:
         """Whether a fit was asked for and its weights are those it began with."""
         return self.learning is not None and self.learning.kept_start
+
+    def for_others(self) -> Record:
+        """Return the record as it may be published: of real people without means over fewer than LEAST_PEOPLE.
+
+        A slice says how many users it holds; a group is a quarter of the users.
+        """
+        if self.data is None or self.data.synthetic:
+            return self
+        grouped = self.data.test_users >= 4 * LEAST_PEOPLE
+
+        def of_many(score: Score) -> Score:
+            slices = {key: part for key, part in score.slices.items() if part.users >= LEAST_PEOPLE}
+            return score.model_copy(update={"slices": slices, "groups": score.groups if grouped else {}})
+
+        return self.model_copy(update={"scores": {name: of_many(score) for name, score in self.scores.items()}})
 
     def unranked(self) -> str | None:
         """Return why a done case may not be ranked, or None."""

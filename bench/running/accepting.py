@@ -1,7 +1,7 @@
-"""What the runner takes over from a worker: checked, and written into the store by the runner alone.
+"""What a worker leaves is checked here, and only the runner writes it into the store.
 
-A worker reaches its own folders only. What it leaves there may be anything, so that nothing of it is believed: answers
-are read as arrays and checked against the queries, numbers go through the record's own types.
+A worker reaches its own folders only and may leave anything there, so nothing is trusted: answers are read as arrays
+and checked against the queries, and numbers pass through the record's own types.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bench.running.tables import read_answers
 
 
 class Keeper:
-    """Takes over what one worker made of some cases.
+    """Accepts what one worker produced for some cases.
 
     closed: whether nothing hidden lies in reach of a confined worker.
-    missed(case, status, reason) is told of each case without answers; kept(case) of each that is in the store.
+    missed(case, status, reason) is called for each case without answers, kept(case) for each one in the store.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Keeper:
     def fitted(self, fit: dict[str, Any]) -> None:
         """Move what adapter.save wrote into the store."""
         if not self.place.fit.is_dir() or self.store.fit(self.fit_id).exists():
-            raise BadMessage("its process says twice that it is fitted")
+            raise BadMessage("its process reported its fit twice")
         write_json(self.place.fit / "fit.json", {**_numbers(fit, "fit_seconds", *PEAKS), "confined": self.confined})
         self.store.commit_fit(self.place.fit, self.fit_id)
 
@@ -57,18 +57,18 @@ class Keeper:
             if cost is not None:
                 write_json(self.store.cost(cost_id), {**cost, "alone": self.alone})
         except (checks.WrongAnswers, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
-            self._missed(case, "failed", f"its answers cannot be taken over: {type(error).__name__}: {error}")
+            self._missed(case, "failed", f"its answers cannot be accepted: {type(error).__name__}: {error}")
             return
         self._kept(case)
 
     def missed(self, cost_id: str, status: str, reason: str) -> None:
-        """Hand on why the model left out a case, or failed in it."""
+        """Pass on why the model skipped a case or failed in it."""
         self._missed(self._taken(cost_id), "skipped" if status == "skipped" else "failed", reason or "no reason given")
 
     def _taken(self, cost_id: str) -> Planned:
         case = self.waiting.pop(cost_id, None)
         if case is None:
-            raise BadMessage("its process speaks of a case that is not its own")
+            raise BadMessage("its process reported a case that is not its own")
         return case
 
     def _keep_answers(self, case: Planned, said: dict[str, Any]) -> None:
@@ -92,4 +92,4 @@ def _numbers(content: dict[str, Any], *names: str) -> dict[str, float | None]:
     try:
         return {name: None if content[name] is None else float(content[name]) for name in names}
     except (KeyError, TypeError, ValueError):
-        raise BadMessage("its process gives figures that are no numbers") from None
+        raise BadMessage("its process reported figures that are not numbers") from None

@@ -1,4 +1,4 @@
-"""How far a model agrees with itself: its answers of one seed beside those of the other seeds in the store."""
+"""How far a model agrees with itself: its answers with one seed against those with the other seeds in the store."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ GEOBLEU, SAME = "geobleu@grid", "accuracy@v1"
 
 
 def agreement(case: Planned, said: checks.Filled, context: ScoringContext) -> Iterator[Agreement]:
-    """Yield the agreement with every other seed of the protocol that has answered.
+    """Yield the agreement with every other seed of the protocol whose answers are stored.
 
-    Cases are scored as they end, so that of two seeds at least the later one's record holds the pair. The lower seed's
-    answers stand as the truth.
+    Cases are scored as they end, so at least the later record of two seeds holds the pair. The lower seed's answers
+    serve as the truth.
     """
     split, fallback = case.prepared.split, context.protocol.answers.fallback
     world = split.world(split.test_city)
@@ -44,7 +44,8 @@ def _compared(first: checks.Filled, second: checks.Filled, queries: Queries, wor
     stand_in = Trajectories(queries.cities, queries.city, queries.uid, queries.d, queries.t, first.x, first.y)
     frame = metrics.score_users(second.x, second.y, stand_in, (SAME, GEOBLEU), world=world)
     same = frame[SAME].to_numpy(float)
-    low, high = bootstrap.interval(bootstrap.over_users(same[:, None], str(frame["city"].iloc[0])))
+    owners = frame["uid"].to_numpy() // world.uids_a_user
+    low, high = bootstrap.interval(bootstrap.over_users(same[:, None], str(frame["city"].iloc[0]), owners=owners))
     known = bool(np.isfinite(low[0]))
     return {
         "same_cell": float(same.mean()),

@@ -2,9 +2,9 @@
 
 docs/trust.md says what this prevents and what it does not. The truth itself is cut off in splits.py.
 
-A worker calls :func:`confine` before it imports anything of a model; what is not granted then is out of reach for the
-process, its threads and its children, for good: files cannot be opened, processes outside cannot be read or stopped.
-Only the standard library is imported here, since a thread that starts earlier would stay free. The kernel's own
+A worker calls :func:`confine` before it imports any of a model's code. From then on the process, its threads and its
+children can use only what was granted: they cannot open other files, nor read or stop other processes. Only the
+standard library is imported here, because a thread that starts earlier would stay free. The kernel's own
 description: Documentation/userspace-api/landlock.rst.
 """
 

@@ -1,4 +1,4 @@
-"""Start worker processes, listen to them, stop them: a hang, a crash or Ctrl-C never takes the run with it."""
+"""Start worker processes, listen to them and stop them. A hang, a crash or Ctrl-C never ends the run."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def reset() -> None:
 
 
 def environment(job: dict[str, Any], hidden: Sequence[Path]) -> dict[str, str]:
-    """Return a worker's environment: the caller's without what names hidden paths, its own folders for temporary files.
+    """Return a worker's environment: the caller's, without hidden paths and with temporary folders of its own.
 
-    Variables that look as if they held a key or a password stay behind, but those that the model names
-    (``Needs.environment``) and the hub's token.
+    Variables that look like keys or passwords are left out, except those that the model names (``Needs.environment``)
+    and the hub's token.
 
-    Threads that wait for each other sleep rather than spin: a spinning thread takes the core from the one it waits for
-    where other processes run, too.
+    Waiting threads sleep instead of spinning: on a busy machine a spinning thread holds the core that the thread it
+    waits for needs.
     """
     secret = tuple(str(path) for path in hidden)
     named = {*job.get("environment", ()), *HUB}
@@ -127,7 +127,7 @@ def _hand_over(job: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
 
 
 def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[str, Any]], None]) -> str | None:
-    """Hand on messages until the worker closes its pipe; return the error it spoke of, or that it hung."""
+    """Pass on messages until the worker closes its pipe; return its error, or that it exceeded the limit."""
     seconds = deadline = None
     rest, error = b"", None
     with selectors.DefaultSelector() as selector:
@@ -136,7 +136,7 @@ def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[
             if _stopped.is_set():
                 raise Stopped
             if deadline and time.monotonic() > deadline:
-                return f"it hung past the time limit of {seconds:g} s and was stopped"
+                return f"it exceeded the time limit of {seconds:g} s and was stopped"
             if not selector.select(POLL_S):
                 if process.poll() is not None:  # a process that it started holds the pipe
                     break
@@ -146,7 +146,7 @@ def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[
                 break
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > LONGEST_MESSAGE:
-                return "its process sent a message without an end"
+                return "its process sent an endless message"
             for line in lines:
                 try:
                     message = parse(line)
@@ -167,7 +167,7 @@ def _attend(process: subprocess.Popen[bytes], pipe: int, listen: Callable[[dict[
 
 
 def _exit_reason(process: subprocess.Popen[bytes], log: Path) -> str | None:
-    """Say how the worker ended, if not well."""
+    """Say how the worker ended if it failed."""
     code = process.poll()
     if code == 0:
         return None

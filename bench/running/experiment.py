@@ -13,9 +13,9 @@ from bench.running.progress import Progress, make
 
 
 def run(protocol: Protocol, out: Path | str = "runs", *, jobs: int = 1, progress: Progress | None = None) -> RunContent:
-    """Run the cases of a protocol that are missing below ``out``; return the run with all its records.
+    """Run those cases of a protocol that are missing below ``out``; return the run with all its records.
 
-    jobs: workers at once; progress: lines or bars on standard error where it is None. Raises UserError, and
+    jobs: parallel workers; progress: lines or bars on standard error if None. Raises UserError, and
     KeyboardInterrupt after tidying up: the next call resumes.
     """
     from rich.console import Console

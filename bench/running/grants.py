@@ -25,9 +25,9 @@ def grants(
     settings: Any, *, folders: Iterable[str], reads: Iterable[Path], writes: Iterable[Path], hidden: Iterable[Path],
     gpu: bool,
 ) -> tuple[Grants, tuple[Path, ...]]:  # fmt: skip
-    """Return a worker's grants, and which of the hidden paths they reach all the same.
+    """Return a worker's grants, and which hidden paths they reach nevertheless.
 
-    settings: of the model, whose paths it may read unless something hidden lies below; folders: where an outsider's
+    settings: the model may read paths in them unless something hidden lies below; folders: where an outsider's
     module lies; hidden: the data, the store, the run, the caches.
     """
     hidden = tuple(path.resolve() for path in hidden)

@@ -1,4 +1,4 @@
-"""A worker's job: the tables that it may see, what to do with them, and what it is granted (worker.py reads it)."""
+"""A worker's job: the tables that it may see, what to do with them, and its grants. worker.py reads it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.adapters.adapter import Split
 from bench.cache import cache_folder
 from bench.data.sources import Source
 from bench.data.trajectories import Trajectories
@@ -24,10 +25,10 @@ from bench.running.tables import write_poi, write_table
 
 @dataclass(frozen=True)
 class Workplace:
-    """The folders of one job. given: tables to read; work: for anything, gone afterwards; fit: what adapter.save fills.
+    """The folders of one job. given: tables to read; work: free space, deleted afterwards; fit: for adapter.save.
 
-    scratch outlives a killed run, for checkpoints; log holds what the worker prints. Nothing else of a run is a
-    worker's to write.
+    scratch survives a killed run, for checkpoints; log holds what the worker prints. A worker can write to no other
+    part of a run.
     """
 
     given: Path
@@ -65,9 +66,9 @@ def write_job(
     cases: Sequence[Planned], place: Workplace, store: Store, source: Source, protocol: Protocol, where: Hardware, *,
     measure: bool, hidden: Sequence[Path],
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:  # fmt: skip
-    """Write the tables of cases that share one fit and all settings; return the job, and what hidden paths it reaches.
+    """Write the tables of cases that share one fit and all settings; return the job and the hidden paths it reaches.
 
-    The truth is not among the tables. measure: whether costs are measured now; then the job has the machine to itself.
+    The truth is not among the tables. measure: costs are measured now, so the job has the machine to itself.
     """
     job, reached = _job(cases, place, store, source, protocol, where, hidden)
     threads = where.threads if measure else max(1, where.threads // where.jobs)
@@ -79,9 +80,9 @@ def write_asks(
     asks: Sequence[dict[str, Any]], cases: Sequence[Planned], place: Workplace, store: Store, source: Source,
     protocol: Protocol, where: Hardware, *, hidden: Sequence[Path],
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the job of asking one fit for probabilities (loss_worker.py): it keeps nothing of what it sees.
+    """Return the job that asks one fit for probabilities (loss_worker.py). The worker keeps nothing of what it sees.
 
-    asks: what is asked, with tables by name, which are written here.
+    asks: the questions, with tables by name; the tables are written here.
     """
     place = replace(place, scratch=place.work / "scratch")
     place.scratch.mkdir(exist_ok=True)
@@ -131,9 +132,9 @@ def _job(
 
 
 def _compiled(model: Model, place: Workplace) -> Path:
-    """Return where numba keeps compiled code: for the project's own models from run to run, else for this job alone.
+    """Return numba's cache folder: kept between runs for the project's own models, else for this job alone.
 
-    An outsider's model could leave there what it saw in one split and find it in another.
+    An outsider's model could store there what it saw in one split and find it in another.
     """
     if model.own:
         try:
@@ -152,7 +153,7 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     return {
         "label": split.test_city,
         "train_cities": split.train_cities,
-        "worlds": {city: world.plain() for city, world in split.worlds.items()},
+        "worlds": plain_worlds(split),
         "cost_id": ids.cost,
         "tables": paths,
         "output": str(place.output(ids.cost)),
@@ -161,8 +162,13 @@ def _part(case: Planned, place: Workplace, store: Store, *, measure: bool) -> di
     }
 
 
+def plain_worlds(split: Split) -> dict[str, Any]:
+    """Return the grid and calendar of each city of a split as plain values; worker.py reads them."""
+    return {city: world.plain() for city, world in split.worlds.items()}
+
+
 def _poi(cases: Sequence[Planned], source: Source, place: Workplace) -> dict[str, str]:
-    """Write the points of interest of all cities of a job, for a model that wants them; return where, by city."""
+    """Write the points of interest of all cities of a job, for a model that wants them; return the paths by city."""
     if not cases[0].model.wants_poi:
         return {}
     splits = [case.prepared.split for case in cases]
@@ -175,7 +181,7 @@ def _poi(cases: Sequence[Planned], source: Source, place: Workplace) -> dict[str
 
 
 def _table(table: Any, content: str, place: Workplace) -> str:
-    """Write a table under the hash of its content, once for all parts of the job that need it; return where."""
+    """Write a table under the hash of its content, once for all parts of the job that need it; return its path."""
     kind = "rows" if isinstance(table, Trajectories) else "points"
     path = place.given / f"{content[:32]}.{kind}.npz"
     if not path.exists():

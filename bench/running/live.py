@@ -1,6 +1,6 @@
-"""A run on a terminal: what is under way, how long it will take, and the leaderboard as it fills.
+"""A run on a terminal: what is running, how long it will take, and the leaderboard so far.
 
-Finished cases are lines that scroll away above; the rest is drawn anew below them and vanishes when the run ends.
+Finished cases are lines that scroll away; the rest is redrawn below them and disappears when the run ends.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Standing:
 
 @dataclass
 class Pace:
-    """How long the rest will take, from what finished cases of the same models took."""
+    """Estimates the time left from finished cases of the same models."""
 
     waiting: Counter[str] = field(default_factory=Counter)
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -71,7 +71,7 @@ class Pace:
         self.waiting[model] -= 1
 
     def left(self) -> str:
-        """Say how long it will take, and what that leaves out."""
+        """Say how much time is left, and which cases the estimate leaves out."""
         waiting = {model: count for model, count in self.waiting.items() if count > 0}
         known = {model: count for model, count in waiting.items() if self.took.get(model)}
         unknown = sum(waiting.values()) - sum(known.values())
@@ -81,7 +81,7 @@ class Pace:
         told = [f"about {_duration(seconds)} left"] if known else []
         if unknown:
             more = "more " if known else ""
-            told.append(f"{unknown} {more}case{'s' if unknown > 1 else ''} of models that have not been timed yet")
+            told.append(f"{unknown} {more}case{'s' if unknown > 1 else ''} of models not timed yet")
         return "; ".join(told)
 
 
@@ -134,11 +134,11 @@ class Live:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        """Remove all that is drawn anew."""
+        """Remove everything that is redrawn."""
         self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the leaderboard, then what is under way."""
+        """Draw the leaderboard, then the running jobs."""
         from rich.text import Text
 
         with self._lock:
@@ -155,7 +155,7 @@ class Live:
 
 
 def _bar(name: str, label: str, done: float, total: float, width: int) -> Table:
-    """Draw a bar with its name, what it counts and how far it is."""
+    """Draw a bar with its name, its label and its count."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text

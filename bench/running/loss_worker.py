@@ -1,7 +1,7 @@
-"""The worker's side of the losses: it asks a fitted model how likely it holds each cell, some users at a time.
+"""The worker's side of the losses: it asks a fitted model for the probability of each cell, some users at a time.
 
-It runs after all answers of its cases are in the store, in a process of its own whose folders are gone afterwards. What
-it is shown here it could not have seen while it answered (losses.py, docs/trust.md).
+It runs in a separate process after all answers of its cases are in the store, and its folders are deleted afterwards.
+So a model cannot have seen this data when it answered (losses.py, docs/trust.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_ROWS = 20_000  # queries at a time: 32 MB where both axes are given
 
 
 def tell(worker: Worker, asks: Sequence[dict[str, Any]]) -> None:
-    """Load the fit and answer what is asked, in order. An error ends the asks of its case alone."""
+    """Load the fit and answer the questions in order. An error ends only the questions of its case."""
     worker.begin("predict_seconds")
     worker.load()
     for ask in asks:
@@ -49,7 +49,7 @@ def _tell(worker: Worker, ask: dict[str, Any]) -> None:
 
 
 def chunks(queries: Queries, users: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of users: so many at most, and no more than MOST_ROWS rows unless one user has them."""
+    """Yield ranges of at most ``users`` users, and of at most MOST_ROWS rows unless one user has more."""
     first, starts = 0, queries.starts
     for last in range(1, len(starts)):
         full = last == len(starts) - 1 or last - first == users or starts[last + 1] - starts[first] > MOST_ROWS

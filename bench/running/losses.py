@@ -1,11 +1,11 @@
-"""Nats a cell: what the truth costs a model's probabilities, and more of it after its own answers (exposure).
+"""Nats a cell: the negative log-probability of the true cell; and how much it rises after own answers (exposure).
 
-A case whose answers are in the store is asked once more, in a process of its own that loads the fit and keeps nothing:
-how likely is each cell? A model that takes each query by itself sees no truth. One that reads the cells before a query
-(``Adapter.in_context``) is shown them, and would see the cell it is asked for if it looked. So some users are asked
-twice, first with other cells from a drawn query on: up to there both must be alike to ALIKE nats. That finds mistakes
-and plain cheats, not a model that knows it is being tried (docs/trust.md). Distributions are checked here, and the
-true cell is looked up here.
+Once its answers are stored, a case is asked for the probability of each cell, in a separate process that loads the fit
+and keeps nothing. A model that takes each query by itself sees no truth. A model that reads the cells before a query
+(``Adapter.in_context``) is shown them, and could look at the very cell it is asked for. So some users are asked twice,
+the first time with other cells from a randomly drawn query on: up to that query both must agree within ALIKE nats. This
+catches mistakes and plain cheating, but not a model that recognises the test (docs/trust.md). Distributions are checked
+here, and the true cell is looked up here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.evaluation import answers as filling
 from bench.evaluation.probabilities import AxisProbabilities, check, log_chances
 from bench.protocol.schema import Protocol
 from bench.records.store import Store, read_answers, read_json, write_json, write_parquet
-from bench.running.job import Workplace
+from bench.running.job import Workplace, plain_worlds
 from bench.running.messages import BadMessage, plain
 from bench.running.plan import Planned, digest
 from bench.running.tables import read_probabilities
@@ -43,18 +43,18 @@ def given_by(case: Planned, protocol: Protocol) -> tuple[str, ...]:
 
 
 def losses_id(case: Planned) -> str:
-    """Name the losses of a case: of its answers' identity and the truth."""
+    """Return the identity of a case's losses: a hash of its answers' identity and the truth."""
     return digest({"answers": case.identity.answers, "truth": case.prepared.truth.fingerprint(), "version": VERSION})
 
 
 def settled(case: Planned, store: Store, protocol: Protocol) -> bool:
-    """Whether there is nothing to ask: losses are not wanted, not given, in the store, or refused for good."""
+    """Whether nothing is left to ask: losses are not wanted, not given, already stored, or refused for good."""
     path = store.losses(losses_id(case)) if given_by(case, protocol) else None
     return path is None or path.exists() or "refused" in about(case, store)
 
 
 def about(case: Planned, store: Store) -> dict[str, Any]:
-    """Return what is noted of a case's losses: context, or why there are none (refused, failed)."""
+    """Return the note on a case's losses: context, or why there are none (refused, failed)."""
     path = store.losses(losses_id(case)).with_suffix(".json")
     return read_json(path) if path.exists() else {}
 
@@ -79,10 +79,10 @@ def per_user(case: Planned, store: Store, protocol: Protocol) -> dict[str, np.nd
 
 @dataclass
 class Asking:
-    """One case's asks, in order, and what comes back.
+    """The questions to one case, in order, and its replies.
 
-    other: the truth with other cells of some users from a drawn query on; tried: which rows are theirs; alike: of
-    these, where x (or the cell) and y must not have changed, (tried rows, 2).
+    other: the truth, with changed cells for some users from a drawn query on; tried: the rows of these users; alike:
+    where in these rows x (or the cell) and y must not change, (tried rows, 2).
     """
 
     case: Planned
@@ -112,7 +112,7 @@ class Asking:
 
     @cached_property
     def asks(self) -> dict[str, tuple[Queries, Trajectories | None]]:
-        """Queries and what is shown with them, by name."""
+        """Queries and the cells shown with them, by name."""
         queries, truth = self.case.prepared.split.queries, self.case.prepared.truth
         if self.other is None:
             return {TRUE: (queries, None)}
@@ -123,14 +123,14 @@ class Asking:
         }
 
     def job(self, place: Workplace) -> list[dict[str, Any]]:
-        """Return the asks as the worker gets them, their tables still as tables."""
+        """Return the questions as the worker gets them, with tables not yet written."""
         split = self.case.prepared.split
         return [
             {
                 "cost_id": self.case.identity.cost,
                 "label": split.test_city,
                 "name": name,
-                "worlds": {city: world.plain() for city, world in split.worlds.items()},
+                "worlds": plain_worlds(split),
                 "history": split.history,
                 "queries": queries,
                 "shown": shown,
@@ -140,18 +140,18 @@ class Asking:
         ]
 
     def output(self, place: Workplace, name: str) -> Any:
-        """Where the worker leaves what it says, but for the number of the first user."""
+        """Path of the worker's reply, without the number of the first user."""
         return place.work / f"{self.case.identity.cost}.{name}"
 
     def hear(self, place: Workplace, name: str, first: int, last: int) -> None:
-        """Take over one part of an ask: log chances of the true cell and of the other one."""
+        """Accept one part of a reply: log-probabilities of the true cell and of the changed one."""
         if name not in self.asks:
-            raise BadMessage("its process answers what was not asked")
+            raise BadMessage("its process answered what was not asked")
         queries = self.asks[name][0]
         told = self.told.setdefault(name, [])
         begin = sum(map(len, told))
         if not 0 <= first < last < len(queries.starts) or queries.starts[first] != begin:
-            raise BadMessage("its process gives probabilities out of order")
+            raise BadMessage("its process gave probabilities out of order")
         rows = slice(begin, int(queries.starts[last]))
         path = self.output(place, name).with_name(f"{self.output(place, name).name}.{first}.npz")
         given = check(read_probabilities(path), queries.take(rows), self.grid)
@@ -166,7 +166,7 @@ class Asking:
         return table.take(self.tried) if name == TRIED else table
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Return what is kept of each query: nats, and what exposure compares (x alone where axes are given).
+        """Return what is kept for each query: nats, and what exposure compares (only x if both axes are given).
 
         Raises Refused.
         """
@@ -180,16 +180,16 @@ class Asking:
             return found
         apart = np.abs(all_of[TRIED][:, 1:] - true[self.tried, 1:]).reshape(-1, 2, 2).max(axis=1)
         if (apart[self.alike] > ALIKE).any():
-            raise Refused("its probabilities of a cell change with that cell or with later ones")
+            raise Refused("its probabilities of a cell depend on that cell or on later ones")
         return found | {"after_true": -true[:, 1], "after_own": -all_of[OWN][:, 1]}
 
 
 class Refused(ValueError):
-    """Probabilities that are not to be counted; says why."""
+    """Probabilities that do not count; says why."""
 
 
 class LossKeeper:
-    """Takes over what a worker says of some cases, and writes their losses into the store."""
+    """Accepts a worker's replies for some cases, and writes their losses into the store."""
 
     def __init__(
         self,
@@ -203,12 +203,12 @@ class LossKeeper:
         self._own = frozenset(self.waiting)
 
     def started(self, confined: bool) -> None:
-        """Hear that the worker has begun."""
+        """Note that the worker has begun."""
 
     def probabilities(self, cost_id: str, ask: str, first: int, last: int) -> None:
         """Keep one part; after the last part of the last ask, write the case's losses."""
         if cost_id not in self._own:
-            raise BadMessage("its process speaks of a case that is not its own")
+            raise BadMessage("its process reported a case that is not its own")
         one = self.waiting.get(cost_id)
         if one is None:  # given up
             return
@@ -222,7 +222,7 @@ class LossKeeper:
             self._give_up(cost_id, f"{error}", for_good=isinstance(error, Refused))
 
     def missed(self, cost_id: str, status: str, reason: str) -> None:
-        """Hear that the model failed; told again and again, it counts once."""
+        """Note that the model failed; repeated messages count once."""
         if cost_id in self.waiting:
             self._give_up(cost_id, reason, for_good=False)
 
@@ -245,10 +245,10 @@ KEPT = ("started", "probabilities", "missed")  # the messages that a LossKeeper 
 
 
 def changed(truth: Trajectories, history: Trajectories, grid: Grid) -> tuple[Trajectories, np.ndarray, np.ndarray]:
-    """Change the cells of some users from a drawn query on; return the table, their rows, and what must stay alike.
+    """Change the cells of some users from a drawn query on; return the table, their rows, and what must stay equal.
 
-    Half of these users keep x at that query, so that y is tried by itself. Which users and queries: drawn by the truth,
-    which no model knows.
+    Half of these users keep x at that query, so that y is tested by itself. The truth, which no model knows, seeds the
+    draw of users and queries.
     """
     rng = np.random.default_rng(int(truth.fingerprint()[:12], 16))
     users = truth.users

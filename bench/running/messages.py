@@ -1,4 +1,4 @@
-"""What a worker tells its runner: JSON lines over a pipe. The runner takes nothing on trust that comes over it."""
+"""What a worker tells its runner: JSON lines over a pipe. The runner trusts none of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVENTS: dict[str, dict[str, Any]] = {
 
 
 class BadMessage(ValueError):
-    """A worker sent what no worker of ours sends."""
+    """A worker sent an invalid message."""
 
 
 class Voice:
@@ -58,7 +58,7 @@ def parse(line: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         right = False
     if not right:
-        raise BadMessage("its process sent a message that is none")
+        raise BadMessage("its process sent an invalid message")
     return {key: plain(value) if isinstance(value, str) else value for key, value in message.items()}
 
 

@@ -1,6 +1,6 @@
-"""A protocol's model as planning, recording and scoring know it: plain values, read before any data are loaded.
+"""A protocol's model as planning, recording and scoring see it: plain values, read before any data are loaded.
 
-From then on nothing of the adapter runs in this process: what it computes, it computes in a worker.
+After that the adapter's code runs in workers only, never in this process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Model:
     """One model of a protocol with its settings, on one kind of device.
 
     settings: as a worker gets them; recorded: as records and identities hold them; source: hash of the adapter's files;
-    gives: whether it gives probabilities, and whether they look at the cells before; own: whether it is one of this
-    project's; target, folder: where a worker finds an outsider's (registry.add).
+    gives: whether it gives probabilities, and whether they depend on the cells before; own: whether it belongs to this
+    project; target, folder: where a worker finds an outsider's (registry.add).
     """
 
     name: str
@@ -57,15 +57,15 @@ class Model:
 
 
 class StandIn(Adapter):
-    """Base of what stands in this process for an outsider's adapter (outsiders.py)."""
+    """Base of stand-ins for outsiders' adapters in this process (outsiders.py)."""
 
     @abstractmethod
     def described(self, device: str, hidden: Sequence[Path]) -> Model:
-        """Return what the real class says of the model with these settings. Raises UserError."""
+        """Return the real class's description of the model with these settings. Raises UserError."""
 
 
 def describe(spec: ModelSpec, device: str, hidden: Sequence[Path] = ()) -> Model:
-    """Build a model's adapter and read all that is to be known of it. hidden: paths that it may not read for that.
+    """Build a model's adapter and describe it. hidden: paths that it may not read meanwhile.
 
     Raises UserError.
     """
@@ -81,7 +81,7 @@ def describe(spec: ModelSpec, device: str, hidden: Sequence[Path] = ()) -> Model
 
 
 def of_adapter(adapter: Adapter, device: str) -> Model:
-    """Read what is to be known of an adapter by itself. Raises UserError."""
+    """Describe an adapter. Raises UserError."""
     adapter.device = device
     if adapter.learns_from not in get_args(LearnsFrom):
         raise UserError(f"learns_from is {adapter.learns_from!r}, not one of {', '.join(get_args(LearnsFrom))}")

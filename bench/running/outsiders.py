@@ -1,7 +1,7 @@
-"""Outsiders' models in the process that holds the truth: stand-ins. Their own code runs in confined processes alone.
+"""Stand-ins for outsiders' models in the process that holds the truth. Their own code runs in confined processes only.
 
-A class that is not of this project is imported by a worker without data, which tells what planning has to know of it:
-first of the class, then of the model with its settings. What it tells is checked by the types of ``Model``.
+A worker without data imports an outsider's class and reports what planning needs: first about the class, then about
+the model with its settings. The types of ``Model`` check the report.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIMIT_S = 300.0  # weights of 16 GB take half a minute to hash
 
 
 class AnySettings(adapter.Settings):
-    """Settings that only the outsider's own class can judge."""
+    """Settings that only the outsider's own class can check."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -38,7 +38,7 @@ def keep_out() -> None:
 
 
 def introduce(target: str, name: str) -> type[Adapter]:
-    """Return a stand-in for an outsider's class. Raises UserError with what its import or its class says."""
+    """Return a stand-in for an outsider's class. Raises UserError with the error of its import or its class."""
     about = ask(target, name, None, "cpu")
 
     class Outsider(StandIn):
@@ -50,13 +50,13 @@ def introduce(target: str, name: str) -> type[Adapter]:
             """Ask the class itself about the model with these settings."""
             told = ask(target, name, self.settings.model_dump(mode="json"), device, hidden)
             if (told.adapter, told.version) != (about.adapter, about.version):
-                raise UserError(f"adapter {target}: its class says another name or version than before")
+                raise UserError(f"adapter {target}: its class now gives another name or version")
             given = registry.names()[about.adapter]
             return replace(told, target=registry.target_of(about.adapter), folder=registry.home_of(given))
 
         def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
             """Answer nothing: only workers do."""
-            raise RuntimeError("an outsider's model answers in a worker")
+            raise RuntimeError("an outside model answers in a worker only")
 
     for key in ("version", "learns_from", "batch_users", "needs"):
         setattr(Outsider, key, getattr(about, key))
@@ -65,7 +65,7 @@ def introduce(target: str, name: str) -> type[Adapter]:
 
 
 def ask(target: str, name: str, settings: Mapping[str, Any] | None, device: str, hidden: Sequence[Path] = ()) -> Model:
-    """Let a confined process import a class and describe it, with these settings or its defaults. Raises UserError."""
+    """Have a confined process import a class and describe it, with these settings or its defaults. Raises UserError."""
     heard: list[Model] = []
     refused: list[str] = []
 
@@ -76,7 +76,7 @@ def ask(target: str, name: str, settings: Mapping[str, Any] | None, device: str,
             try:
                 heard.append(TypeAdapter(Model).validate_python(message["about"]))
             except ValidationError:
-                raise BadMessage("what its class says of itself is of wrong types") from None
+                raise BadMessage("its class describes itself with values of the wrong type") from None
 
     folder = registry.home_of(target)
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as root:
@@ -97,12 +97,12 @@ def ask(target: str, name: str, settings: Mapping[str, Any] | None, device: str,
     if refused:
         raise UserError(*refused)
     if error or len(heard) != 1:
-        raise UserError(f"adapter {target}: {error or 'its process ended without a word'}")
+        raise UserError(f"adapter {target}: {error or 'its process ended without a message'}")
     return heard[0]
 
 
 def tell(order: Mapping[str, Any], voice: Voice) -> None:
-    """Import the class, and tell of it; the other end of :func:`ask`, in the confined process."""
+    """Import the class and describe it: the other end of :func:`ask`, in the confined process."""
     voice.say("phase", seconds=LIMIT_S)
     try:
         kind = registry.find(order["target"], order["name"])

@@ -1,6 +1,6 @@
 """A protocol becomes cases; each case has three identities, computed alike from a plan and from a record.
 
-fit: what was learned from what; answers: the fit and what was asked of it; cost: the answers and where they were made.
+fit: what was learned from what; answers: the fit and the queries; cost: the answers and the hardware.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any
 
 from bench.data.sources import Source
 from bench.data.world import not_humob
-from bench.errors import UserError
 from bench.records.record import Identity, Record
 from bench.running.model import Model
-from bench.running.splits import Prepared
+from bench.running.splits import Prepared, Skip
 
 LENGTH = 20
 
@@ -135,11 +134,11 @@ def parts_of(prepared: Prepared) -> dict[str, str]:
 
 
 def poi_parts(prepared: Prepared, source: Source) -> dict[str, str]:
-    """Hash the points of interest that a case needs. Raises UserError where a city has none."""
+    """Hash the points of interest that a case needs. Raises Skip where a city has none, UserError for a wrong table."""
     split = prepared.split
     found = {city: source.poi(city) for city in (*split.train_cities, split.test_city)}
     if lacking := [city for city, poi in found.items() if poi is None]:
-        raise UserError(f"no table of points of interest for city {', '.join(lacking)}")
+        raise Skip(f"no table of points of interest for city {', '.join(lacking)}")
     hashes = {city: poi.fingerprint() for city, poi in found.items() if poi is not None}
     return {"train_poi": digest({city: hashes[city] for city in split.train_cities}), "poi": hashes[split.test_city]}
 
@@ -177,7 +176,7 @@ def plan_case(
 
 
 def answers_of_seed(case: Planned, seed: int) -> str:
-    """Return the identity that the answers of the same case have at another seed."""
+    """Return the identity of the same case's answers with another seed."""
     again = plan_case(
         case.model, case.prepared, seed, parts=case.parts, train_days=case.train_days, hardware="", threads=1
     )

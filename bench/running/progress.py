@@ -1,4 +1,4 @@
-"""Progress of a run: plain lines in a log; on a terminal a picture that is drawn anew (live.py)."""
+"""Progress of a run: plain lines in a log, or a display that is redrawn on a terminal (live.py)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LINE_EVERY_S = 15.0
 
 
 class Progress(Protocol):
-    """What the runner tells about its work."""
+    """What the runner reports about its work."""
 
     def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
-        """So many cases, so many of them done before; waiting: the model of each of the others."""
+        """The number of cases, and of those already done; waiting: the model of each other case."""
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
-        """A job is so far with something (user, epoch)."""
+        """A job has done this much of something (users, epochs)."""
 
     def known(self, record: Record) -> None:
-        """A case was done before."""
+        """A case was already done."""
 
     def case(self, record: Record) -> None:
         """A case ended: done, failed or skipped."""
@@ -43,7 +43,7 @@ class Progress(Protocol):
 
 
 class Lines:
-    """Plain lines: when a case ends, and every 15 seconds while one goes on."""
+    """Plain lines: when a case ends, and every 15 seconds while one runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -51,27 +51,27 @@ class Lines:
         self._began = self._last = time.monotonic()
 
     def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
-        """Say how much there is to do."""
+        """Print how much there is to do."""
         self._total, self._done, self._began = total, done, time.monotonic()
-        self.say(f"{total} cases, {done} of them done before")
+        self.say(f"{total} cases, {done} already done")
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
-        """Say where a job is, now and then."""
+        """Print how far a job is, now and then."""
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self._last = time.monotonic()
             self.say(f"  {job}: {label} {done:g}/{total:g}")
 
     def known(self, record: Record) -> None:
-        """Say nothing: the first line counts them."""
+        """Print nothing: the first line counts them."""
 
     def case(self, record: Record) -> None:
-        """Say how a case ended."""
+        """Print how a case ended."""
         self._done += 1
         self._last = time.monotonic()
         self.say(f"[{self._done}/{self._total}] {line(record)} ({self._last - self._began:.0f} s)")
 
     def finish(self, job: str) -> None:
-        """Say nothing: its cases were said."""
+        """Print nothing: its cases have their lines."""
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -82,7 +82,7 @@ class Lines:
 
 
 def line(record: Record, *, short: bool = False) -> str:
-    """Say in one line how a case ended: model, training, test city, main score and seconds a trajectory.
+    """Say in one line how a case ended: model, training, test city, main score and time per trajectory.
 
     short: without the metric's name and the interval, so that it fits a terminal.
     """
@@ -96,11 +96,11 @@ def line(record: Record, *, short: bool = False) -> str:
     if not short:
         told = f"{numbers.title(record.main)} {told} {numbers.span(score.low, score.high, score.unit)}".rstrip()
     cost = record.cost.latency_median_s if record.cost else None
-    return f"{name}: {told}" + (f", {numbers.seconds(cost)} a user" if cost is not None else "")
+    return f"{name}: {told}" + (f", {numbers.seconds(cost)} a trajectory" if cost is not None else "")
 
 
 def make(console: Console) -> Progress:
-    """A picture on a terminal, lines elsewhere."""
+    """Return a display on a terminal, lines elsewhere."""
     if not console.is_terminal:
         return Lines(console)
     from bench.running.live import Live

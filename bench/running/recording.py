@@ -1,4 +1,4 @@
-"""What a record says was asked, and the records of cases that have no scores."""
+"""How a record describes its case, and the records of cases without scores."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _describe(
     test_city: str,
     window: Window,
 ) -> Case:
-    """A model that learns from nothing has no training cities."""
+    """Describe a case; a model that learns from nothing has no training cities."""
     return Case(
         protocol=protocol.name,
         protocol_version=protocol.version,

@@ -1,4 +1,4 @@
-"""From stored answers and cost to a record: fill the gaps, score every user, summarise."""
+"""From stored answers and costs to a record: fill gaps, score every user, summarise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MISSES = "|misses_as_zero"
 
 @dataclass(frozen=True)
 class ScoringContext:
-    """What scoring needs beside the case."""
+    """What scoring needs besides the case."""
 
     protocol: Protocol
     source: Source
@@ -74,7 +74,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
         case=describe_planned(case, protocol),
         data=_data(case, context),
         main=protocol.metrics.main,
-        scores={name: summarise(frame, quarters, name, sliced) for name in (*wanted, *lost)},
+        scores={name: summarise(frame, quarters, name, sliced, world) for name in (*wanted, *lost)},
         corpus=_corpus(filled, case.prepared.truth, world),
         agreement=tuple(agreement(case, filled, context)),
         answers=_counts(filled, protocol),
@@ -94,7 +94,7 @@ def done_record(case: Planned, context: ScoringContext) -> Record:
 
 
 def _score(filled: checks.Filled, truth: Trajectories, wanted: Sequence[str], world: World) -> pd.DataFrame:
-    """Score the filled answers, and beside them the misses as zero: columns ``name|misses_as_zero``."""
+    """Score the filled answers, and once more with misses as zero: columns ``name|misses_as_zero``."""
     frame = metrics.score_users(filled.x, filled.y, truth, wanted, world=world, ranked=filled.ranked)
     strict = frame
     if filled.missed.any():
@@ -121,20 +121,21 @@ def _corpus(filled: checks.Filled, truth: Trajectories, world: World) -> dict[st
 
 
 def _of_losses(case: Planned, context: ScoringContext) -> dict[str, str]:
-    """Say how nats a cell were computed, or why they were not; nothing where they are not wanted or not given."""
+    """Say how nats a cell were computed, or why not; nothing if they are not wanted or not given."""
     if not losses.given_by(case, context.protocol):
         return {}
     noted = losses.about(case, context.store)
     return {"nats": "; ".join(text if key == "context" else f"{key}: {text}" for key, text in noted.items())}
 
 
-def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd.DataFrame) -> Score:
+def summarise(frame: pd.DataFrame, quarters: pd.DataFrame, name: str, sliced: pd.DataFrame, world: World) -> Score:
     """Return mean, 95 % interval over users, median, and means by group of users and by slice."""
     metric = metrics.get(name)
     values = frame[name].to_numpy(dtype=float)
-    low, high = bootstrap.interval(bootstrap.over_users(values[:, None], str(frame["city"].iloc[0])))
+    people, owners = world.people or str(frame["city"].iloc[0]), frame["uid"].to_numpy() // world.uids_a_user
+    low, high = bootstrap.interval(bootstrap.over_users(values[:, None], people, owners=owners))
     known = bool(np.isfinite(low[0]))
-    parts = slices.means(sliced, name, str(frame["city"].iloc[0])) if name in sliced else {}  # none of probabilities
+    parts = slices.means(sliced, name, people, world.uids_a_user) if name in sliced else {}  # none of probabilities
     return Score(
         mean=float(np.nanmean(values)),
         low=float(low[0]) if known else None,
@@ -185,7 +186,7 @@ def _counts(filled: checks.Filled, protocol: Protocol) -> AnswerCounts:
 
 
 def _confined(case: Planned, store: Store) -> bool | None:
-    """Tell whether both the fit and the answers came from a confined worker; None where an older store does not say."""
+    """Whether fit and answers both came from a confined worker; None if an older store does not say."""
     ids = case.identity
     said = [
         read_json(path).get("confined")

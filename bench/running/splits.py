@@ -1,7 +1,7 @@
-"""A split's data: who trains, who tunes, who is asked, and what each may see. The truth stays apart.
+"""A split's data: who trains, validates and is tested, and what a model may see of each. The truth stays apart.
 
-Each user has one role, fixed by a hash of (city, uid) and so the same in every protocol: 20 % test, 10 % validate,
-70 % train. Official target users never train.
+``Prepared.truth`` holds it; ``confinement.py`` keeps it away from a worker. Each user has one role, fixed by a hash of
+(city, uid) and so the same in every protocol: 20 % test, 10 % validate, 70 % train. Official target users never train.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Users = dict[str, np.ndarray]  # role -> uids of one city, in hash order
 
 
 class Skip(Exception):
-    """This split cannot be made from these data; the reason reaches the table."""
+    """This split cannot be made from these data; the reason is shown in the table."""
 
 
 class RolesOverlap(RuntimeError):
@@ -37,7 +37,7 @@ class RolesOverlap(RuntimeError):
 class Prepared:
     """A split ready to run. ``truth`` holds the cells of ``split.queries``; nothing in ``split`` does.
 
-    notes: what differs from what the protocol asked for; users: how many have each role.
+    notes: where the data differ from what the protocol asked for; users: how many have each role.
     """
 
     split: Split
@@ -89,15 +89,21 @@ def hashes(city: str, uids: np.ndarray) -> np.ndarray:
     return np.frombuffer(b"".join(words), dtype=">u8").astype(np.float64) / 2.0**64
 
 
-def roles(city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets: Sequence[int] = ()) -> Users:
-    """Give every user of a city at most one role; each role's uids come in hash order, so that 10 are among 100.
+def roles(
+    city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets: Sequence[int] = (), uids_a_user: int = 1
+) -> Users:
+    """Give every user of a city at most one role; uids come in hash order, so the first 10 are among the first 100.
 
-    Users that are listed, or that are the last N, have their role whatever the hash says (test before validate before
-    train), and nobody else has that role; those whom the hash had meant for a fixed test train instead. tests: whether
-    the split tests this city, which decides alone with ``users.roles: city``. targets: official ones, who never train.
+    Listed users and the last N have their role whatever the hash says (test before validate before train), and nobody
+    else has that role. If test users are fixed in this way, those that the hash chose for testing train instead. tests:
+    whether the split tests this city; with ``users.roles: city`` this alone decides. targets: official ones; they never
+    train. uids_a_user: see World; all windows of one person or animal have one role, or none.
     """
     uids = np.unique(uids)
-    drawn = hashes(city, uids)
+    owners, drawn = uids // uids_a_user, hashes(city, uids)
+    order = np.lexsort((uids, drawn))
+    if uids_a_user > 1:
+        drawn = hashes(city, owners)
     role = np.select([drawn < TEST_SHARE, drawn < TEST_SHARE + VALIDATE_SHARE], ["test", "validate"], "train")
     if users.roles == "city":
         role[:] = "test" if tests else np.where(role == "test", "train", role)
@@ -110,18 +116,19 @@ def roles(city: str, uids: np.ndarray, users: UsersSpec, *, tests: bool, targets
     for name, chosen in (("train", users.train), ("validate", users.validate_), ("test", users.test)):
         role[_named(uids, chosen, city)] = name
     role[np.isin(uids, np.asarray(targets, dtype=np.int64)) & (role != "test")] = ""
-    order = np.lexsort((uids, drawn))
+    for taken, name in (("test", "validate"), ("test", "train"), ("validate", "train")):
+        role[np.isin(owners, owners[role == taken]) & (role == name)] = ""
     return {name: uids[order][role[order] == name] for name in ROLES}
 
 
 def prove_disjoint(train: Trajectories, validate: Trajectories, history: Trajectories, truth: Trajectories) -> None:
-    """Raise RolesOverlap if the rows themselves show a user in two roles, or a history whose user is not asked."""
+    """Raise RolesOverlap if the rows show a user in two roles, or a history of a user who is not asked."""
     trained, tuned, asked = set(train.users), set(validate.users), set(truth.users)
     for what, both in (
         ("trains and is tested", trained & asked),
-        ("tunes and is tested", tuned & asked),
-        ("trains and tunes", trained & tuned),
-        ("has a history and is not asked", set(history.users) - asked),
+        ("validates and is tested", tuned & asked),
+        ("trains and validates", trained & tuned),
+        ("has a history but is not asked", set(history.users) - asked),
     ):
         if both:
             city, uid = min(both)
@@ -135,7 +142,7 @@ def _training(split: SplitSpec, source: Source, notes: list[str]) -> tuple[Traje
     for city in split.train.cities:
         everyone = source.load(city)
         table = everyone.days(*split.train.days)
-        who = roles(city, everyone.uid, split.users, tests=city in split.test, targets=source.targets(city))
+        who = _roles(split, city, everyone.uid, source, tests=city in split.test)
         share = split.train.shares.get(city, 1.0)
         for role, chosen, quota in (
             ("train", split.users.train, quotas[city]),
@@ -163,7 +170,7 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
     everyone = np.concatenate([table.uid, masked.uid])
     asked = table.days(*split.window.horizon)
     role, wanted = _asked(split, city)
-    who = roles(city, everyone, split.users, tests=True, targets=source.targets(city))[role]
+    who = _roles(split, city, everyone, source, tests=True)[role]
     present = who[np.isin(who, asked.uid)]
     if role == "validate":
         # Left out are those who would tune if the city trained: so the asked are the same for all training cities.
@@ -176,7 +183,7 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
         has = "has" if role == "test" else "is left with"
         if hidden:
             raise Skip(f"the truth of the {hidden} {_ROLE[role]} users of {city} is masked in these data")
-        raise Skip(f"no {_ROLE[role]} user of {city} {has} points on {days} ({len(who)} have the role)")
+        raise Skip(f"no {_ROLE[role]} user of {city} {has} points on {days} ({len(who)} have that role)")
     if wanted is not None and len(present) < wanted:
         notes.append(_fewer(role, wanted, city, len(present)))
     present = present[:wanted]
@@ -186,9 +193,16 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
     if split.users.ask == "next_stay":
         truth = next_stays(history, truth)
         if not len(truth):
-            raise Skip(f"no {_ROLE[role]} user of {city} is seen to stay anywhere else on the horizon")
-        notes.append(f"asked for their next stay alone: {len(truth)} of {len(present)} {_ROLE[role]} users of {city}")
+            raise Skip(f"no {_ROLE[role]} user of {city} stays anywhere else in the horizon")
+        notes.append(
+            f"only next stays are asked for: {len(truth)} of {len(present)} {_ROLE[role]} users of {city} have one"
+        )
         history, present = history.take(np.isin(history.uid, truth.uid)), np.unique(truth.uid)
+    owners = np.unique(present // source.world(city).uids_a_user)
+    if len(owners) < len(present):
+        notes.append(
+            f"the {len(present)} {_ROLE[role]} users of {city} are windows of {len(owners)}, who are resampled"
+        )
     without = len(present) - len(history.users)
     if without:
         notes.append(f"{without} {_ROLE[role]} users of {city} have no history")
@@ -196,10 +210,10 @@ def _testing(split: SplitSpec, city: str, source: Source, notes: list[str]) -> t
 
 
 def next_stays(history: Trajectories, horizon: Trajectories) -> Trajectories:
-    """Return of each user of one city the first point of the next stay; users without one are left out.
+    """Return the first point of each user's next stay in one city; users without one are left out.
 
-    A stay: two points in a row, on one day, in one cell. The next one is the first on the horizon in another cell than
-    the last of the history (as in work on next places, where the next is another by definition).
+    A stay is two consecutive points in one cell on one day. The next stay is the first of the horizon in another cell
+    than the last point of the history, as in the literature on next places.
     """
     stays = np.zeros(len(horizon), dtype=bool)
     same = np.ones(max(0, len(horizon) - 1), dtype=bool)
@@ -216,14 +230,20 @@ def next_stays(history: Trajectories, horizon: Trajectories) -> Trajectories:
 
 
 def _asked(split: SplitSpec, city: str) -> tuple[str, int | None]:
-    """Return whom a split asks: the role, and how many users (None for all)."""
+    """Return which role a split asks, and how many users (None: all)."""
     if split.asked is not None:
         return "validate", split.asked
     return "test", _wanted(split.users.test, city, split.users.test.n)
 
 
+def _roles(split: SplitSpec, city: str, uids: np.ndarray, source: Source, *, tests: bool) -> Users:
+    """Give the users of a city their roles in a split."""
+    several = source.world(city).uids_a_user
+    return roles(city, uids, split.users, tests=tests, targets=source.targets(city), uids_a_user=several)
+
+
 def _named(uids: np.ndarray, chosen: Selection, city: str) -> np.ndarray:
-    """Return which of the sorted uids a selection names itself; none for all, count and total."""
+    """Return which of the sorted uids a selection names explicitly; none for all, count and total."""
     named = np.zeros(len(uids), dtype=bool)
     if chosen.kind == "last":
         named[len(uids) - min(chosen.n, len(uids)) :] = True
@@ -233,7 +253,7 @@ def _named(uids: np.ndarray, chosen: Selection, city: str) -> np.ndarray:
 
 
 def _wanted(chosen: Selection, city: str, quota: int) -> int | None:
-    """Return how many users a selection wants of a city; None for as many as there are."""
+    """Return how many users of a city a selection wants; None: as many as there are."""
     if chosen.kind == "uids":
         return sum(last - first + 1 for first, last in chosen.listed(city))
     return None if chosen.kind == "all" else quota

@@ -1,4 +1,4 @@
-"""Tables as npz files, for the way from the runner to a worker and back. Nothing is pickled."""
+"""Tables as npz files, from the runner to a worker and back. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_poi(path: Path) -> Poi:
 
 
 def write_answers(path: Path, answers: Answers) -> None:
-    """Write answers for the way back; the text of a language model's answers as JSON."""
+    """Write a worker's answers; a language model's text as JSON."""
     text = json.dumps([[city, int(uid), said] for (city, uid), said in answers.raw.items()]).encode()
     columns = {name: np.asarray(getattr(answers, name)) for name in ("x", "y", "status")}
     if answers.ranked is not None:
@@ -82,7 +82,7 @@ def read_answers(path: Path) -> Answers:
 
 
 def write_probabilities(path: Path, given: Probabilities) -> None:
-    """Write probabilities for the way back."""
+    """Write a worker's probabilities."""
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **vars(given))
 
@@ -101,5 +101,5 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("what its process left is no regular file")
+            raise ValueError("what its process left is not a regular file")
         yield file

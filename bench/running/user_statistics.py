@@ -1,4 +1,4 @@
-"""Per-user statistics asked at once, in this process: what they score describes a city's people."""
+"""Per-user statistics, asked in this process: their scores describe a city's people."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A process of its own for one fit and all its predictions; start.py has confined it and read its job.
+"""A process of its own for one fit and all its predictions; worker_start.py has confined it and read its job.
 
-Only so can a hang be stopped, memory be measured and a crash be contained. It reads training rows, histories and
-queries; the truth is not among them. What it makes it leaves in its own folders, and the runner fetches it from there
-(accepting.py). When its standard input ends, its parent is gone, and it ends too.
+This is the only way to stop a hang, measure memory and contain a crash. The worker reads training rows, histories and
+queries, never the truth. It leaves its results in its own folders, where the runner fetches them (accepting.py). When
+its standard input ends, its parent is gone, and it ends too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bench.running.tables import read_poi, read_table, write_answers
 
 
 def work(job: dict[str, Any], *, confined: bool) -> int:
-    """Do the job; return 0, or 1 after an error that no case could go on from (which was said)."""
+    """Do the job; return 0, or 1 after an error that ended all cases (and was reported)."""
     np.seterr(all="ignore")
     voice = Voice(int(job["voice"]))
     voice.say("started", confined=confined)
@@ -64,7 +64,7 @@ class Worker:
         self.context = _context(job, voice)
 
     def work(self) -> None:
-        """Ask which parts the model takes part in; fit; answer them. An error in one part is that part's alone."""
+        """Ask which parts the model takes part in, fit, and answer them. An error in one part ends only that part."""
         self.begin("predict_seconds")
         taking_part = [part for part in self.job["parts"] if self._takes_part(part)]
         if not taking_part:
@@ -126,16 +126,18 @@ class Worker:
         history, queries = _asked(part)
         self.begin("predict_seconds")
         ctx = self.context_of(part, part["label"])
-        answered = measured = None
+        timed = part["measure"] and self.adapter.timed
+        if timed:
+            timing.warm_up(self.adapter, history, queries, ctx)
+        answered = measured = batch = None
         if part["answer"]:
-            started = time.perf_counter()
-            raw, used = self._predict(history, queries, part["label"], ctx)
-            given = checks.check(raw, queries, ctx.grid)
-            timing.synchronise(self.context.device)
-            answered = {"predict_seconds": time.perf_counter() - started, "usage": used}
-            write_answers(Path(part["output"]), given)
+            raw, calls = self._predict(history, queries, part["label"], ctx)
+            write_answers(Path(part["output"]), checks.check(raw, queries, ctx.grid))
+            used = usage.total([call.used for call in calls])
+            answered = {"predict_seconds": sum(call.seconds for call in calls), "usage": used}
+            batch = calls[0]
         if part["measure"]:
-            times = timing.measure(self.adapter, history, queries, ctx) if self.adapter.timed else {}
+            times = timing.measure(self.adapter, history, queries, ctx, batch) if timed else {}
             measured = {**times, **_peaks(self.adapter), "facts": _facts(self.adapter)}
             measured["learning"] = self.adapter.learning().model_dump(mode="json")
         self.voice.say("part", cost_id=part["cost_id"], answered=answered, cost=measured)
@@ -146,22 +148,23 @@ class Worker:
 
     def _predict(
         self, history: Trajectories, queries: Queries, label: str, ctx: Context
-    ) -> tuple[Answers, dict[str, float]]:
-        """Answer in batches of users, with progress and within the time limit; return what was used on it, too."""
-        parts, used = [], []
+    ) -> tuple[Answers, list[timing.Call]]:
+        """Answer in batches of users, with progress and within the time limit; return what each call took, too."""
+        parts, calls = [], []
         users = queries.users
         for first, chunk in _chunks(queries, self.adapter.batch_users):
             ctx.check_time()
             ctx.progress(f"{label}: predict", first, len(users))
-            parts.append(self.adapter.predict(history.only(chunk.users), chunk, ctx))
-            used.append(dict(self.adapter.usage()))
-            if not isinstance(parts[-1], Answers) or len(parts[-1]) != len(chunk):
-                checks.check(parts[-1], chunk, ctx.grid)
+            answers, call = timing.timed_call(self.adapter, history.only(chunk.users), chunk, ctx)
+            if not isinstance(answers, Answers) or len(answers) != len(chunk):
+                checks.check(answers, chunk, ctx.grid)
+            parts.append(answers)
+            calls.append(call)
         ctx.progress(f"{label}: predict", len(users), len(users))
-        return Answers.concat(parts), usage.total(used)
+        return Answers.concat(parts), calls
 
     def begin(self, limit: str) -> None:
-        """Begin a phase with its time limit, here and at the runner, who stops what does not look at the clock."""
+        """Begin a phase with its time limit; the runner stops a model that does not watch the clock."""
         seconds = self.job["limits"][limit]
         self.context.deadline = time.monotonic() + seconds if seconds else None
         self.voice.say("phase", seconds=seconds)
@@ -183,7 +186,7 @@ def _worlds(part: dict[str, Any]) -> dict[str, World]:
 
 
 def _peaks(adapter: Adapter) -> dict[str, float | None]:
-    """Peak memory so far; none of an adapter that only reads a file."""
+    """Return peak memory so far; None for an adapter that only reads a file."""
     if not adapter.timed:
         return {"peak_memory_mb": None, "peak_gpu_memory_mb": None}
     return {"peak_memory_mb": timing.peak_memory_mb(), "peak_gpu_memory_mb": timing.peak_gpu_memory_mb()}
@@ -194,7 +197,7 @@ def _facts(adapter: Adapter) -> Mapping[str, int | float | str]:
     facts = dict(adapter.facts())
     for key, value in facts.items():
         if not isinstance(key, str) or not isinstance(value, int | float | str):
-            raise TypeError(f"facts() gives {key!r} a {type(value).__name__}; numbers and text are needed")
+            raise TypeError(f"facts() gives {key!r} a {type(value).__name__}; only numbers and text are allowed")
     return facts
 
 

@@ -1,6 +1,7 @@
 """A worker's first steps: ``python -P -m bench.running.worker_start``, the job as one line of JSON on standard input.
 
-It gives up what it is not granted before it imports anything but the standard library; then the work begins.
+``executor.py`` starts it. It gives up everything that is not granted before it imports more than the standard library.
+Then the work begins.
 """
 
 from __future__ import annotations

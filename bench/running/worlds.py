@@ -20,18 +20,18 @@ def worlds_of(
 ) -> dict[str, World]:
     """Return the world of each city of a split.
 
-    A learned calendar sees the rows of the training users, and of a city without any the histories of its test users;
-    never a test user's horizon. last_day: up to which days may be asked. Raises UserError where the source's grid is
-    not the one that the protocol states.
+    A learned calendar sees the rows of training users or, in a city without any, the histories of test users; never a
+    test user's horizon. last_day: the last day that may be asked for. Raises UserError if the source's grid is not the
+    one that the protocol states.
     """
     found = {}
     for city in dict.fromkeys(cities):
         world = source.world(city)
         if data.grid is not None and data.grid.grid() != world.grid:
-            raise UserError(f"data.grid says {data.grid.grid()}; city {city} has {world.grid}: mend the protocol")
+            raise UserError(f"data.grid is {data.grid.grid()}, but city {city} has {world.grid}; correct the protocol")
         stated = data.calendar.get(city)
         if stated is not None:
-            world = World(world.grid, stated.calendar())
+            world = replace(world, calendar=stated.calendar())
             if stated.learned:
                 rows = _of_city(train if city in _cities(train) else history, city)
                 calendar = learned_calendar(rows, world.grid.slots, world.calendar, last_day)
@@ -43,8 +43,8 @@ def worlds_of(
 def with_metrics(protocol: Protocol, source: Source, say: Callable[[str], None]) -> Protocol:
     """Return the protocol with metrics that are defined on the grids of its test cities.
 
-    The metrics that stand where a protocol says nothing give way to those of any grid. Raises UserError where a
-    protocol asks for others that are not defined.
+    Default metrics are replaced by those that any grid allows. Raises UserError if a protocol asks for others that are
+    not defined.
     """
     here = source.cities()
     asked = (protocol.metrics.main, *protocol.metrics.also)
@@ -55,7 +55,7 @@ def with_metrics(protocol: Protocol, source: Source, say: Callable[[str], None])
             raise UserError(f"city {city}: {lacking}")
         if lacking:
             main, *also = metrics.ANY_GRID
-            say(f"city {city} has {source.world(city).grid}: ranked by {main}, which is defined there")
+            say(f"city {city} has {source.world(city).grid}: ranked by {main}, which any grid allows")
             return protocol.model_copy(update={"metrics": MetricsSpec(main=main, also=tuple(also))})
     return protocol
 
@@ -67,9 +67,9 @@ def unlike(model: Model, train_cities: Sequence[str], test_city: str, worlds: Ma
     grids = {city: worlds[city].grid for city in (*train_cities, test_city)}
     if len(set(grids.values())) > 1:
         said = "; ".join(f"{city} {grid}" for city, grid in grids.items())
-        return f"it learns on one grid only, and the cities have several ({said})"
+        return f"it learns on a single grid, and these cities have several ({said})"
     if len({worlds[city].calendar for city in train_cities}) > 1:
-        return f"it learns with one calendar only, and {', '.join(train_cities)} have several"
+        return f"it learns with a single calendar, and {', '.join(train_cities)} have several"
     return None
 
 

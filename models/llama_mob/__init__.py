@@ -180,7 +180,7 @@ class LlamaMob(Adapter):
         if settings.base == "smollm2":
             return Learning(start="pretrained", pretrained_on="text of the web (SmolLM2-135M-Instruct, in 4 bits)")
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
-        return Learning(start="pretrained", pretrained_on=f"what the makers of {Path(settings.base).name} say{known}")
+        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}")
 
     def usage(self) -> Mapping[str, float]:
         """Return tokens, passes and seconds of the last call; where text was free, its faults."""

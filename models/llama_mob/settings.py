@@ -50,6 +50,16 @@ PAPER: dict[str, Any] = {
     "instruction": {"answer": "json", "reason": True},
     "decoding": {"mode": "free", "temperature": 0.6, "top_p": 0.9, "batch": 1, "attempts": 3},
 }
+# For a small base and few people: short prompts, and cells alone learned, those of the history too.
+SHORT: dict[str, Any] = {
+    "batch": 1,
+    "accumulate": 2,
+    "history_loss_weight": 0.3,
+    "template_loss_weight": 0.0,
+    "instruction": {"role": False, "grid": False, "quadruple": False, "example": False, "listed": False},
+    "decoding": {"mode": "jump_forward", "choose": "expected_proximity"},
+}
+PRESETS = {"paper": PAPER, "short": SHORT}
 # A network as small as the tiny base repeats itself once it has read true answers, and forgets cells over known tokens.
 TINY_DEFAULTS: dict[str, Any] = {"input_noise": 1.0, "template_loss_weight": 0.02}
 
@@ -160,8 +170,10 @@ class LlamaMobSettings(adapter.Settings):
     predicts_with: ClassVar[frozenset[str]] = frozenset({"decoding"})
     one_pass: ClassVar[bool] = False  # whether cells are learned at their places in the question, not in an answer
 
-    preset: Literal["paper"] | None = Field(
-        None, description="paper: the published script's settings; other settings given here override them"
+    preset: Literal["paper", "short"] | None = Field(
+        None,
+        description="paper: the published script's settings; short: short prompts of which cells alone are learned, "
+        "for a small base and few people; other settings given here override them",
     )
     base: str = Field(
         "tiny",
@@ -194,7 +206,9 @@ class LlamaMobSettings(adapter.Settings):
         "which takes more passes (SmolLM2, Qwen, Gemma, Mistral); auto: own where the tokenizer has them, else digits",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on CUDA, float32 on CPU; decoding modes answer alike in float32 only"
+        "auto",
+        description="auto: bfloat16 on CUDA, and on CPUs that multiply in it where the weights come in 4 bits "
+        "(smollm2, GGUF), else float32; decoding modes answer alike in float32 only",
     )
     tuning: Literal["none", "lora", "full"] = Field(
         "lora", description="none: as it is; lora: low-rank matrices beside the weights; full: all weights"
@@ -222,6 +236,13 @@ class LlamaMobSettings(adapter.Settings):
         le=1,
         description="weight of the answer's known tokens (days, timeslots, layout) beside its cells in the loss; only "
         "`free` decoding needs them; unset: 0.02 with the tiny base, else 1",
+    )
+    history_loss_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="weight of the history's cells in the loss, each read with true ones before; of a long history a "
+        "person teaches several times as much",
     )
     history_days: int | None = Field(
         None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
@@ -285,8 +306,8 @@ class LlamaMobSettings(adapter.Settings):
     def _fill_preset(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("lora"):
             given = {"tuning": "none", **given}
-        if isinstance(given, dict) and given.get("preset") == "paper":
-            given = _over(PAPER, given)
+        if isinstance(given, dict) and (below := PRESETS.get(str(given.get("preset")))):
+            given = _over(below, given)
         if isinstance(given, dict) and given.get("base", "tiny") == "tiny" and not cls.one_pass:
             given = {**TINY_DEFAULTS, **given, "decoding": _proximity_where_it_can_be(given.get("decoding", {}))}
         return given

@@ -26,11 +26,12 @@ class LlamaMobParallelSettings(LlamaMobSettings):
         if not self.instruction.listed:
             raise ValueError("instruction.listed must be true: cells are predicted at their places in the question")
         decoding, unset = self.decoding.model_copy(update={"batch": None}), Decoding()
-        written = (self.input_noise, self.template_loss_weight, self.loss, decoding)
-        if written != (0.0, 1.0, "answer", unset) and self.preset is None:
+        weights = (self.template_loss_weight, self.history_loss_weight)
+        written = (self.input_noise, weights, self.loss, decoding)
+        if written != (0.0, (1.0, 0.0), "answer", unset) and self.preset is None:
             raise ValueError(
-                "decoding (all but batch), input_noise, template_loss_weight and loss are of llama_mob; "
-                "nothing is written here"
+                "decoding (all but batch), input_noise, template_loss_weight, history_loss_weight and loss are of "
+                "llama_mob; nothing is written here"
             )
         return self
 

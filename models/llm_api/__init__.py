@@ -123,7 +123,8 @@ class LlmApi(Adapter):
 
     def learning(self) -> Learning:
         """Return the start: whatever the server's model learned before."""
-        return Learning(start="pretrained", pretrained_on=f"what the makers of {self.settings.model or 'it'} say")
+        name = self.settings.model or "the model that its server has"
+        return Learning(start="pretrained", pretrained_on=f"unknown data ({name})")
 
     def facts(self) -> Mapping[str, int | float | str]:
         """Return how many examples are shown."""

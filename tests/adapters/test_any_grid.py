@@ -22,16 +22,17 @@ from bench.adapters.conformance import (
     nobody_is_too_little,
     saving_keeps_everything,
 )
-from bench.adapters.small_world import SmallWorld, locked, people
+from bench.adapters.small_world import WINDOW, SmallWorld, locked, people
 from bench.data.trajectories import OK, Trajectories
-from bench.data.world import Calendar, Grid, World
+from bench.data.world import Calendar, Grid, Window, World
 from bench.evaluation.metrics import score_users
 
 HOURS = Grid(37, 61, cell_km=1.0, slots=24)
 QUARTERS = Grid(80, 50, cell_km=0.25, slots=96)
 GRIDS = {"37 x 61, hours": HOURS, "quarters of an hour": QUARTERS}
 PROMISES: tuple[Check, ...] = (every_query_is_answered, nobody_is_too_little, company_does_not_matter)
-NETWORKS = {"lp_bert", "llama_mob", "llama_mob_parallel"}  # slow: a default test on one of the grids alone
+NETWORKS = {"lp_bert", "llama_mob", "llama_mob_parallel"}  # slow: one day, a default test on one of the grids alone
+ONE_DAY = Window(history=(0, 20), horizon=(21, 21))
 FROM_FILES = {"replay", "consensus"}
 SERVED = {"llm_api"}  # asks a server, with the prompts of llama_mob
 
@@ -66,7 +67,8 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     name, label = request.param
     adapter = registry.get(name)
     skip_unless_possible(adapter)
-    folder, world = tmp_path_factory.mktemp(name), SmallWorld.make(GRIDS[label], testers=4, trainers=4)
+    window = ONE_DAY if name in NETWORKS else WINDOW
+    folder, world = tmp_path_factory.mktemp(name), SmallWorld.make(GRIDS[label], window, testers=4, trainers=4)
     return Subject(adapter, small(name, world, folder), folder, world)
 
 

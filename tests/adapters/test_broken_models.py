@@ -8,30 +8,30 @@ from pathlib import Path
 import broken_models as models
 import pytest
 
-from bench.adapters import conformance, registry
+from bench.adapters import registry
 from bench.adapters.adapter import Adapter
-from bench.adapters.conformance import Broken, Subject, conform
+from bench.adapters.conformance import CHECKS, Broken, Check, Subject, answering, conform, describing
 from bench.adapters.small_world import SmallWorld
 from bench.errors import UserError
 
 CAUGHT = [
-    (models.Company, conformance.company_does_not_matter),
-    (models.Restless, conformance.the_same_seed_gives_the_same_answers),
-    (models.Unseeded, conformance.the_same_seed_gives_the_same_answers),
-    (models.Forgetful, conformance.saving_keeps_everything),
-    (models.Pickles, conformance.saving_keeps_everything),
-    (models.Scribbles, conformance.inputs_stay_as_they_are),
-    (models.Outside, conformance.every_query_is_answered),
-    (models.Short, conformance.every_query_is_answered),
-    (models.NeedsHistory, conformance.nobody_is_too_little),
-    (models.Lax, conformance.unknown_settings_are_refused),
-    (models.Fussy, conformance.settings_can_be_handed_on),
-    (models.Silent, conformance.the_class_is_described),
-    (models.Sworn, conformance.the_class_is_described),
-    (models.Talks, conformance.facts_are_scalars),
-    (models.Hoards, conformance.usage_is_of_the_last_call),
-    (models.Misnames, conformance.the_class_is_described),
-    (models.Shrugs, conformance.skip_gives_a_reason_or_none),
+    (models.Company, answering.company_does_not_matter),
+    (models.Restless, answering.the_same_seed_gives_the_same_answers),
+    (models.Unseeded, answering.the_same_seed_gives_the_same_answers),
+    (models.Forgetful, answering.saving_keeps_everything),
+    (models.Pickles, answering.saving_keeps_everything),
+    (models.Scribbles, answering.inputs_stay_as_they_are),
+    (models.Outside, answering.every_query_is_answered),
+    (models.Short, answering.every_query_is_answered),
+    (models.NeedsHistory, answering.nobody_is_too_little),
+    (models.Lax, describing.unknown_settings_are_refused),
+    (models.Fussy, describing.settings_can_be_handed_on),
+    (models.Silent, describing.the_class_is_described),
+    (models.Sworn, describing.the_class_is_described),
+    (models.Talks, describing.facts_are_scalars),
+    (models.Hoards, describing.usage_is_of_the_last_call),
+    (models.Misnames, describing.the_class_is_described),
+    (models.Shrugs, describing.skip_gives_a_reason_or_none),
 ]
 OUTSIDER = '''
 """A model of somebody else: the user's first cell."""
@@ -50,16 +50,16 @@ class FirstCell(PerUser):
 
 
 @pytest.mark.parametrize(("adapter", "check"), CAUGHT, ids=[adapter.__name__ for adapter, _check in CAUGHT])
-def test_a_broken_promise_is_caught(adapter: type[Adapter], check: conformance.Check, tmp_path: Path) -> None:
+def test_a_broken_promise_is_caught(adapter: type[Adapter], check: Check, tmp_path: Path) -> None:
     with pytest.raises((Broken, ValueError, IndexError)):
         check(Subject(adapter, {}, tmp_path))
 
 
 def test_the_whole_suite_says_which_promise_is_broken_and_how() -> None:
     found = {outcome.promise: outcome.broken for outcome in conform(models.NeedsHistory) if outcome.broken}
-    promise = str(conformance.nobody_is_too_little.__doc__).splitlines()[0]
+    promise = str(answering.nobody_is_too_little.__doc__).splitlines()[0]
     assert "IndexError" in found[promise], "what it raises is said"
-    assert len(found) < len(conformance.CHECKS), "the other checks go on"
+    assert len(found) < len(CHECKS), "the other checks go on"
 
 
 @pytest.mark.parametrize("adapter", [models.Good, models.Counted])
@@ -73,7 +73,7 @@ def test_heavy_imports_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     registry.add("heavy_model:FirstCell")
     try:
         with pytest.raises(Broken, match="sklearn"):
-            conformance.importing_is_light(Subject(registry.get("first_cell"), {}, tmp_path))
+            describing.importing_is_light(Subject(registry.get("first_cell"), {}, tmp_path))
     finally:
         registry._extra.clear()
 

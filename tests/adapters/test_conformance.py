@@ -14,6 +14,7 @@ from stub_server import serving
 from bench.adapters import registry
 from bench.adapters.conformance import CHECKS, Subject
 from bench.adapters.small_world import SmallWorld
+from bench.data.world import Window
 
 
 def _replayed(folder: Path) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def _replayed(folder: Path) -> dict[str, Any]:
 
 def _small_llama(folder: Path) -> dict[str, Any]:
     """Tune a small random base on the last days."""
-    return {"base": str(small_base(folder / "base")), "history_days": 3, "batch": 2, "learning_rate": 1e-2}
+    return {"base": str(small_base(folder / "base")), "history_days": 2, "batch": 2, "learning_rate": 1e-2}
 
 
 def _served(folder: Path) -> dict[str, Any]:
@@ -57,6 +58,8 @@ SETTINGS: dict[str, dict[str, Any] | Callable[[Path], dict[str, Any]]] = {
     "llm_api": _served,
     "lp_bert": {"init": "scratch", "epochs": 1, "batch": 4, "learning_rate": 1e-3},
 }
+NETWORKS = {"lp_bert", "llama_mob", "llama_mob_parallel"}  # slow: they are asked for one day
+ONE_DAY = Window(history=(0, 20), horizon=(21, 21))
 VARIANTS: dict[str, dict[str, Any]] = {
     "bigram, drawn": {"use": "bigram", "top_p": 0.7},
     "kernel_vote, off-days found": {"use": "kernel_vote", "off_days": "data"},
@@ -80,7 +83,8 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip(f"{name} needs {', '.join(lacking) or 'a GPU'}")
     folder = tmp_path_factory.mktemp(name)
     given = SETTINGS.get(name, {})
-    return Subject(adapter, {**(given(folder) if callable(given) else given), **variant}, folder)
+    world = SmallWorld.make(window=ONE_DAY) if name in NETWORKS else SmallWorld.make()
+    return Subject(adapter, {**(given(folder) if callable(given) else given), **variant}, folder, world)
 
 
 @pytest.mark.parametrize("subject", [*sorted(registry.names()), *VARIANTS], indirect=True, scope="module")

@@ -12,7 +12,7 @@ import pytest
 from walks import noisy, walks
 
 from bench.challenge.score import score_files, spans, summary
-from bench.cli.challenge import score_command
+from bench.cli.score import score_command
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.evaluation.metrics import MAIN, score_users
@@ -88,7 +88,7 @@ def test_missing_users_are_named_and_may_be_left_out_aloud(truth: Path, tmp_path
     some = TRUTH.only([("B", 1), ("B", 2), ("B", 4)])
     path = write(tmp_path / "a.csv", some)
     message = refused(path, truth)
-    assert "3 of the truth's 6 users have no row at all (0, 3, 5)" in message
+    assert "3 of the truth's 6 users have no rows (0, 3, 5)" in message
     assert "--users predicted" in message
     assert score_files(path, truth, users="predicted")["uid"].tolist() == [1, 2, 4]
     assert "(first: uid 4" in refused(path, truth, users="1-2")
@@ -120,7 +120,7 @@ def test_days_restrict_both_files(good: Path, truth: Path, tmp_path: Path) -> No
     week = write(tmp_path / "week.csv", Trajectories.build(("B",), **columns_of(TRUTH) | {"x": x, "y": y}).days(60, 66))
     pd.testing.assert_frame_equal(score_files(good, truth, "60-66"), score_files(week, truth, "60-66"))
     assert hints(week, truth, "60-66") == []
-    assert "rows of other days than 60-66 are not scored" in hints(good, truth, "60-66")[0]
+    assert "rows outside days 60-66 are not scored" in hints(good, truth, "60-66")[0]
 
 
 def columns_of(table: Trajectories) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import pytest
 
 from bench.challenge import reproduce as module
 from bench.challenge.reproduce import PUBLISHED, reproduce
-from bench.cli.challenge import reproduce_command
+from bench.cli.reproduce import reproduce_command
 from bench.data.files.fetch import RECORDS
 from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.challenge.submission import asked_points, check_submission
-from bench.cli.challenge import MOST_LINES, check_submission_command
+from bench.cli.submission import MOST_LINES, check_submission_file
 from bench.data.sources.challenges import CHALLENGES
 from bench.errors import UserError
 
@@ -55,9 +55,9 @@ def test_good_submissions_pass(tmp_path: Path, challenge: str, city: str) -> Non
         ("3000,60,1,,5", "x is blank"),
         ("3000,60,1,5", "4 fields instead of 5"),
         ("3000,60,1,5,5,", "6 fields instead of 5"),
-        ("3000, 60,1,5,5", "blanks beside a number"),
-        ("2999,60,1,5,5", "uid 2999 is no target user of this city (3000..5999)"),
-        ("6000,60,1,5,5", "uid 6000 is no target user"),
+        ("3000, 60,1,5,5", "spaces next to a number"),
+        ("2999,60,1,5,5", "uid 2999 is not a target user of this city (3000..5999)"),
+        ("6000,60,1,5,5", "uid 6000 is not a target user"),
         ("3000,59,1,5,5", "d = 59 is not asked for; the days are 60..74"),
         ("hello", "1 fields instead of 5"),
         ("99999999999,60,1,5,5", "uid = 99999999999 is outside"),
@@ -117,7 +117,7 @@ def test_with_the_data_every_point_is_compared(tmp_path: Path, monkeypatch: pyte
     other = [*lines[:50], "3050,60,47,5,5", *lines[51:2998]]
     found = faults(tmp_path, other, data=data)
     assert found == [
-        ", line 51: uid 3050, d 60, t 47 is not asked for; take the row out",
+        ", line 51: uid 3050, d 60, t 47 is not asked for; remove the row",
         ": 2 target users have no row: 5998-5999",
         ": no row for uid 3050, d 65, t 2",
     ]
@@ -153,18 +153,18 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.csv", ["1,60,1,1,1"])
     with pytest.raises(UserError, match="did you mean 'humob2024'"):
         check_submission(path, "humob24", "D")
-    with pytest.raises(UserError, match="asks for nothing in city 'A'"):
+    with pytest.raises(UserError, match="has no targets in city 'A'"):
         check_submission(path, "humob2024", "A")
     with pytest.raises(UserError, match="--city"):
-        check_submission_command(path, "humob2024", None, None)
+        check_submission_file(path, "humob2024", None, None)
 
 
 def test_command_caps_the_list_and_counts_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = saved(tmp_path / "good.csv", rows("humob2024", "D"))
-    assert check_submission_command(good, "humob2024", "D", None) == 0
+    assert check_submission_file(good, "humob2024", "D", None) == 0
     assert "keeps the rules" in capsys.readouterr().out
     bad = saved(tmp_path / "bad.csv", [f"{row.rsplit(',', 1)[0]},0" for row in rows("humob2024", "D")])
-    assert check_submission_command(bad, "humob2024", "D", None) == 2
+    assert check_submission_file(bad, "humob2024", "D", None) == 2
     out = capsys.readouterr().out.splitlines()
     assert len(out) == MOST_LINES + 1
     assert out[-1].endswith(f"3,000 faults; {3000 - MOST_LINES:,} more are not shown")

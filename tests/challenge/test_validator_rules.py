@@ -135,8 +135,8 @@ def test_each_kind_of_fault_is_refused_or_harmless(tmp_path: Path, name: str) ->
 def test_another_order_is_told_once_with_the_first_row(tmp_path: Path, data: bool) -> None:
     rows = [*GOOD[:2], GOOD[3], GOOD[2], *GOOD[4:]]
     uid, d, t, *_ = GOOD[2].split(",")
-    do = "each user's rows must stand in the data's order, by d and t; sort the file by uid, d, t"
-    told = f", line 4: uid {uid}, d {d}, t {t} stands after a later point: {do}"
+    do = "each user's rows must be in the order of d and t; sort the file by uid, d, t"
+    told = f", line 4: uid {uid}, d {d}, t {t} comes after a later point: {do}"
     assert faults(tmp_path / "team.csv", "\n".join(rows), data=data) == [told]
     assert faults(tmp_path / "team.csv", "\n".join(GOOD[::-1]), data=data)[0].endswith("(the rows of 4 users do not)")
 

@@ -46,7 +46,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
     ("name", "score", "note"),
     [
         ("plain.csv", PLAIN, ""),
-        ("with_history.csv", PLAIN, "90 rows of other days than 60-62 are not scored"),
+        ("with_history.csv", PLAIN, "90 rows outside days 60-62 are not scored"),
         ("float_xy.csv", PLAIN, ""),
         ("float_all.csv", PLAIN, ""),
         ("semicolon.csv", PLAIN, ""),
@@ -56,7 +56,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
         (
             "zero_based.csv",
             0.3060357298115414,
-            "0 of 54 cells are right, 25 would be if all were one higher; they seem to count from 0: "
+            "0 of 54 cells are right; 25 would be if all were one higher. They seem to count from 0: "
             "add 1 to x and y, then score again",
         ),
     ],

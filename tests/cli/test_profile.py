@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 
 from bench.adapters.adapter import Context, Settings
 from bench.cli.app import app
-from bench.cli.profile import Order, as_csv, measure, settings_of, show
+from bench.cli.profile import DECODINGS, Order, measure, settings_of, show
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.profiling import profile
 from bench.profiling.profile import Line, Variant
 from bench.profiling.roofline import Rates
+from bench.profiling.table import as_csv
+from bench.profiling.variants import DECODINGS as KNOWN_DECODINGS
 from tests.outside_models import Counts
 
 
@@ -74,7 +76,8 @@ def test_a_variant_is_asked_in_full_batches_after_a_warm_up(
 ) -> None:
     model = Noted()
     settings = model.settings.model_copy(update={"fast": True})
-    line = profile.measure(model, asked, Variant("fast", batch, settings), users, Context(), Rates(1e6, 1e6, "a guess"))
+    rates = Rates(1e6, 1e6, "a guess")
+    line = profile.measure(model, asked, Variant("fast", batch, settings), users, Context(), lambda: rates)
     warm, *timed = model.asked
     few = min(calls[0], profile.WARM_UP_USERS)
     assert warm == (few, 8 * few, True)
@@ -99,7 +102,8 @@ def test_the_table_and_its_csv_hold_the_same(tmp_path: Path) -> None:
         assert figure.replace(" ", "&nbsp;") in (tmp_path / "p.md").read_text()
     assert "Hardware: none." in (tmp_path / "p.md").read_text()
     (row,) = csv.DictReader(io.StringIO(as_csv(lines)))
-    assert (row["seconds_a_trajectory"], row["seconds_a_call_median"], row["least_decode_s"]) == ("0.625", "5", "0.15")
+    assert (row["seconds_per_trajectory"], row["seconds_per_call_p50"]) == ("0.625", "5")
+    assert row["roofline_decode_s"] == "0.15"
     assert (row["forward_passes"], row["accepted"]) == ("96", "300")
 
 
@@ -107,7 +111,7 @@ def test_any_model_of_the_registry_is_measured() -> None:
     lines, notes = measure(Order("slot_mode", batch="1,2", users=2, device="cpu"), Console(quiet=True))
     assert [(line.variant.batch, line.users) for line in lines] == [(1, 2), (2, 2)]
     assert all(line.roofline is None and not line.work for line in lines)
-    assert "Least time" not in " ".join(notes)
+    assert "Roofline" not in " ".join(notes)
 
 
 def test_settings_come_from_options_and_overrides() -> None:
@@ -122,14 +126,18 @@ def test_settings_come_from_options_and_overrides() -> None:
     assert settings_of(Order("llama_mob", ("tuning=lora",), weights="random"))["tuning"] == "lora"
 
 
+def test_help_names_the_ways_of_decoding() -> None:
+    assert DECODINGS.split(", ") == list(KNOWN_DECODINGS)
+
+
 @pytest.mark.parametrize(
     ("order", "said"),
     [
         (Order("slot_mode", weights="random"), "--weights: slot_mode has no such setting"),
         (Order("slot_mode", decoding="jump_forward"), "--decoding: slot_mode writes no text"),
         (Order("llama_mob", decoding="jump_foward"), "did you mean 'jump_forward'"),
-        (Order("slot_mode", batch="1,x"), "'x' is no number of users"),
-        (Order("slot_mode", batch="0"), "'0' is no number of users"),
+        (Order("slot_mode", batch="1,x"), "'x' is not a number of users"),
+        (Order("slot_mode", batch="0"), "'0' is not a number of users"),
         (Order("slot_mode", ("k",)), "KEY=VALUE"),
         (Order("slot_mode", city="Z"), "has no city 'Z'"),
         (Order("slot_modes"), "did you mean 'slot_mode'"),
@@ -154,7 +162,7 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_command_prints_a_table_and_refuses_other_endings(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["profile", "user_mode", "--users", "1", "--to", str(tmp_path / "p.csv")])
     assert done.exit_code == 0, done.output
-    assert "What a trajectory takes: user_mode" in done.output
+    assert "Cost per trajectory: user_mode" in done.output
     assert (tmp_path / "p.csv").exists()
     refused = CliRunner().invoke(app, ["profile", "user_mode", "--to", str(tmp_path / "p.txt")])
     assert isinstance(refused.exception, UserError)

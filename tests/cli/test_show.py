@@ -79,10 +79,10 @@ def test_a_record_is_shown_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        ((None, "synthetic", None, None, None), "name a record file, a user"),
-        ((None, "synthetic", "17600", None, None), "'17600' is no CITY:UID"),
-        ((None, "synthetic", "B:x", None, None), "'B:x' is no CITY:UID"),
-        ((None, "synthetic", "B:1", "9-3", None), "'9-3' is no first and last day"),
+        ((None, "synthetic", None, None, None), "give a record file, a user"),
+        ((None, "synthetic", "17600", None, None), "'17600' is not CITY:UID"),
+        ((None, "synthetic", "B:x", None, None), "'B:x' is not CITY:UID"),
+        ((None, "synthetic", "B:1", "9-3", None), "'9-3' is not a first and last day"),
         ((Path("nowhere.json"), "synthetic", None, None, None), "there is no such file"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_trajectory_is_shown_with_the_answers_of_a_file(
     console = Console(file=io.StringIO(), width=120)
     show.show_trajectory("synthetic", "B", 7, None, answers, console)
     assert "6 of 6 answers of these days are right (100%)." in console.file.getvalue()  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="no user 8; some that it has: B:7"):
+    with pytest.raises(UserError, match="no user 8; it has, for example, B:7"):
         show.show_trajectory("synthetic", "B", 8, None, None, console)
     with pytest.raises(UserError, match="has no city 'X'"):
         show.show_trajectory("synthetic", "X", 7, None, None, console)
@@ -185,5 +185,5 @@ def test_answers_of_a_run_stand_below_the_truth(tmp_path: Path) -> None:
         show.show_answers(run, ("C", 9999), [], None, None, console)
     with pytest.raises(UserError, match="has no test user in 'X'"):
         show.show_answers(run, ("X", uid), [], None, None, console)
-    with pytest.raises(UserError, match="name a record file"):
+    with pytest.raises(UserError, match="give a record file"):
         show.show_command(run)

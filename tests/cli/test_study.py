@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sqlite://", "trials in memory are lost when the command ends; write sqlite:///FILE"),
         (
             "some\x1b[31mwhere",
-            "is no storage; write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NAME",
+            "is not a storage; write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NAME",
         ),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_torn_journal_is_mended_and_said(folder: Path, capsys: pytest.CaptureF
         with _open(order("journal:journal_torn.log"), study) as drive:
             assert [trial.state.name for trial in drive.opened.trials] == ["COMPLETE", "COMPLETE"]
     assert capsys.readouterr().err == (
-        "--storage journal:journal_torn.log: the last line was cut off while it was written; its 37 bytes are removed\n"
+        "--storage journal:journal_torn.log: the last line was cut off; its 37 bytes are removed\n"
     )
 
 

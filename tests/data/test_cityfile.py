@@ -13,10 +13,14 @@ from bench.errors import UserError
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     city = CityFile(width=37, height=61, cell_km=0.25, slots_per_day=24, first_weekday="friday", weekend=("friday",))
-    city = city.model_copy(update={"off_days": (3,), "frame": FrameSpec(crs="EPSG:32650", left=-1.5, top=2.0)})
+    city = city.model_copy(
+        update={"off_days": (3,), "uids_a_user": 1000, "frame": FrameSpec(crs="EPSG:32650", left=-1.5, top=2.0)}
+    )
     write_cityfile(tmp_path / "city_X.yaml", city)
     assert read_cityfile(tmp_path / "city_X.yaml") == city
-    assert city.world() == World(Grid(37, 61, 0.25, 24), Calendar(frozenset({5}), frozenset({3}), 5))
+    assert city.world() == World(Grid(37, 61, 0.25, 24), Calendar(frozenset({5}), frozenset({3}), 5), 1000)
+    assert World.of_plain(city.world().plain()) == city.world()
+    assert "uids_a_user" not in World().plain()  # so that identities of other cities stay
 
 
 @pytest.mark.parametrize("name", ["city_X.csv.gz", "city_X.csv", "city_X.parquet"])

@@ -62,6 +62,34 @@ def test_users_without_a_score_are_left_out() -> None:
     assert bootstrap.over_users(scores, "C", 200) == pytest.approx(4.0)
 
 
+def test_windows_of_one_user_are_drawn_together() -> None:
+    scores = np.random.default_rng(11).normal(0, 1, (12, 2))
+    alone = bootstrap.over_users(scores, "C", 500)
+    windows, owners = np.repeat(scores, 7, axis=0), np.repeat(np.arange(12), 7)
+    shuffled = np.random.default_rng(12).permutation(len(owners))
+    together = bootstrap.over_users(windows[shuffled], "C", 500, owners[shuffled])
+    np.testing.assert_allclose(together, alone, rtol=1e-9)  # seven copies of a user say no more than one
+    apart = bootstrap.over_users(windows, "C", 500)
+    assert np.all(np.ptp(bootstrap.interval(apart), axis=0) < 0.6 * np.ptp(bootstrap.interval(alone), axis=0))
+
+
+def test_the_interval_over_owners_of_unequal_windows_covers() -> None:
+    rng = np.random.default_rng(13)
+    owners = np.repeat(np.arange(20), rng.integers(1, 8, 20))
+    trials = rng.normal(0, 1, (20, 600))[owners] + rng.normal(0, 0.3, (len(owners), 600))
+    low, high = bootstrap.interval(bootstrap.over_users(trials, "X", 1000, owners))
+    assert 0.91 <= float(((low <= 0) & (high >= 0)).mean()) <= 0.98
+    low, high = bootstrap.interval(bootstrap.over_users(trials, "X", 1000))
+    assert float(((low <= 0) & (high >= 0)).mean()) < 0.85
+
+
+def test_windows_of_a_single_user_have_no_interval() -> None:
+    assert np.isnan(bootstrap.over_users(np.ones((5, 1)), "C", 10, np.zeros(5))).all()
+    weights = bootstrap.drawn(np.array([0, 1, 0]), 50, "any")
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 0] + weights[:, 1] == 2).all()
+
+
 def test_seeds_widen_the_interval_and_one_seed_does_not() -> None:
     users = np.random.default_rng(10).normal(0, 0.1, (40, 1))
     drawn = bootstrap.over_users(np.hstack([users, users + 1, users - 1]), "C", 2000).T

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from mock_run import TYPICAL, Model, make_record, make_run, write_case
 
+from bench.data.world import World
 from bench.errors import UserError
 from bench.leaderboard import Board, Leaderboard, Row, build, difference
+from bench.records.manifest import read_run
+from bench.records.record import write
 from bench.report import score_table
 from bench.report.findings import findings
 
@@ -311,3 +314,51 @@ def test_fifteen_equal_models_have_one_rank_between_them(tmp_path: Path) -> None
     models = [Model(f"twin {i}", 0.3, 40, noise=0.05) for i in range(15)]
     found = build(make_run(tmp_path, models, [("B", ("C",))]), tmp_path)
     assert {r.ranks(MAIN) for r in found.cities[0].rows} == {(1, 15)}
+
+
+def test_a_main_metric_of_another_kind_stands_first(tmp_path: Path) -> None:
+    found = replace(build(make_run(tmp_path, [SLOT], ONE_SPLIT), tmp_path), main="accuracy@v1")
+    assert found.versions[:2] == ("accuracy@v1", MAIN)
+    alone = {name: found.metrics[name] for name in ("median_error@v1", "accuracy@v1")}
+    assert replace(found, metrics=alone).versions == ("accuracy@v1", "median_error@v1")
+    assert replace(found, metrics=alone).further == ()
+
+
+def test_windows_of_one_animal_count_as_one(tmp_path: Path) -> None:
+    """60 users are windows of 6 animals: intervals are wider, and only six are compared."""
+    apart = build(make_run(tmp_path / "apart", [SLOT], ONE_SPLIT), tmp_path / "apart")
+    records = make_run(tmp_path / "together", [SLOT], ONE_SPLIT)
+    for record in records:
+        assert record.data is not None
+        worlds = {record.case.test_city: World(uids_a_user=10).plain()}
+        write(
+            record.model_copy(update={"data": record.data.model_copy(update={"worlds": worlds})}),
+            tmp_path / "together" / "records" / f"{record.identity.cost}.json",
+        )
+    together = build(read_run(tmp_path / "together").records, tmp_path / "together")
+    for one, other in zip(apart.boards, together.boards, strict=True):
+        assert (one.users, other.users) == (one.users, one.users)
+        assert (one.fewest, other.fewest) == (60, 6)
+        narrow, wide = row(one, "slot_mode").figures[MAIN], row(other, "slot_mode").figures[MAIN]
+        assert wide.mean == narrow.mean
+        assert wide.high - wide.low != narrow.high - narrow.low
+
+
+def test_the_same_people_on_other_grids_are_drawn_together(tmp_path: Path) -> None:
+    """C and D have alike scores of one and the same people: their mean says no more than either."""
+    _, scores = make_record(SLOT, "B", "C", 0)
+    widths = {}
+    for name, people in (("others", ""), ("the same", "C")):
+        records = []
+        for test_city, of in (("C", ""), ("D", people)):
+            record, _ = make_record(SLOT, "B", test_city, 0)
+            assert record.data is not None
+            data = record.data.model_copy(update={"worlds": {test_city: World(people=of).plain()}})
+            records.append(record.model_copy(update={"data": data}))
+            write_case(tmp_path / name, records[-1], scores)
+        found = build(records, tmp_path / name)
+        widths[name] = [row(board, "slot_mode").figures[MAIN] for board in found.boards]
+    mean, *cities = [figure.high - figure.low for figure in widths["the same"]]
+    assert [mean, mean] == pytest.approx(cities, rel=1e-9)
+    independent = widths["others"][0]
+    assert independent.high - independent.low < 0.85 * mean

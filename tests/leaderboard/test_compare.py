@@ -110,7 +110,7 @@ def test_runs_of_different_models_that_were_asked_the_same_are_ranked_together(t
 def test_runs_that_share_nothing_are_refused(tmp_path: Path) -> None:
     make_run(tmp_path / "0", MODELS[:1], [("A", ("B",))])
     make_run(tmp_path / "1", MODELS[1:2], [("A", ("C",))])
-    with pytest.raises(UserError, match="no case is common"):
+    with pytest.raises(UserError, match="share no case"):
         compare([read_run(tmp_path / name) for name in "01"])
 
 

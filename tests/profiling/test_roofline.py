@@ -47,7 +47,9 @@ def test_a_model_that_says_too_little_has_none(facts: dict[str, float], work: di
     assert roofline.bound(facts, work, 1, h200) is None
 
 
-def test_rates_are_those_of_the_card_and_else_measured() -> None:
+def test_rates_are_those_of_the_card_and_else_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roofline, "_SIDE", 512)
+    monkeypatch.setattr(roofline, "_COPIED", 1 << 24)
     assert rates_of("cuda", "NVIDIA H100 PCIe", "bfloat16").bytes == 2.0e12
     assert rates_of("cuda", "NVIDIA H100 80GB HBM3", "bfloat16").bytes == 3.35e12
     assert rates_of("cuda", "NVIDIA L40S", "float32").operations == 91.6e12
@@ -55,3 +57,8 @@ def test_rates_are_those_of_the_card_and_else_measured() -> None:
     assert here.source.startswith("measured")
     assert 1e8 < here.bytes < 1e13
     assert 1e8 < here.operations < 1e15
+
+
+def test_rates_are_written_without_exponents(h200: Rates) -> None:
+    assert str(h200).startswith("4,800 GB/s or 989 TFLOP/s (")
+    assert str(Rates(2e10, 3.5e11, "measured")) == "20 GB/s or 0.35 TFLOP/s (measured)"

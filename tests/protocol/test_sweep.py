@@ -124,7 +124,7 @@ def test_only_keeps_variants_by_any_of_their_names(file: Path) -> None:
         ("{models.dial.rank: [1, one]}", "p.yaml:14: models.dial.rank: should be a valid integer"),
         ("{models.dial.rank: 4}", "sweep.models.dial.rank: a list of values is needed, not a number (4)"),
         ("{models.dial.rank: []}", "a list of values is needed, not a list"),
-        ("{models.dial.rank: [4, 4]}", "sweep.models.dial.rank: a value stands twice; keep one"),
+        ("{models.dial.rank: [4, 4]}", "sweep.models.dial.rank: a value appears twice; keep one"),
         ("{user.train: [4]}", "sweep.user.train: cannot be swept; did you mean 'users.train'?"),
         ("{users.trian: [4]}", "p.yaml:14: users.trian: unknown key; did you mean 'train'?"),
         (

@@ -56,15 +56,15 @@ def test_dates_stay_text() -> None:
 
 def test_repeated_keys_are_refused_with_both_lines() -> None:
     assert faults("a: 1\nb: {c: 1, c: 2}\na: 3\n") == (
-        "p.yaml:2: 'c' stands twice (first at p.yaml:2); keep one",
-        "p.yaml:3: 'a' stands twice (first at p.yaml:1); keep one",
+        "p.yaml:2: 'c' appears twice (first at p.yaml:2); keep one",
+        "p.yaml:3: 'a' appears twice (first at p.yaml:1); keep one",
     )
 
 
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("a: 1\nb: [1, 2\nc: 3\n", 3, "this is no YAML"),
+        ("a: 1\nb: [1, 2\nc: 3\n", 3, "not valid YAML"),
         ("a: 1\nb: !!python/object/apply:os.system [ls]\n", 2, "refused"),
         ("a: 1\nb: !!python/name:os.system x\n", 2, "leave the tag out"),
         ("a: !custom {b: 1}\n", 1, "refused"),
@@ -75,7 +75,7 @@ def test_repeated_keys_are_refused_with_both_lines() -> None:
         ("a:\n  <<: {b: 1}\n", 2, "plain text"),
         ("? [1, 2]\n: 3\n", 1, "plain text"),
         ("a: 1\n--- \nb: 2\n", 2, "single document"),
-        ("a: 1\n\tb: 2\n", 2, "this is no YAML"),
+        ("a: 1\n\tb: 2\n", 2, "not valid YAML"),
     ],
 )
 def test_what_is_refused_names_its_line(text: str, line: int, words: str) -> None:

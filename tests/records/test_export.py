@@ -77,7 +77,7 @@ def test_frames_of_real_people_come_with_a_warning(tmp_path: Path) -> None:
     make_run(tmp_path / "run", MODELS, [("A", ("C",))], users=4, synthetic=False)
     console = Console(file=io.StringIO(), width=200)
     export_frames(tmp_path / "run", console, tmp_path / "out")
-    assert "real people: keep them to yourself" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "real people: do not share them" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:

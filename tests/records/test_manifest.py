@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mock_run import TYPICAL, make_run
+import pytest
+from mock_run import TYPICAL, make_record, make_run
 from rich.console import Console
 
 from bench.cli.report import make_report
 from bench.records.manifest import read_run
+from bench.records.record import SliceScore
 
 SPLITS = [("B", ("C",))]
 QUIET = Console(quiet=True)
@@ -33,6 +35,20 @@ def test_of_real_people_no_single_score_leaves(tmp_path: Path) -> None:
     left = {path.name for path in (tmp_path / "published").iterdir()}
     assert left == {"accuracy.svg", "leaderboard.csv", "leaderboard.md", "records", "run.json"}
     assert all(record.files == {} for record in read_run(tmp_path / "published").records)
+
+
+@pytest.mark.parametrize(
+    ("users", "synthetic", "left"), [(60, False, (1, 0)), (160, False, (1, 8)), (60, True, (2, 8))]
+)
+def test_of_real_people_no_mean_over_few_leaves(users: int, synthetic: bool, left: tuple[int, int]) -> None:
+    record, _ = make_record(TYPICAL[0], "B", "C", 0, users=users, synthetic=synthetic)
+    few = {"hour=3": SliceScore(users=39, mean=0.1), "hour=8": SliceScore(users=40, mean=0.2)}
+    quarters = {f"{kind}_q{quarter}": 0.3 for kind in ("activity", "gyration") for quarter in range(1, 5)}
+    scores = {name: part.model_copy(update={"slices": few, "groups": quarters}) for name, part in record.scores.items()}
+    shared = record.model_copy(update={"scores": scores}).for_others()
+    for score in shared.scores.values():
+        assert (len(score.slices), len(score.groups)) == left
+    assert shared.identity == record.identity
 
 
 def test_what_an_earlier_run_left_is_dropped_and_other_files_stay(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from bench.cli.report import make_report
 from bench.records.manifest import MANIFEST, read_run
+from bench.records.record import LEAST_PEOPLE
 from bench.report.figures import NAME as FIGURE
 from bench.running.plan import identity_of
 
@@ -48,6 +50,13 @@ def faults(results: Path) -> Iterator[str]:
         real = [record for record in content.records if record.data and not record.data.synthetic]
         yield from (
             f"{folder.name}: {record.identity.cost} names files of real people" for record in real if record.files
+        )
+        yield from (
+            f"{folder.name}: {record.identity.cost} holds a slice of {part.users} real people"
+            for record in real
+            for score in record.scores.values()
+            for part in score.slices.values()
+            if part.users < LEAST_PEOPLE
         )
 
 
@@ -87,7 +96,9 @@ def test_scores_of_a_real_person_are_found(tmp_path: Path) -> None:
     shutil.copytree(SYNTHETIC[0], copy / "run")
     for path in (copy / "run" / "records").iterdir():
         path.write_text(path.read_text(encoding="utf-8").replace('"synthetic": true', '"synthetic": false'))
-    assert "names files of real people" in "\n".join(faults(copy))
+    found = "\n".join(faults(copy))
+    assert "names files of real people" in found
+    assert re.search(r"holds a slice of \d+ real people", found)
 
 
 @pytest.mark.parametrize("run", SYNTHETIC, ids=lambda run: run.name)

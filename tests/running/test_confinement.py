@@ -106,7 +106,7 @@ def test_a_record_says_so_where_every_worker_reaches_the_data(go: Go, monkeypatc
     monkeypatch.setattr("bench.data.sources.synthetic.Synthetic.folders", lambda _self: (inside,))
     _, records, said = go("user_mode")
     assert [(record.status, record.confined) for record in records] == [("done", False)] * 2
-    assert sum(f"{inside} lies where models may read" in line for line in said.lines) == 1
+    assert sum(f"models can read {inside};" in line for line in said.lines) == 1
 
 
 def test_an_outsiders_folder_grants_modules_and_packages_alone(tmp_path: Path) -> None:

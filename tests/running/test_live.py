@@ -52,7 +52,7 @@ def test_the_picture_fits_and_holds_what_is_known(width: int) -> None:
     assert rows == [["kernel_vote", "2"], ["slot_mode", "1"]]  # the one with all cities first
     assert "3/12 C: predict" in text
     assert "4/9" in text
-    assert "4 more cases of models that have not been timed yet" in text
+    assert "4 more cases of models not timed yet" in text
     live.finish("kernel_vote (C+D)")
     assert "C: predict" not in "\n".join(drawn(live, console))
 
@@ -83,9 +83,9 @@ def test_names_from_outside_stay_text() -> None:
 
 def test_the_time_left_is_that_of_finished_cases_of_the_same_models() -> None:
     pace = Pace(Counter({"fast": 3, "slow": 2}))
-    assert pace.left() == "5 cases of models that have not been timed yet"
+    assert pace.left() == "5 cases of models not timed yet"
     pace.finished("fast", 10.0)
-    assert pace.left() == "about 20 s left; 2 more cases of models that have not been timed yet"
+    assert pace.left() == "about 20 s left; 2 more cases of models not timed yet"
     pace.finished("slow", 600.0)
     assert pace.left() == "about 10 min left"
     pace.finished("slow", 1.0)
@@ -114,7 +114,7 @@ def test_each_case_is_a_line_of_the_log() -> None:
     log.case(record(TYPICAL[5]))
     log.case(record(Model("broken", 0.1, 50.0, fails={"C": "out of memory"})))
     said = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert said[0] == "3 cases, 1 of them done before"
+    assert said[0] == "3 cases, 1 already done"
     assert said[1].startswith("[2/3] kernel_vote | B -> C | seed 0: GEO-BLEU (HuMob 2024) 0.")
     assert said[2].startswith("[3/3] broken | B -> C | seed 0: failed")
     assert "[" not in line(record(TYPICAL[5]), short=True)

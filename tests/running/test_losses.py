@@ -60,15 +60,15 @@ def test_a_leaderboard_may_be_ranked_by_nats(go: Go) -> None:
 
 def test_a_run_without_any_nats_says_so(go: Go) -> None:
     made, records, _said = go("slot_mode", overrides=("metrics={main: nats@v1}",))
-    with pytest.raises(UserError, match="no model here gives nats@v1"):
+    with pytest.raises(UserError, match="no model gives the main metric nats@v1"):
         build(records, made.folder)
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("LooksAtIt", "refused: its probabilities of a cell change with that cell or with later ones"),
-        ("LooksAtItsY", "refused: its probabilities of a cell change with that cell or with later ones"),
+        ("LooksAtIt", "refused: its probabilities of a cell depend on that cell or on later ones"),
+        ("LooksAtItsY", "refused: its probabilities of a cell depend on that cell or on later ones"),
         ("SumsToTwo", "failed: the probabilities of a query's cells sum to 2"),
         ("SaysTooLittle", "failed: "),
         ("Breaks", "failed: ZeroDivisionError"),

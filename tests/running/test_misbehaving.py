@@ -50,12 +50,12 @@ def test_a_fit_that_cannot_be_loaded_is_a_failed_case(go: Go, model: Callable[[s
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
-        ("nonsense", "a message that is none"),
-        ("wrong_types", "a message that is none"),
+        ("nonsense", "an invalid message"),
+        ("wrong_types", "an invalid message"),
         ("foreign_case", "not its own"),
         ("odd_fact", "'parameters' a list"),
-        ("link", "cannot be taken over"),
-        ("pipe", "cannot be taken over"),
+        ("link", "cannot be accepted"),
+        ("pipe", "cannot be accepted"),
         ("survivor", "ended without an answer"),
     ],
 )

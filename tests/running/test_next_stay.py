@@ -46,7 +46,7 @@ def test_one_point_a_user_is_asked_and_models_rank_ten_cells(go: Go) -> None:
     for record in records:
         assert record.data is not None
         assert record.data.test_points == record.data.test_users <= 6
-        assert any("next stay alone" in note for note in record.data.notes)
+        assert any("only next stays" in note for note in record.data.notes)
         assert record.data.parts["ranks"] == "10"
         assert identity_of(record) == record.identity
         means = {name: score.mean for name, score in record.scores.items()}

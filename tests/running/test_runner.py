@@ -204,7 +204,7 @@ def test_a_changed_source_under_the_same_version_is_warned_of(go: Go, monkeypatc
     go("user_mode")
     monkeypatch.setattr("bench.running.model.source_hash", lambda adapter: "other")
     _, _, said = go("user_mode")
-    assert sum("changed under version 1" in line for line in said.lines) == 2
+    assert sum("its version 1 has not" in line for line in said.lines) == 2
 
 
 SCRIPT = [

@@ -50,7 +50,7 @@ def test_worlds_are_the_sources_unless_the_protocol_says_otherwise() -> None:
 
 def test_a_grid_that_the_data_do_not_have_is_refused() -> None:
     worlds_of(data(grid={"width": 200}), ("B",), Town(), NOBODY, NOBODY, 74)
-    with pytest.raises(UserError, match=r"200 x 200.*; city C has 37 x 61 cells of 1000 m, 24 slots a day"):
+    with pytest.raises(UserError, match=r"200 x 200.*, but city C has 37 x 61 cells of 1000 m, 24 slots a day"):
         worlds_of(data(grid={"width": 200}), ("B", "C"), Town(), NOBODY, NOBODY, 74)
 
 
@@ -69,7 +69,7 @@ def test_a_learned_calendar_finds_weekends_behind_a_break_and_only_in_what_it_ma
 @pytest.mark.parametrize(
     ("calendar", "said"),
     [
-        ({"B": {"learned": True, "off_days": [1]}}, "take out off_days"),
+        ({"B": {"learned": True, "off_days": [1]}}, "remove off_days"),
         ({"X": {"learned": True}}, "'X' is not among data.cities"),
         ({"B": {"holidays": [1]}}, "Extra inputs"),
     ],
@@ -88,8 +88,8 @@ def test_models_that_know_one_world_do_not_learn_in_two() -> None:
     monday = World(calendar=Calendar(first_weekday=1))
     strict = described("candidate_boosting", knows_worlds=False)
     assert unlike(strict, ("B",), "C", {"B": one, "C": one}) is None
-    assert "one grid only" in str(unlike(strict, ("B",), "C", {"B": one, "C": other}))
-    assert "one calendar only" in str(unlike(strict, ("A", "B"), "C", {"A": monday, "B": one, "C": one}))
+    assert "a single grid" in str(unlike(strict, ("B",), "C", {"B": one, "C": other}))
+    assert "a single calendar" in str(unlike(strict, ("A", "B"), "C", {"A": monday, "B": one, "C": one}))
     assert unlike(strict, ("B",), "C", {"B": one, "C": monday}) is None, "predict has the test city's calendar"
     for name in ("candidate_boosting", "user_mode"):
         assert unlike(described(name), ("A", "B"), "C", {"A": monday, "B": one, "C": other}) is None

@@ -17,7 +17,9 @@ REPEATED = "the same user, time and place once more"
 TWO_PLACES = "the same user and time at another place"
 JUMP = "a jump: faster than {:g} km/h there and back"
 UNSORTED = "fixes that stand before an earlier one of their user in the file"
+FAR = "fixes a year or more from nearly all others of their user, as of a clock that jumped; see earliest, latest"
 DAY_MS = 86_400_000
+YEAR_MS = 365 * DAY_MS
 METRES_A_DEGREE = 111_195.0
 ZONE_OFF_DEGREES = 60.0  # no country's clock is so far from its longitude
 
@@ -86,6 +88,17 @@ def in_time_order(fixes: Fixes, ledger: Ledger) -> Fixes:
     ledger.drop(REPEATED, int(np.count_nonzero(again & alike)))
     ledger.drop(TWO_PLACES, int(np.count_nonzero(again & ~alike)))
     return fixes.take(~again)
+
+
+def note_jumped_clocks(fixes: Fixes, ledger: Ledger) -> None:
+    """Note fixes, in order, that a gap of a year parts from 99 in 100 of their user's. They stay: they may be true."""
+    same = fixes.user[1:] == fixes.user[:-1]
+    begins = np.append(True, ~same | (fixes.ms[1:] - fixes.ms[:-1] >= YEAR_MS))
+    first = np.flatnonzero(begins)
+    sizes, whole = np.diff(np.append(first, len(fixes))), np.bincount(fixes.user)[fixes.user[first]]
+    far = int(sizes[(sizes < whole) & (sizes <= np.maximum(1, whole // 100))].sum())
+    if far:
+        ledger.noted[FAR] = far
 
 
 def _order(fixes: Fixes) -> np.ndarray:

@@ -14,14 +14,21 @@ import numpy as np
 
 from bench.data.cityfile import CityFile, beside, write_cityfile
 from bench.data.convert import write_points
-from bench.data.points.cleaning import check_zone, drop_impossible, drop_jumps, in_time_order, told
+from bench.data.points.cleaning import (
+    check_zone,
+    drop_impossible,
+    drop_jumps,
+    in_time_order,
+    note_jumped_clocks,
+    told,
+)
 from bench.data.points.fixes import Fixes, Ledger
 from bench.data.points.frame import DEGREES, Frame, choose_crs, choose_frame, frame_of, transform
 from bench.data.points.layouts import get_layout
 from bench.data.points.reading import Read, read_source
 from bench.data.points.settings import Settings, read_options
 from bench.data.points.slots import Slots, fill_gaps, one_a_slot
-from bench.data.points.windows import Cut, cut_days
+from bench.data.points.windows import MOST_WINDOWS, Cut, cut_days
 from bench.data.trajectories import Trajectories
 from bench.errors import UserError
 from bench.files import write_text
@@ -106,6 +113,7 @@ def _clean(read: Read, settings: Settings, ledger: Ledger) -> Fixes:
     if settings.timezone and not read.metric and read.fixes.offset is None:
         check_zone(fixes, settings.timezone)
     fixes = in_time_order(fixes, ledger)
+    note_jumped_clocks(fixes, ledger)
     return drop_jumps(fixes, read.metric, settings, ledger)
 
 
@@ -156,6 +164,7 @@ def _describe(frame: Frame, cut: Cut, settings: Settings) -> CityFile:
         first_weekday=settings.weekday,
         weekend=settings.weekend,
         off_days=tuple(off),
+        uids_a_user=MOST_WINDOWS if settings.windows == "all" else 1,
         frame=frame.place(),
     )
 

@@ -21,6 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "x": ("x", "easting", "utm-easting"),
     "y": ("y", "northing", "utm-northing"),
     "offset": ("timezone", "timezone-offset", "tz-offset", "utc-offset"),
+    "visible": ("visible",),  # Movebank: false where the study marked a fix as an outlier
 }
 """Role -> names of columns, the first that is there wins; case, blanks and underscores do not count."""
 

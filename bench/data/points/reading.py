@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.data.files.dialect import PARQUET, starts_with
 from bench.data.points.fixes import Fixes, Ledger
-from bench.data.points.layouts import Layout, find_columns
+from bench.data.points.layouts import NAMES, Layout, find_columns
 from bench.data.points.settings import Settings
 from bench.data.points.textfiles import read_plt, read_text
 from bench.data.points.times import MISSING, arrow_ms
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = 10**6  # minutes
 UNREADABLE = "a row without a time or a position that can be read"
+MARKED = "a fix that the data set marks as an outlier (visible: false)"
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,7 @@ def _parquet(path: Path) -> pa.Table:
 
 def _fixes(path: Path, table: pa.Table, layout: Layout, settings: Settings, ledger: Ledger) -> Read:
     """Make fixes of one file's table; rows without a time or a position are counted."""
-    roles = ("user", "time", "lon", "lat", "x", "y", "offset")
-    columns = find_columns(str(path), table.column_names, {role: getattr(settings, role) for role in roles})
+    columns = find_columns(str(path), table.column_names, {role: getattr(settings, role) for role in NAMES})
     metric = "x" in columns
     ms, zoned = arrow_ms(str(path), table.column(columns["time"]), settings.time_format)
     lon, lat = (_numbers(table.column(columns[role])) for role in (("x", "y") if metric else ("lon", "lat")))
@@ -114,7 +114,12 @@ def _fixes(path: Path, table: pa.Table, layout: Layout, settings: Settings, ledg
         columns.pop("offset", None)
     else:
         good &= offset != UNKNOWN
-    fixes = ledger.keep(UNREADABLE, fixes, good)
+    marked = _marked(table.column(columns["visible"])) if "visible" in columns else np.zeros(len(good), bool)
+    ledger.drop(MARKED, int(np.count_nonzero(good & marked)))
+    ledger.drop(UNREADABLE, int(np.count_nonzero(~good)))
+    good &= ~marked
+    if not good.all():
+        fixes = fixes.take(good)
     return Read(fixes, metric, not zoned and settings.time_is == "local", columns)
 
 
@@ -133,6 +138,15 @@ def _offsets(column: pa.ChunkedArray) -> np.ndarray | None:
     values = _numbers(column)
     legal = np.isfinite(values) & (np.abs(values) <= 24 * 60)
     return np.where(legal, values, UNKNOWN).astype(np.int32) if legal.any() else None
+
+
+def _marked(column: pa.ChunkedArray) -> np.ndarray:
+    """Return which rows are marked as outliers: those that say false; an empty field says nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    said = pc.utf8_lower(pc.fill_null(pc.cast(column, pa.string()), ""))
+    return np.asarray(pc.is_in(said, value_set=pa.array(["false", "0"])).to_numpy(), dtype=bool)
 
 
 def _users(path: Path, table: pa.Table, columns: dict[str, str], layout: Layout) -> tuple[tuple[str, ...], np.ndarray]:

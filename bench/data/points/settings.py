@@ -31,6 +31,7 @@ class Settings(BaseModel):
     x: str | None = Field(None, description="column of metres eastwards, in place of a longitude")
     y: str | None = Field(None, description="column of metres northwards, in place of a latitude")
     offset: str | None = Field(None, description="column of the local time's offset from UTC in minutes")
+    visible: str | None = Field(None, description="column that is false where the data set marks a fix as an outlier")
     time_format: str | None = Field(None, description="of the time, as strptime has it; found where it is left out")
     timezone: str | None = Field(None, description="IANA name; local time decides slots and days")
     time_is: Literal["utc", "local"] = Field("utc", description="what a time without an offset is")

@@ -103,7 +103,7 @@ def _heaviest(key: np.ndarray, last: np.ndarray, x: np.ndarray, y: np.ndarray, w
     mixed = np.flatnonzero(several[group])
     if not len(mixed):
         return last
-    order = mixed[np.lexsort((mixed, cell[mixed], group[mixed]))]
+    order = mixed[np.argsort((group[mixed] << 32) | cell[mixed], kind="stable")]  # one key: faster than lexsort
     g, c = group[order], cell[order]
     end = np.flatnonzero(np.append((g[1:] != g[:-1]) | (c[1:] != c[:-1]), True))
     total = np.diff(np.append(0, np.cumsum(weight[order])[end]))

@@ -81,7 +81,7 @@ def _parse(
         elif role == "time":
             kinds[name] = _kind_of_time(dict(zip(names, first, strict=False)).get(name, ""), settings)
         elif role is not None:
-            kinds[name] = "number"
+            kinds[name] = "text" if role == "visible" else "number"
     return _arrow(path, names, separator, skip, kinds)
 
 

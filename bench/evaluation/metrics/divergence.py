@@ -66,8 +66,11 @@ class Walk:
 def score(pairs: Pairs) -> dict[str, Divergence]:
     """Return every divergence with its interval over users. Missed points count as what was filled in."""
     said, true = Walk(pairs.x, pairs.y, pairs), Walk(pairs.truth_x, pairs.truth_y, pairs)
-    weights = _weights(len(pairs.starts) - 1, pairs.truth.users[0][0])
-    return {name: _divergence(count(said), count(true), top, weights) for name, (count, top) in DISTRIBUTIONS.items()}
+    owners = np.array([uid for _, uid in pairs.truth.users]) // pairs.world.uids_a_user
+    weights, drawn = _weights(owners, pairs.truth.users[0][0]), len(np.unique(owners))
+    return {
+        name: _divergence(count(said), count(true), top, weights, drawn) for name, (count, top) in DISTRIBUTIONS.items()
+    }
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -77,7 +80,7 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     return (rel_entr(p, middle).sum(axis=-1) + rel_entr(q, middle).sum(axis=-1)) / 2
 
 
-def _divergence(said: Counts, true: Counts, top: int | None, weights: np.ndarray) -> Divergence:
+def _divergence(said: Counts, true: Counts, top: int | None, weights: np.ndarray, drawn: int) -> Divergence:
     """Return the divergence, and its interval from resampled users: the percentiles, moved by the bootstrap's bias.
 
     Fewer different users give sparser histograms, and these a larger divergence; without the move, the interval would
@@ -91,11 +94,11 @@ def _divergence(said: Counts, true: Counts, top: int | None, weights: np.ndarray
         return jensen_shannon(*(_ranked(sums, top) if top else sums for sums in both))
 
     value = float(over(np.ones((1, said.shape[0])))[0])
-    if said.shape[0] < 2:
+    if drawn < 2:
         return Divergence(value, None, None)
     samples = np.concatenate([over(weights[i : i + _BLOCK]) for i in range(0, len(weights), _BLOCK)])
     low, high = np.percentile(samples, [50 * (1 - bootstrap.LEVEL), 50 * (1 + bootstrap.LEVEL)])
-    shift = bootstrap.widening(said.shape[0]) * (np.array([low, high]) - samples.mean())
+    shift = bootstrap.widening(drawn) * (np.array([low, high]) - samples.mean())
     low, high = np.clip(value + shift, 0.0, np.log(2))
     return Divergence(value, float(low), float(high))
 
@@ -107,9 +110,9 @@ def _ranked(sums: np.ndarray, top: int) -> np.ndarray:
     return np.pad(largest, ((0, 0), (0, top - kept)))
 
 
-def _weights(users: int, name: str) -> np.ndarray:
+def _weights(owners: np.ndarray, name: str) -> np.ndarray:
     """Return how often each user is drawn in each resampling."""
-    return bootstrap.drawn(users, RESAMPLES, "divergence", name)
+    return bootstrap.drawn(owners, RESAMPLES, "divergence", name)
 
 
 def _counts(users: np.ndarray, bins: np.ndarray, number: int, values: np.ndarray | None = None) -> Counts:

@@ -86,10 +86,10 @@ def score_slices(
     return scored
 
 
-def means(scored: pd.DataFrame, name: str, city: str) -> dict[str, Mean]:
+def means(scored: pd.DataFrame, name: str, city: str, uids_a_user: int = 1) -> dict[str, Mean]:
     """Return one metric's mean over users in each slice, by ``kind=slice``.
 
-    scored: as :func:`score_slices` returns, of one city.
+    scored: as :func:`score_slices` returns, of one city; uids_a_user: see World.
     """
     known = scored[np.isfinite(scored[name])]
     if known.empty:
@@ -99,7 +99,7 @@ def means(scored: pd.DataFrame, name: str, city: str) -> dict[str, Mean]:
     table = table[sorted(table, key=_place)]
     values = table.to_numpy(float)
     users = np.isfinite(values).sum(axis=0)
-    lows, highs = _intervals(values, users, city)
+    lows, highs = _intervals(values, table.index.to_numpy() // uids_a_user, city)
     columns = zip(users, np.nanmean(values, axis=0), lows, highs, strict=True)
     found = (Mean(int(n), float(mean), _or_none(low), _or_none(high)) for n, mean, low, high in columns)
     return dict(zip(table, found, strict=True))
@@ -115,16 +115,18 @@ def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _intervals(values: np.ndarray, users: np.ndarray, city: str) -> tuple[np.ndarray, np.ndarray]:
+def _intervals(values: np.ndarray, owners: np.ndarray, city: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the 95 % interval of each column's mean; NaN where too few users are known."""
+    users = np.array([len(np.unique(owners[column])) for column in np.isfinite(values).T])
     lows, highs = np.full(len(users), np.nan), np.full(len(users), np.nan)
     enough = users >= FEWEST
     if enough.any():
-        samples = bootstrap.over_users(values[:, enough], city)
+        samples = bootstrap.over_users(values[:, enough], city, owners=owners)
         tail = 50 * (1 - bootstrap.LEVEL)
         centre = np.nanmean(values[:, enough], axis=0)
         # The samples are widened for all users; a slice has fewer.
-        wider = np.array([bootstrap.widening(int(n)) for n in users[enough]]) / bootstrap.widening(len(values))
+        all_users = bootstrap.widening(len(np.unique(owners)))
+        wider = np.array([bootstrap.widening(int(n)) for n in users[enough]]) / all_users
         found = np.nanpercentile(samples, [tail, 100 - tail], axis=0)
         lows[enough], highs[enough] = centre + wider * (found - centre)
     return lows, highs

@@ -1,11 +1,11 @@
-"""Scores of a metric with all that a comparison needs: intervals of any difference, and which differences stand out."""
+"""Scores of one metric, ready to compare: the interval of any difference, and which differences are significant."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,9 +19,9 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval over users and seeds (not a number where scores of users are not here).
+    """A figure with its 95 % interval over users and seeds (NaN if per-user scores are missing).
 
-    strength: how many half-widths of the interval a difference lies from 0, 0 where below one; users: of the smallest
+    strength: distance of a difference from 0, in half-widths of its interval, or 0 if below one; users: of the smallest
     city.
     """
 
@@ -33,7 +33,7 @@ class Estimate:
 
     @property
     def known(self) -> bool:
-        """Is there an interval?"""
+        """Whether there is an interval."""
         return self.low == self.low
 
 
@@ -59,7 +59,7 @@ class Panel:
         return Estimate(float(value), float(low), float(high), float(strength), self.users)
 
     def less(self, one: str, other: str) -> Estimate:
-        """Return the score of one less that of the other, over all target cities."""
+        """Return the score of one minus that of the other, over all target cities."""
         return self.estimate({one: 1.0, other: -1.0} if one != other else {one: 0.0})
 
 
@@ -73,54 +73,66 @@ def significant(estimates: Mapping[K, Estimate]) -> set[K]:
     return {key for key, holds in zip(known, held, strict=True) if holds}
 
 
+class Asked(NamedTuple):
+    """Users of a city: uids in order, whose windows of days they are, the city that they live in, (users, seeds)."""
+
+    uids: tuple[int, ...]
+    owners: np.ndarray
+    people: str
+    scores: np.ndarray
+
+
 def panel(metric: str, named: Mapping[str, Scored], run: Run) -> Panel:
     """Gather one metric's scores of all names.
 
-    Those whose files are not here, or who asked other users than most (before the file changed), have values only.
+    Names without score files, or with other users than most (from before the file changed), have values only.
     """
     cities = tuple(next(iter(named.values())).scores[metric]) if named else ()
     values: dict[tuple[str, str], float] = {}
     samples: dict[tuple[str, str], np.ndarray] = {}
-    asked: list[int] = []
+    fewest: list[int] = []
     for city in cities:
         found = {name: _of_users(scored, metric, city, run) for name, scored in named.items()}
-        users = Counter(uids for uids, _ in found.values() if uids).most_common(1)
-        here = {name: column for name, (uids, column) in found.items() if users and uids == users[0][0]}
+        users = Counter(asked.uids for asked in found.values() if asked.uids).most_common(1)
+        here = {name: of for name, of in found.items() if users and of.uids == users[0][0]}
         values |= {(name, city): float(np.mean(scored.scores[metric][city])) for name, scored in named.items()}
         if here:
-            asked.append(len(users[0][0]))
-            samples |= {(name, city): drawn for name, drawn in _samples(here, city).items()}
+            fewest.append(len(np.unique(next(iter(here.values())).owners)))
+            samples |= {(name, city): drawn for name, drawn in _samples(here).items()}
     for name in named:
         values[name, ALL] = float(np.mean([values[name, city] for city in cities]))
         if all((name, city) in samples for city in cities):
             samples[name, ALL] = np.mean([samples[name, city] for city in cities], axis=0)
-    return Panel(metric, cities, values, samples, min(asked, default=0))
+    return Panel(metric, cities, values, samples, min(fewest, default=0))
 
 
-def _samples(columns: Mapping[str, np.ndarray], city: str) -> dict[str, np.ndarray]:
+def _samples(here: Mapping[str, Asked]) -> dict[str, np.ndarray]:
     """Resample the users of a city once for all names, and each name's seeds: name -> (resamples,)."""
-    together = bootstrap.over_users(np.concatenate(list(columns.values()), axis=1), city)
+    any_of, columns = next(iter(here.values())), [of.scores for of in here.values()]
+    together = bootstrap.over_users(np.concatenate(columns, axis=1), any_of.people, owners=any_of.owners)
     found, first = {}, 0
-    for name, column in columns.items():
+    for name, column in zip(here, columns, strict=True):
         seeds = together[:, first : first + column.shape[1]]
         found[name] = bootstrap.over_seeds(seeds.T, name)
         first += column.shape[1]
     return found
 
 
-def _of_users(scored: Scored, metric: str, city: str, run: Run) -> tuple[tuple[int, ...], np.ndarray]:
-    """Return a city's users in order and their scores (users, seeds); none of both if a file is not here."""
+def _of_users(scored: Scored, metric: str, city: str, run: Run) -> Asked:
+    """Return a city's users in order and their scores; nobody if a file is missing."""
     import pandas as pd
 
-    nobody: tuple[tuple[int, ...], np.ndarray] = (), np.empty((0, 0))
-    seeds, uids = [], set()
+    nobody = Asked((), np.empty(0), "", np.empty((0, 0)))
+    seeds, uids, last = [], set(), nobody
     for where, _seed, cost in scored.cases:
         if where == city:
             record = run.read(cost)
             path = run.folder / record.files["scores"] if record and "scores" in record.files else None
-            if path is None or not path.exists():
+            if record is None or path is None or not path.exists():
                 return nobody
             table = pd.read_parquet(path, columns=["uid", metric]).sort_values("uid")
-            uids.add(tuple(table["uid"].tolist()))
+            owners = table["uid"].to_numpy() // record.uids_a_user
+            last = Asked(tuple(table["uid"].tolist()), owners, record.people, nobody.scores)
+            uids.add(last.uids)
             seeds.append(table[metric].to_numpy(float))
-    return (uids.pop(), np.stack(seeds, axis=1)) if len(uids) == 1 else nobody
+    return last._replace(scores=np.stack(seeds, axis=1)) if len(uids) == 1 else nobody

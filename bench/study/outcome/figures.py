@@ -47,10 +47,10 @@ def _file(outcome: Outcome) -> str:
 
 
 def _front(outcome: Outcome) -> Spec:
-    """The second objective, or else trajectories, against the main score.
+    """The main score against the second objective or, without one, against trajectories.
 
-    A bar is the interval of the difference from the best trial: where it crosses the line of the best, the two cannot
-    be told apart.
+    A bar is the interval of the difference from the best trial. If it crosses the line of the best, the two cannot be
+    told apart.
     """
     panel, winner = outcome.panels[0], best_of(outcome.study, outcome.done)
     other = next((name for name in outcome.study.spec.objectives if name != panel.metric), TRAJECTORIES)
@@ -70,14 +70,14 @@ def _front(outcome: Outcome) -> Spec:
 
 
 def _nothing(value: float, rows: list[dict[str, Any]]) -> Mapping[str, float]:
-    """Return the empty set of cities as a line, where that leaves the trials their room."""
+    """Return the empty set of cities as a line, if that leaves room for the trials."""
     low, high = min(row["value"] for row in rows), max(row["value"] for row in rows)
     room = 2 * (high - low)
     return {NOTHING: value} if low - room <= value <= high + room else {}
 
 
 def _around(value: float, less: Estimate) -> dict[str, float]:
-    """Lay the interval of a difference around a score; rounding turns no end around, an unknown one has no length."""
+    """Return a difference's interval around a score; rounding swaps no ends, and an unknown one has no length."""
     if not less.known:
         return {"value": value, "low": value, "high": value}
     return {
@@ -88,7 +88,7 @@ def _around(value: float, less: Estimate) -> dict[str, float]:
 
 
 def _cities(outcome: Outcome, groups: list[mixes.Context]) -> Spec:
-    """Shapley values over all target cities, one bar a context."""
+    """Shapley values over all target cities, one bar per context."""
     rows = [
         {"city": found.city, "context": context.label, **_around(found.estimate.value, found.estimate)}
         for context in groups
@@ -99,7 +99,7 @@ def _cities(outcome: Outcome, groups: list[mixes.Context]) -> Spec:
 
 
 def _curves(outcome: Outcome) -> Spec:
-    """Score by number of trajectories, one line a mix."""
+    """Score by number of trajectories, one line per mix."""
     panel = outcome.panels[0]
     rows = [
         {"x": mixes.trajectories(trial), "value": panel.values[mixes.name_of(trial), ALL], "group": label}

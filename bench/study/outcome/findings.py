@@ -1,4 +1,4 @@
-"""What a study says, in sentences. A difference is called one only where it holds for the whole list (Holm)."""
+"""A study's findings, in sentences. A difference counts only if it is significant in the whole list (Holm)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def headline(outcome: Outcome) -> list[str]:
 
 
 def details(outcome: Outcome) -> Iterator[str]:
-    """Yield the rest: trials level with the best, the front, what did not learn, and what each city is worth."""
+    """Yield the rest: trials level with the best, the Pareto front, rejected fits, and each city's worth."""
     if not outcome.done:
         return
     panel, winner = outcome.panels[0], best_of(outcome.study, outcome.done)
@@ -78,7 +78,7 @@ def _level(outcome: Outcome, panel: Panel, winner: Trial) -> Iterator[str]:
 
 
 def _taken(trial: Trial, outcome: Outcome) -> str:
-    """A trial with its trajectories, where any trial took some."""
+    """A trial with its trajectories, if any trial took some."""
     taken = any(map(mixes.trajectories, outcome.done))
     return f"{trial.label} ({mixes.trajectories(trial)} trajectories)" if taken else trial.label
 
@@ -112,7 +112,7 @@ def _differences(panel: Panel, context: Context) -> str:
 
 
 def redundancy(added: Sequence[CityValue]) -> list[str]:
-    """Say of each city that helps alone where it is redundant, and where it adds; for one metric and context."""
+    """Say for each city that helps alone where it is redundant and where it adds; for one metric and context."""
     metric = metrics.get(added[0].metric)
     good = 1 if metric.better == "higher" else -1
     apart = significant({(value.city, value.given): value.estimate for value in added})
@@ -135,7 +135,7 @@ def _redundant(cities: Sequence[str | None]) -> str:
 def _beside(
     city: str, alone: Estimate, added: Sequence[CityValue], apart: set[tuple[str, str | None]], good: int
 ) -> str:
-    """Say what a city does beside each other one; with figures where the difference is significant."""
+    """Say what a city adds to each other one, with figures if the difference is significant."""
     said, redundant, unclear = [], [], []
     for value in added:
         if value.city != city or value.given is None or value.given == city:
@@ -162,7 +162,7 @@ def _on_test_users(outcome: Outcome) -> Iterator[str]:
 
 
 def said_of_redundancy() -> str:
-    """Return what the words of :func:`redundancy` mean."""
+    """Explain the words of :func:`redundancy`."""
     return (
         "Redundant: the city adds nothing significant there, and less than "
         f"{numbers.share(REDUNDANT)} of what it adds alone (our threshold). Inconclusive: not significant, yet more."

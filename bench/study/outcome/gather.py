@@ -1,4 +1,4 @@
-"""From a study's storage and records to its outcome. Nothing is run here."""
+"""From a study's storage and records to its outcome. Nothing runs here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def collect(study: Study, opened: optuna.Study, references: Mapping[str, Result], run: Run) -> Outcome:
-    """Read the trials. references: what they are compared with; run: the records of both."""
+    """Read the trials. references: their comparisons; run: the records of both."""
     trials = read_trials(opened)
     named = {name_of(trial): trial.scored for trial in trials if trial.scored} | _scored(references)
     cases = list(dict.fromkeys(cost for scored in named.values() for _city, _seed, cost in scored.cases))
@@ -44,7 +44,7 @@ def collect(study: Study, opened: optuna.Study, references: Mapping[str, Result]
 
 
 def chosen(outcome: Outcome) -> dict[str, Candidate]:
-    """Return the few for the test users: the winner, all cities as the winner has them, no city, the best floor."""
+    """Return what is scored on test users: the winner, all cities in its way, no city, and the best floor model."""
     if not outcome.done:
         return {}
     winner = best_of(outcome.study, outcome.done)
@@ -64,7 +64,7 @@ def chosen(outcome: Outcome) -> dict[str, Candidate]:
 
 
 def with_tested(outcome: Outcome, tested: Mapping[str, Result], run: Run) -> Outcome:
-    """Add what the chosen few scored on test users; run: the records of that."""
+    """Add the scores on test users; run: their records."""
     named = _scored(tested)
     panels = tuple(panel(metric, named, run) for metric in outcome.study.metrics) if named else ()
     return replace(outcome, tested=tested, test_panels=panels)

@@ -1,4 +1,4 @@
-"""What studies of cities say: what a city is worth, what it adds, the best mix for a budget, learning curves."""
+"""Studies of cities: what a city is worth, what it adds, the best mix for a budget, learning curves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.study.spec.schema import Study
 
 @dataclass(frozen=True)
 class Context:
-    """All subsets of cities with everything else alike. names: subset -> the trial's name in panels."""
+    """All subsets of cities with everything else equal. names: subset -> the trial's name in panels."""
 
     label: str
     players: tuple[str, ...]
@@ -45,7 +45,7 @@ class CityValue:
 
 @dataclass(frozen=True)
 class Budget:
-    """The best trial within a number of trajectories, and how far it is ahead of the next."""
+    """The best trial within a number of trajectories, and its lead over the next."""
 
     trajectories: int
     best: Trial
@@ -55,13 +55,13 @@ class Budget:
 
 
 def players(study: Study) -> tuple[str, ...]:
-    """Return the cities whose subsets a study tries; none if it does not."""
+    """Return the cities whose subsets a study tries, if it does."""
     axis = next((axis for axis in study.axes if axis.name == CITIES), None)
     return tuple(dict.fromkeys(city for value in axis.values.values() for city in value)) if axis else ()
 
 
 def contexts(outcome: Outcome) -> list[Context]:
-    """Group the trials that differ in their cities only; none where no trial learned from any."""
+    """Group the trials that differ only in their cities; empty if no trial learned from any."""
     axis = next((axis for axis in outcome.study.axes if axis.name == CITIES), None)
     if axis is None or not any(map(trajectories, outcome.done)):
         return []
@@ -79,7 +79,7 @@ def contexts(outcome: Outcome) -> list[Context]:
 
 
 def in_order(study: Study, trials: Sequence[Trial]) -> list[Trial]:
-    """Sort trials as the file's space has their choices, whoever ran which first."""
+    """Sort trials by their choices' order in the file, not by who ran first."""
 
     def at(trial: Trial) -> list[Any]:
         choices = [(axis, trial.point[axis.name]) for axis in study.axes]
@@ -99,7 +99,7 @@ def trajectories(trial: Trial) -> int:
 
 
 def context_of(study: Study, trial: Trial) -> str:
-    """Say what a trial has beside its cities: first how many trajectories, for it decides what is compared."""
+    """Say what else a trial has than its cities, the number of trajectories first: it decides what is compared."""
     if USERS in trial.point:
         choice = trial.point[USERS]
     else:
@@ -119,9 +119,9 @@ def values(panel: Panel, context: Context) -> Iterator[CityValue]:
 
 
 def differences(panel: Panel, context: Context) -> dict[tuple[str, str, str], Estimate]:
-    """Return by how much one city's Shapley value is above another's: (target, higher, lower), each pair once.
+    """Return how far one city's Shapley value is above another's: (target, higher, lower), each pair once.
 
-    Both are resampled together, so a difference has a narrower interval than its two values.
+    Both are resampled together, so the difference has a narrower interval than the two values.
     """
     if context.lacking:
         return {}
@@ -135,7 +135,7 @@ def differences(panel: Panel, context: Context) -> dict[tuple[str, str, str], Es
 
 
 def _weights(context: Context) -> dict[str, dict[str, float]]:
-    """Return each city's Shapley value as weights of the subsets' scores, for it is linear in them."""
+    """Return each city's Shapley value as weights on the subsets' scores; it is linear in them."""
     import numpy as np
 
     every = list(subsets(context.players))
@@ -158,7 +158,7 @@ def additions(panel: Panel, context: Context) -> Iterator[CityValue]:
 
 
 def budgets(outcome: Outcome) -> list[Budget]:
-    """Return the best trial within each number of trajectories that a trial took; none where all took as many."""
+    """Return the best trial within each number of trajectories that occurs; empty if all trials took the same."""
     if not outcome.panels or not outcome.done:
         return []
     panel = outcome.panels[0]
@@ -175,7 +175,7 @@ def budgets(outcome: Outcome) -> list[Budget]:
 
 
 def _same(panel: Panel, one: Trial, other: Trial) -> bool:
-    """Did two points ask the same fit, as 240 of one city in all and 240 a city?"""
+    """Whether two points asked for the same fit, as 240 in all and 240 a city do with one city."""
     return all(panel.values[name_of(one), city] == panel.values[name_of(other), city] for city in panel.cities)
 
 

@@ -1,4 +1,4 @@
-"""A study as it stands: its trials, what they are compared with, and the scores of users behind both."""
+"""A study so far: its trials, their references, and the per-user scores of both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATES = (DONE, UNRANKED, FAILED, PRUNED)
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial that counts. state: one of STATES; why: the reason of one that failed or is not ranked."""
+    """One trial that counts. state: one of STATES; why: the reason if it failed or is not ranked."""
 
     number: int
     point: Point
@@ -41,11 +41,11 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A study as it stands.
+    """A study so far.
 
-    best: numbers of the trials that no other beats in all objectives; references: name -> scores on the users of the
-    trials; rests: data and code of the validation records; hardware: what costs were measured on; alone: nothing else
-    was running then; tested: name -> scores on test users.
+    best: numbers of the trials on the Pareto front; references: name -> scores on the users of the
+    trials; rests: data and code of the validation records; hardware: where costs were measured; alone: nothing else
+    ran meanwhile; tested: name -> scores on test users.
     """
 
     study: Study
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def done(self) -> tuple[Trial, ...]:
-        """The trials that can win: they have scores, and a leaderboard would rank them."""
+        """The trials that can win: those with scores that a leaderboard would rank."""
         return tuple(trial for trial in self.trials if trial.state == DONE)
 
     @property
@@ -109,7 +109,7 @@ def _read(number: int, point: Point, ended: str, attributes: Mapping[str, object
 
 
 def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float]]:
-    """Return how much each axis matters for each objective, by Optuna's PED-ANOVA; nothing where it cannot tell."""
+    """Return how much each axis matters for each objective, by Optuna's PED-ANOVA; empty if it cannot tell."""
     import warnings
 
     import optuna
@@ -140,7 +140,7 @@ def importances(opened: optuna.Study, study: Study) -> dict[str, dict[str, float
 
 
 def best_of(study: Study, trials: Sequence[Trial]) -> Trial:
-    """Return the trial with the best score of the study's first metric; the cheaper of equals, then the earlier."""
+    """Return the trial with the best score by the study's first metric; of equals the cheaper, then the earlier."""
     metric = study.metrics[0]
 
     def merit(trial: Trial) -> tuple[float, int, int]:

@@ -22,9 +22,9 @@ from bench.study.spec.schema import COSTS, TRAJECTORIES
 
 
 def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
-    """Turn the outcomes of a study's models into a report. Models are never compared with each other here.
+    """Turn the outcomes of a study's models into a report. It never compares models with each other.
 
-    command: what made it, for readers who want to make it again.
+    command: how to make it again.
     """
     several = len(outcomes) > 1
     said = [f"{outcome.study.model}: {line}" if several else line for outcome in outcomes for line in headline(outcome)]
@@ -43,7 +43,7 @@ def lay_out(outcomes: Sequence[Outcome], command: str) -> Report:
 
 
 def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Say what is sought, on whom it is scored, and what it rests on."""
+    """Say what is sought, on which users it is scored, and on which data."""
     study = outcomes[0].study
     wanted, spec = study.protocol, study.spec
     sought = ", ".join(f"{direction} {name}" for name, direction in spec.objectives.items())
@@ -51,11 +51,11 @@ def _opening(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"Objectives: {sought}. Sampler: {spec.sampler.name}. Target cities: {', '.join(wanted.splits[0].test)}."
     yield (
         f"Trials are scored on up to {spec.asked} validation users of each target city, with seeds "
-        f"{', '.join(map(str, wanted.seeds))}. Test users are asked once, at the end, by the chosen few."
+        f"{', '.join(map(str, wanted.seeds))}. Only the winner and its references are scored on test users, at the end."
     )
     yield (
-        "Intervals are 95 % each, over users and seeds. Where many pairs are compared, a difference is called "
-        "significant at 5 % for the whole list (Holm). Scores are compared within one model only."
+        "Intervals are 95 %, over users and seeds. Where many pairs are compared, significance is at 5 % for the whole "
+        "list (Holm). Scores are compared within one model only."
     )
     if any(mixes.contexts(outcome) for outcome in outcomes):
         yield said_of_redundancy()
@@ -76,18 +76,18 @@ def _state(outcome: Outcome) -> Iterator[str]:
     if len(outcome.trials) < study.total:
         yield "Unfinished: the same command resumes it."
     for results, users in ((outcome.references, "validation"), (outcome.tested, "test")):
-        yield from (f"No scores of {name} on {users} users: {r.why}" for name, r in results.items() if not r.scored)
+        yield from (f"No scores for {name} on {users} users: {r.why}" for name, r in results.items() if not r.scored)
     yield from _unranked_on_test_users(outcome)
     if outcome.done and not any(map(mixes.trajectories, outcome.done)):
-        yield "It learns from no training users: cities and trajectories make no difference."
+        yield "The model does not learn from training users: cities and trajectories make no difference."
     costs = [name.replace("_", " ") for name in study.spec.objectives if name in COSTS]
     if costs and outcome.hardware:
-        beside = "" if outcome.alone else ", beside other trials: longer than alone"
+        beside = "" if outcome.alone else ", while other trials ran: longer than alone"
         yield f"Costs ({', '.join(costs)}) were measured on {'; '.join(outcome.hardware)}{beside}."
     for panel in outcome.panels[:1]:
         bare = sum((mixes.name_of(trial), ALL) not in panel.samples for trial in outcome.trials if trial.scored)
         if bare:
-            yield f"Trials without intervals: {bare}. Their scores of users are not here, or they asked other users."
+            yield f"Trials without intervals: {bare}. Their per-user scores are missing, or they asked other users."
     for context in mixes.contexts(outcome):
         if context.lacking:
             sets = 2 ** len(context.players)
@@ -124,7 +124,7 @@ def _trials(outcome: Outcome) -> Table:
 
 
 def _mark(trial: Trial, outcome: Outcome) -> str:
-    """Say in a word or two what a reader must know of a trial."""
+    """Return a mark for what a reader must know about a trial."""
     kept = "start kept" if trial.scored and not trial.scored.learned else ""
     front = "*" if trial.number in outcome.best else ""
     return trial.state if trial.state != DONE else " ".join(filter(None, (front, kept)))

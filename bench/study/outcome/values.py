@@ -1,4 +1,4 @@
-"""What a city is worth: exact Shapley values, and what a city adds once another is there."""
+"""What a city is worth: exact Shapley values, and what a city adds to another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def subsets(players: Sequence[str]) -> Iterator[frozenset[str]]:
 
 
 def shapley(worth: Worth, players: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return each player's Shapley value; they add up to the score of all players less that of none.
+    """Return each player's Shapley value; they add up to the score of all players minus that of none.
 
     The mean over all orders of arrival of what a player adds on arrival: Shapley, A Value for n-Person Games (1953).
     worth: the scores of all subsets, the empty one too (numbers or arrays of one shape).
@@ -41,7 +41,7 @@ def shapley(worth: Worth, players: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def marginal(worth: Worth, players: Sequence[str]) -> dict[tuple[str, str], np.ndarray]:
-    """Return what a city adds to another alone: (city, given) -> score of both less that of ``given``.
+    """Return what a city adds to another alone: (city, given) -> score of both minus that of ``given``.
 
     (city, city) is what the city adds to nothing.
     """

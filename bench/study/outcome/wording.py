@@ -1,4 +1,4 @@
-"""Scores and differences as readers see them, each with its interval where there is one."""
+"""Scores and differences as readers see them, each with its interval if there is one."""
 
 from __future__ import annotations
 

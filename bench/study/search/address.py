@@ -19,7 +19,7 @@ FORMS = "write sqlite:///FILE, journal:FILE or postgresql+psycopg://USER@HOST/NA
 
 @dataclass(frozen=True)
 class Address:
-    """A storage as it was named. place: what named it, for errors; file: of SQLite or a journal; url: of a database."""
+    """A storage as given. place: where it was given, for errors; file: of SQLite or a journal; url: of a database."""
 
     place: str
     file: Path | None
@@ -37,7 +37,7 @@ class Address:
             url = make_url(spec)
             backend = url.get_backend_name()
         except ArgumentError:
-            raise UserError(f"{place} {spec!r}: is no storage; {FORMS}") from None
+            raise UserError(f"{place} {spec!r}: is not a storage; {FORMS}") from None
         if backend != "sqlite":
             return cls(place, None, url)
         if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
@@ -52,7 +52,7 @@ class Address:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Turn what a storage raises while a study runs into a UserError of one line."""
+        """Turn a storage's error while a study runs into a UserError of one line."""
         from optuna.exceptions import OptunaError
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,7 +63,7 @@ class Address:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """Turn what goes wrong while a storage is opened into a UserError of one line."""
+        """Turn an error while a storage is opened into a UserError of one line."""
         from optuna.exceptions import OptunaError
         from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
@@ -71,15 +71,15 @@ class Address:
         try:
             yield
         except unread:
-            raise UserError(f"{self}: is no journal of Optuna, or a line of it is broken; choose another") from None
+            raise UserError(f"{self}: is not an Optuna journal, or has a broken line; choose another") from None
         except ArgumentError:
-            raise UserError(f"{self}: is no storage; {FORMS}") from None
+            raise UserError(f"{self}: is not a storage; {FORMS}") from None
         except ImportError as error:
             lacking = getattr(error.__cause__ or error, "name", None) or "its package"
             raise UserError(f"{self}: its driver is missing ({lacking}); install it") from None
         except (SQLAlchemyError, OptunaError) as error:
             cause = _cause(error)
-            what = "cannot be opened or reached" if isinstance(cause, OperationalError) else "is no storage of Optuna's"
+            what = "cannot be opened or reached" if isinstance(cause, OperationalError) else "is not an Optuna storage"
             raise UserError(f"{self}: {what} ({_line(cause)})") from None
         except (OSError, RuntimeError) as error:
             raise UserError(f"{self}: cannot be opened ({_line(error)})") from None
@@ -93,5 +93,5 @@ def _cause(error: Exception) -> Exception:
 
 
 def _line(error: Exception) -> str:
-    """Return the first 300 characters of what the driver said, in one line."""
+    """Return the first 300 characters of the driver's message, in one line."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:300]

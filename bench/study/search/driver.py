@@ -1,7 +1,7 @@
-"""The one process of a study: asks Optuna for trials, hands them to local workers, tells Optuna what came of them.
+"""The one process of a study: asks Optuna for trials, hands them to local workers, and tells Optuna the results.
 
-A trial's work runs in worker processes of bench/running; here a thread waits for each. Optuna is used by one thread at
-a time. A driver that is killed leaves running trials behind: the next one gives them up and tries their points again.
+A trial runs in worker processes of bench/running, with a thread here that waits for it. One thread at a time uses
+Optuna. A killed driver leaves running trials behind; the next driver gives them up and tries their points again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RANKED = "ranked"  # Optuna's constraint: above 0 where a leaderboard would not 
 
 
 class Driver:
-    """Brings one study to its total. score: runs a point's cases; workers: trials at once."""
+    """Brings one study to its total. score: runs a point's cases; workers: parallel trials."""
 
     def __init__(
         self, study: Study, opened: optuna.Study, score: Score, say: Callable[[str], None], *, workers: int = 1
@@ -43,8 +43,8 @@ class Driver:
     def run(self, still_alone: Callable[[], None] = lambda: None) -> None:
         """Run trials until the total is reached, no point is left, or time is up.
 
-        still_alone: raises UserError where this is no longer the only driver. What stops the study passes out after
-        its workers have ended; their points are tried again by the next driver.
+        still_alone: raises UserError if this is no longer the only driver. An error that stops the study is raised once
+        the workers have ended; the next driver tries their points again.
         """
         limit = self.study.spec.timeout
         deadline = time.monotonic() + limit if limit else math.inf
@@ -74,7 +74,7 @@ class Driver:
             return self.asker.next()
 
     def _score(self, trial: Trial) -> Scored:
-        """Score a trial's point, in a thread of its own. Raises Failed, TrialPruned, and what stops the study."""
+        """Score a trial's point, in a thread of its own. Raises Failed, TrialPruned, and errors that stop the study."""
         from optuna.exceptions import TrialPruned
 
         def report(step: int, value: float) -> None:
@@ -88,7 +88,7 @@ class Driver:
         return self.score(trial.params, report if prunes else None)
 
     def _tell(self, trial: Trial, began: float, future: Future[Scored]) -> None:
-        """Tell Optuna what came of a trial, and the reader."""
+        """Tell Optuna and the reader a trial's result."""
         from optuna.exceptions import TrialPruned
         from optuna.trial import TrialState
 
@@ -121,7 +121,7 @@ class Driver:
         self.say(f"[{ended}/{self.study.total}] {self.study.model} {shown(trial.params)}: {said} ({took:.0f} s)")
 
     def _stop(self, running: dict[Future[Scored], tuple[Trial, float]]) -> None:
-        """End the workers, and give their trials up."""
+        """End the workers and give up their trials."""
         from optuna.trial import TrialState
 
         while wait(running, timeout=0.2).not_done:

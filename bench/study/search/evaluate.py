@@ -1,4 +1,4 @@
-"""A trial is a set of cases: they go through the runner, whose store makes repeated ones free."""
+"""A trial is a set of cases; the runner's store makes repeated ones free."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Scored:
-    """What a trial's cases gave.
+    """The results of a trial's cases.
 
     scores: metric -> city -> mean of each seed; cases: (city, seed, cost identity); unranked: why a leaderboard would
-    not rank it; excess: how far it is beyond what is ranked, at most 0 where it is ranked (the share of filled answers
-    less ``most_filled``); rejected: how many of its fits were rejected on validation users and kept their start.
+    not rank it; excess: how far it exceeds what is ranked, at most 0 if it is ranked (the share of filled answers minus
+    ``most_filled``); rejected: how many of its fits were rejected on validation users and kept their start.
     """
 
     scores: dict[str, dict[str, list[float]]]
@@ -50,7 +50,7 @@ class Scored:
 
     @property
     def learned(self) -> bool:
-        """Did any fit change the model?"""
+        """Whether any fit changed the model."""
         return self.rejected < self.fits
 
     def value(self, objective: str) -> float:
@@ -62,18 +62,18 @@ class Scored:
         return float(np.mean([np.mean(seeds) for seeds in self.scores[objective].values()]))
 
     def to_plain(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     @classmethod
     def of_plain(cls, given: dict[str, Any]) -> Scored:
-        """Make it from what :meth:`to_plain` gave."""
+        """Read the values of :meth:`to_plain`."""
         cases = tuple((str(city), int(seed), str(cost)) for city, seed, cost in given["cases"])
         return cls(**{**given, "cases": cases})
 
 
 class Evaluator:
-    """Runs protocols of one study in one place; keeps the cities in memory between trials."""
+    """Runs the protocols of one study; keeps the cities in memory between trials."""
 
     def __init__(self, source: Source, out: Path, folder: Path, where: Hardware) -> None:
         self.source, self.out, self.folder, self.where = Remembered(source), out, folder, where
@@ -102,7 +102,7 @@ class Evaluator:
         )
         runner.plan()
         runner.work()
-        return _scored([runner.run.read(case) for case in runner.cases], protocol, trains)
+        return _scored([runner.run.read(case) for case in runner.ledger.cases], protocol, trains)
 
     def run(self, kind: str = VALIDATION) -> Run:
         """Return the folder of records."""
@@ -110,7 +110,7 @@ class Evaluator:
 
 
 def _first(on_validation_score: Callable[[int, float], None] | None) -> Callable[[int, float], None] | None:
-    """Pass on the values of a trial's first fit only: those of further seeds begin at the first step again."""
+    """Pass on the values of a trial's first fit only; those of further seeds start from step one again."""
     last = -1
 
     def pass_on(step: int, value: float) -> None:
@@ -156,7 +156,7 @@ def _unranked(records: Sequence[Record]) -> str | None:
 
 
 def _excess(record: Record) -> float:
-    """How far a case is beyond what is ranked: filled answers above the limit, else 1; at most 0 if it is ranked."""
+    """How far a case exceeds what is ranked: filled answers above the limit, else 1; at most 0 if it is ranked."""
     given = record.answers
     filled = given.filled / given.asked - given.most_filled if given and given.asked else 0.0
     return max(filled, 1.0) if filled <= 0 and record.unranked() else filled
@@ -214,25 +214,25 @@ class Remembered(Source):
 
 
 class Silent:
-    """Progress of a trial's cases that nobody shows: the study tells of whole trials."""
+    """Hides the progress of a trial's cases: the study reports whole trials."""
 
     def start(self, total: int, done: int, waiting: Iterable[str]) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def known(self, record: Record) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def case(self, record: Record) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def step(self, job: str, label: str, done: float, total: float) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def finish(self, job: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def stop(self) -> None:
         """Nothing to tidy up."""

@@ -26,12 +26,12 @@ Key = tuple[tuple[str, str], ...]
 
 
 def is_void(trial: FrozenTrial) -> bool:
-    """Was this trial given up before it came to anything?"""
+    """Whether this trial was given up without a result."""
     return trial.state.name == "FAIL" and REASON not in trial.user_attrs
 
 
 class Asker:
-    """Asks Optuna for trials; never for a point that has one. Only one driver may do so at a time (lock.py)."""
+    """Asks Optuna for trials, never twice for a point. Only one driver may do so at a time (lock.py)."""
 
     def __init__(self, study: Study, opened: optuna.Study) -> None:
         self.study, self.opened = study, opened
@@ -48,7 +48,7 @@ class Asker:
         return len(left)
 
     def next(self) -> Trial | None:
-        """Return a trial of a new point, or None where the total is reached or no point is left."""
+        """Return a trial of a new point, or None if the total is reached or no point is left."""
         from optuna.trial import TrialState
 
         for repeats in itertools.count():
@@ -67,7 +67,7 @@ class Asker:
         return None
 
     def standing(self) -> list[FrozenTrial]:
-        """Return the trials that count, in order: finished or running, none given up."""
+        """Return the trials that count, in order: finished or running, but not given up."""
         return [trial for trial in self.opened.get_trials(deepcopy=False) if _stands(trial)]
 
     def _due(self, trials: Sequence[FrozenTrial], taken: set[Key], repeats: int) -> Iterator[Point]:
@@ -82,9 +82,9 @@ class Asker:
             yield random.Random(len(taken)).choice(free)
 
     def _ask(self, count: int, repeats: int) -> Trial:
-        """Ask Optuna. Its randomness hangs on how many trials stand, so that a resumed study goes on alike.
+        """Ask Optuna. Its seed depends on the number of trials, so a resumed study continues in the same way.
 
-        repeats: proposals since the last new point; with the same randomness they would come again.
+        repeats: proposals since the last new point; with the same seed they would repeat.
         """
         given = self.study.spec.sampler
         drawn = {"seed": given.options.get("seed", 0), "trials": count, "repeats": repeats}
@@ -98,5 +98,5 @@ def _stands(trial: FrozenTrial) -> bool:
 
 
 def _key(params: Point) -> Key:
-    """Name a point; floats as their first 12 digits, for a sampler and a list may differ in the last one."""
+    """Name a point; floats by 12 digits, because a sampler and a list may differ in the last one."""
     return tuple(sorted((k, f"{v:.12g}" if isinstance(v, float) else repr(v)) for k, v in params.items()))

@@ -1,4 +1,4 @@
-"""Opens a study in its storage, and refuses to go on with trials of another file or of other data without a word."""
+"""Opens a study in its storage, and refuses to continue silently with another file or other data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def _open_journal(address: Address) -> BaseStorage:
 def mend_journal(address: Address) -> int:
     """Cut off a journal's last line if its writing was cut short; return how many bytes went.
 
-    Optuna would append to it and then read neither. Only for the one driver; a file that is no journal stays as it is.
+    Optuna would append to that line and then be unable to read either. Only the one driver may call this; a file that
+    is not a journal stays as it is.
     """
     if address.url or address.file is None or not address.file.exists():
         return 0
@@ -72,8 +73,8 @@ def mend_journal(address: Address) -> int:
 def open_study(study: Study, storage: BaseStorage, address: Address, *, accept: bool) -> optuna.Study:
     """Make the study, or open the one that is there.
 
-    Raises UserError where the storage is not reachable, or holds another study of that name, or trials of a study file
-    that said otherwise (unless ``accept``).
+    Raises UserError if the storage is unreachable, holds another study of that name, or has trials of a different study
+    file (unless ``accept``).
     """
     import optuna
 
@@ -86,19 +87,19 @@ def open_study(study: Study, storage: BaseStorage, address: Address, *, accept: 
 
 
 def _agree(study: Study, found: optuna.Study, where: str, *, accept: bool) -> None:
-    """Compare what the file says with what it said when the trials were made."""
+    """Compare the file with the one that the trials were made from."""
     wanted, before = described(study), found.user_attrs.get(FILE)
     if before is None:
         directions = [direction.name.lower() for direction in found.directions]
         if directions != list(study.spec.objectives.values()) or found.get_trials(deepcopy=False):
-            raise UserError(f"{where}: the study '{study.name}' in it is not of this program; choose another storage")
+            raise UserError(f"{where}: its study '{study.name}' was not made by this program; choose another storage")
     changes = list(_changes(before or wanted, wanted))
     fixed = any(path[:2] in (("study", "space"), ("study", "objectives")) for path, _, _ in changes)
     if changes and (fixed or not accept):
-        mend = "go on under --accept-changes, or raise the file's version"
+        mend = "accept the change with --accept-changes, or raise the file's version"
         if fixed:
-            mend = "trials of another space or objective do not compare: raise the file's version"
-        under = f"under the trials of '{study.name}' ({where})"
+            mend = "trials with another space or objective cannot be compared: raise the file's version"
+        under = f"since the trials of '{study.name}' began ({where})"
         raise UserError(*(f"{_field(study, path)}: {was} -> {now} {under}; {mend}" for path, was, now in changes))
     if changes or before is None:
         found.set_user_attr(FILE, wanted)
@@ -118,21 +119,21 @@ def _field(study: Study, path: Parts) -> str:
 def agree_on_data(found: optuna.Study, marks: Mapping[str, str], address: Address, *, accept: bool) -> None:
     """Compare the cities' rows with those under the trials; marks: city -> fingerprint.
 
-    Raises UserError where a city's rows are others now, unless ``accept``.
+    Raises UserError if a city's rows have changed, unless ``accept``.
     """
     before = found.user_attrs.get(DATA, {})
     others = [city for city, mark in marks.items() if before.get(city, mark) != mark]
     if others and not accept:
         raise UserError(
-            f"{address}: the rows of {', '.join(others)} have changed under the trials of '{found.study_name}'; "
-            "bring them back, go on under --accept-changes, or raise the file's version"
+            f"{address}: the rows of {', '.join(others)} have changed since the trials of '{found.study_name}' began; "
+            "restore them, accept the change with --accept-changes, or raise the file's version"
         )
     if {**before, **marks} != before:
         found.set_user_attr(DATA, {**before, **marks})
 
 
 def described(study: Study) -> dict[str, Any]:
-    """Return what trials depend on: the file without what may change freely (totals, limits, storage, words)."""
+    """Return what trials depend on: the file without totals, limits, storage and text, which may change freely."""
     plain = study.document.plain()
     model = study.protocol.models[0]
     spec = study.spec

@@ -1,4 +1,4 @@
-"""A point of a study's space becomes a protocol: what the axes chose is put into the file's document."""
+"""Turns a point of a study's space into a protocol: the choices are put into the file's document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FALLBACK = "bench.study.search.fallback:Fallback"
 
 
 def place(root: Node, axes: Sequence[Axis], point: Point) -> Node | None:
-    """Return the document at a point; None where no city is left to train on. Raises UserError for a wrong path."""
+    """Return the document at a point; None if no city is left to train on. Raises UserError for a wrong path."""
     shares: dict[str, Node] = {}
     for axis in axes:
         node = as_node(axis.value(point[axis.name]), axis.place)
@@ -72,7 +72,7 @@ def _at(root: Node, path: Sequence[str]) -> Node | None:
 
 
 def as_node(value: Any, where: str) -> Node:
-    """Return a plain value as Nodes, all of one place."""
+    """Return a plain value as Nodes that share one place."""
     if isinstance(value, dict):
         return Node({k: as_node(v, where) for k, v in value.items()}, where, dict.fromkeys(value, where))
     if isinstance(value, list):
@@ -81,7 +81,7 @@ def as_node(value: Any, where: str) -> Node:
 
 
 def protocol_at(study: Study, point: Point | None, *, test: bool = False) -> Protocol:
-    """Return the protocol of a trial, or of the empty set of cities (None, or shares that all are 0).
+    """Return the protocol of a trial, or of the empty set of cities (None, or all shares 0).
 
     test: ask test users, not validation users.
     """
@@ -90,7 +90,7 @@ def protocol_at(study: Study, point: Point | None, *, test: bool = False) -> Pro
 
 
 def _untuned(study: Study, test: bool) -> Protocol:
-    """Return the protocol of the untuned model, or of the fallback alone where a model has no untuned state."""
+    """Return the protocol of the untuned model, or of the fallback alone if a model has no untuned state."""
     if study.untuned:
         root = study.document
         for path, value in study.untuned.items():
@@ -105,7 +105,7 @@ def protocol_of_floor(study: Study, model: str, *, test: bool = False) -> Protoc
 
 
 def _of_model(study: Study, use: str, name: str, test: bool) -> Protocol:
-    """Return the study's protocol with another model, and the first seed alone: it has no randomness."""
+    """Return the study's protocol with another model and only the first seed: the model has no randomness."""
     model = ModelSpec(use=use, name=name)
     return _ask(study, study.protocol, test).model_copy(update={"models": (model,), "seeds": study.protocol.seeds[:1]})
 

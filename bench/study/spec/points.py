@@ -21,7 +21,7 @@ def shown(point: Point) -> str:
 def labels(point: Point) -> dict[str, str]:
     """Write the choices for readers: ``{"total":240}`` is ``240 in all``, ``models.lp_bert.loss`` is ``loss``.
 
-    A study has one model, so the last name of a setting is enough.
+    A study has one model, so the last part of a setting's name is enough.
     """
     return {brief(name): volume(choice) if name == USERS else _label(choice) for name, choice in point.items()}
 

@@ -65,7 +65,7 @@ def load(
 
 
 class _StudyReader(Reader):
-    """A protocol's reader that reads the section ``study`` too."""
+    """A protocol's reader that also reads the section ``study``."""
 
     def studies(self, scale: str) -> tuple[Study, ...]:
         """Return the studies, or note what is wrong."""
@@ -103,14 +103,14 @@ class _StudyReader(Reader):
         return Axis(name, where, distribution, values)
 
     def check_axes(self, axes: Sequence[Axis], scale: str) -> None:
-        """Note every choice that the protocol refuses: unknown settings and cities, values out of range."""
+        """Note every choice that the protocol refuses: unknown settings or cities, values out of range."""
         for axis in axes:
             for choice in _extremes(axis):
                 change = partial(place, self.root, [axis], {axis.name: choice})
                 self.check_document(change, "study.space", axis.name, scale)
 
     def check_document(self, change: Callable[[], Node | None], field: str, path: str, scale: str) -> None:
-        """Note what is wrong with the protocol after a change at ``path``, which ``field`` of the study asks for."""
+        """Note the protocol's faults after a change at ``path``, which the study's ``field`` asks for."""
         found: list[tuple[str, str]] = []
         try:
             root = change()
@@ -134,20 +134,20 @@ class _StudyReader(Reader):
                 self.check_document(change, "study.untuned", path, scale)
 
     def check_protocol(self, base: Protocol, section: Node) -> None:
-        """Note what a study cannot vary: several splits, sweeps, users who all are tested."""
+        """Note what a study cannot have: several splits, sweeps, no validation users to ask."""
         if len(base.splits) != 1:
-            text = f"splits: a study varies one split, here are {len(base.splits)}; keep one, without sweeps"
+            text = f"splits: a study varies one split, this file has {len(base.splits)}; keep one, without sweeps"
             self.fault(self.root.place_of(("splits",)), text)
         if base.users.roles == "city":
             text = "users.roles: with 'city' a tested city has no validation users to ask; use hash"
             self.fault(self.root.place_of(("users", "roles")), text)
         for role, chosen in (("validate", base.users.validate_), ("train", base.users.train)):
             if (role, chosen.kind) in (("validate", "all"), ("validate", "uids")):
-                text = f"users.{role}: of '{chosen}' nobody is left for trials to ask; give a number"
+                text = f"users.{role}: '{chosen}' leaves nobody for trials to ask; give a number"
                 self.fault(self.root.place_of(("users", role)), text)
 
     def check_objectives(self, spec: StudySpec, section: Node) -> None:
-        """Note objectives that are not known, and directions that seek the worse."""
+        """Note unknown objectives, and directions that seek worse values."""
         from bench.evaluation import metrics
 
         better: dict[str, str] = {name: metrics.get(name).better for name in metrics.names()}
@@ -169,19 +169,18 @@ class _StudyReader(Reader):
                 self.fault(section.place_of((key,)), f"study.{key}: {error}")
         place = section.place_of(("pruner",))
         if spec.pruner.name != "NopPruner" and len(spec.objectives) > 1:
-            self.fault(place, "study.pruner: Optuna prunes studies of one objective only; keep one, or take it out")
+            text = "study.pruner: Optuna prunes studies of one objective only; keep one, or remove the pruner"
+            self.fault(place, text)
         elif spec.pruner.name != "NopPruner" and set(spec.objectives.values()) != {"maximize"}:
-            text = (
-                "study.pruner: models give scores while fitting of which the higher is better; maximize, or take it out"
-            )
+            text = "study.pruner: models report scores that are better when higher; maximize, or remove the pruner"
             self.fault(place, text)
 
     def check_total(self, found: Sequence[Study], section: Node) -> None:
-        """Note an endless space without a total, or with a sampler that tries every point."""
+        """Note an infinite space without a total, or with a sampler that tries every point."""
         for study in found:
             endless = [axis.name for axis in study.axes if choices(axis) is None]
             if not study.axes:
-                self.fault(section.place_of(("space",)), f"study.space: nothing of it concerns '{study.model}'")
+                self.fault(section.place_of(("space",)), f"study.space: nothing in it applies to '{study.model}'")
             elif endless and study.in_order:
                 text = f"study.sampler: {GRID} needs a finite space; give {', '.join(endless)} a step, or a list"
                 self.fault(section.place_of(("sampler",)), text)
@@ -189,12 +188,12 @@ class _StudyReader(Reader):
                 text = f"study.n_trials: {study.total} points are more than a grid can list ({LISTED}); give a total"
                 self.fault(section.place, text)
             elif endless and study.spec.n_trials is None:
-                text = f"study.n_trials: is missing; the space is endless ({', '.join(endless)})"
+                text = f"study.n_trials: is missing; the space is infinite ({', '.join(endless)})"
                 self.fault(section.place, text)
 
 
 def _axes_of(axes: Sequence[Axis], model: ModelSpec, base: Protocol) -> tuple[Axis, ...]:
-    """Return the axes that concern one of the models: its settings, and what is no model's setting."""
+    """Return the axes of one model: its settings, and those that belong to no model."""
     others = {name for other in base.models if other.name != model.name for name in (other.name, other.use)}
 
     def of(axis: Axis, names: Iterable[str]) -> bool:
@@ -204,14 +203,14 @@ def _axes_of(axes: Sequence[Axis], model: ModelSpec, base: Protocol) -> tuple[Ax
 
 
 def _without(path: str, text: str) -> str:
-    """Take the part's name off a fault that the study's field names already."""
+    """Remove the part's name from a fault, if the study's field already gives it."""
     part, _, rest = text.partition(": ")
     of_cities = path == "cities" or path.startswith("shares.")
     return rest if part == path or (of_cities and part.startswith("splits.0.train.")) else text
 
 
 def _distribution(node: Node, name: str) -> tuple[BaseDistribution, dict[Choice, Any]]:
-    """Return Optuna's distribution of an entry, and what each choice stands for. Raises ValueError."""
+    """Return Optuna's distribution for an entry, and the value of each choice. Raises ValueError."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     given = node.plain()
@@ -224,7 +223,7 @@ def _distribution(node: Node, name: str) -> tuple[BaseDistribution, dict[Choice,
             raise ValueError("each choice is a list of cities; write [[B], [B, C]] or {subsets: [B, C]}")
         named = {("+".join(v) if _is_cities(v) else text_of(v)): v for v in given}
         if len(named) < len(given):
-            raise ValueError("a value stands twice; keep one")
+            raise ValueError("a value appears twice; keep one")
         return CategoricalDistribution(tuple(named)), named
     if not isinstance(given, dict) or not {"low", "high"} <= set(given) or not set(given) <= set(RANGE):
         raise ValueError(f"a list, {{low, high, step, log}} or {{subsets: [...]}} is needed, not {describe(given)}")
@@ -237,7 +236,7 @@ def _distribution(node: Node, name: str) -> tuple[BaseDistribution, dict[Choice,
 
 
 def _subsets(members: Any) -> list[list[str]]:
-    """Return all subsets but the empty one, small ones first."""
+    """Return all subsets except the empty one, small ones first."""
     if not _is_cities(members) or len(set(members)) < len(members):
         raise ValueError(f"subsets: a list of different names is needed, not {members!r}")
     return [list(chosen) for size in range(1, len(members) + 1) for chosen in itertools.combinations(members, size)]
@@ -248,7 +247,7 @@ def _is_cities(value: Any) -> bool:
 
 
 def _extremes(axis: Axis) -> tuple[Choice, ...]:
-    """Return the choices whose check tells of all: every listed one, the ends of a range."""
+    """Return the choices to check for all: every listed one, or the ends of a range."""
     if axis.values:
         return tuple(axis.values)
     return axis.distribution.low, axis.distribution.high  # type: ignore[attr-defined]

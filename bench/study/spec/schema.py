@@ -1,4 +1,4 @@
-"""What a study file says beside its protocol: the section ``study``, and the frozen objects made of it."""
+"""The section ``study`` of a study file, and the frozen objects made from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
-from bench.protocol.schema import Part, Positive, Protocol
+from bench.protocol.schema import Part, Protocol
+from bench.protocol.values import Positive
 from bench.protocol.yamlfile import Node, describe
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class Named(Part):
 
 
 class StudySpec(Part):
-    """The section ``study``. Names and arguments of what Optuna has are Optuna's own."""
+    """The section ``study``. Samplers and pruners have Optuna's names and arguments."""
 
-    asked: Annotated[StrictInt, Field(ge=1)] = Field(description="validation users a target city that score a trial")
+    asked: Annotated[StrictInt, Field(ge=1)] = Field(description="validation users per target city that score a trial")
     space: dict[str, Any] = Field(min_length=1, description="what varies: a list, {low, high, step, log}, {subsets}")
     objectives: dict[str, Annotated[str, BeforeValidator(_direction)]] = Field(
         min_length=1, description="metrics over validation users, costs or trajectories, each with its direction"
@@ -68,13 +69,13 @@ class StudySpec(Part):
     timeout: Positive | None = Field(None, description="seconds after which no further trial begins")
     storage: str | None = Field(None, description="an Optuna URL or journal:FILE; default: SQLite in the run's folder")
     untuned: dict[str, Any] = Field(
-        default_factory=dict, description="settings that leave a model as it was before any city, e.g. no epochs"
+        default_factory=dict, description="settings that leave a model untrained, e.g. epochs: 0"
     )
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that varies. values: choice -> what stands in the protocol then; empty for a range of numbers."""
+    """One thing that varies. values: choice -> its value in the protocol; empty for a range of numbers."""
 
     name: str  # cities, shares.CITY, or a path in the protocol as --set has it
     place: str  # line of the file
@@ -88,9 +89,9 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """One model's study: a document whose parts the axes replace, and what is sought.
+    """One model's study: a document whose parts the axes replace, and its objectives.
 
-    protocol: as the file stands, with this model alone; cities: those that can train.
+    protocol: the file's own, with only this model; cities: those that can train.
     """
 
     document: Node
@@ -116,7 +117,7 @@ class Study:
 
     @property
     def untuned(self) -> dict[str, Any]:
-        """Those of the file's untuned settings that concern this model."""
+        """The file's untuned settings for this model."""
         model = self.protocol.models[0]
         mine = tuple(f"models.{name}." for name in (model.name, model.use))
         return {path: value for path, value in self.spec.untuned.items() if path.startswith(mine)}
@@ -129,7 +130,7 @@ class Study:
 
     @property
     def size(self) -> int | None:
-        """The number of points; None for an endless space."""
+        """The number of points; None for an infinite space."""
         lists = [choices(axis) for axis in self.axes]
         return None if None in lists else prod(len(found or ()) for found in lists)
 
@@ -141,7 +142,7 @@ class Study:
 
     @property
     def in_order(self) -> bool:
-        """Are the points of the grid tried in their order, not as a sampler proposes?"""
+        """Whether the points of a grid are tried in order, not as a sampler proposes."""
         return self.spec.sampler.name == GRID
 
     def points(self) -> list[Point]:
@@ -174,7 +175,7 @@ def choices(axis: Axis) -> tuple[Choice, ...] | None:
 
 
 def text_of(value: Any) -> Choice:
-    """Return what Optuna may store of a value: a scalar as it is, anything else as JSON."""
+    """Return a value as Optuna may store it: a scalar as it is, anything else as JSON."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return json.dumps(value, separators=(",", ":"), sort_keys=True)

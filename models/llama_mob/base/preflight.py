@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
 from models.llama_mob.base import checkpoint, folders, published_lora, shapes
 from models.llama_mob.base.rope import Rope, rope
-from models.llama_mob.settings import TINY, LlamaMobSettings, on_hub
+from models.llama_mob.settings import SMOLLM2, TINY, LlamaMobSettings, is_gguf, on_hub
 
 QUANTISED_BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}  # a weight of a linear map; 4 bit: a float32 scale for 64 of them
 SIZES = {"float32": 4, "bfloat16": 2}
@@ -38,10 +39,23 @@ class Preflight:
 
 
 def precision(settings: LlamaMobSettings, device: str) -> str:
-    """Return the number format on a device: float32 or bfloat16."""
+    """Return the number format on a device: float32 or bfloat16.
+
+    ``auto`` on a CPU: bfloat16 where the CPU multiplies in it and the weights came in 4 bits, so that little is lost.
+    """
     if settings.precision != "auto":
         return settings.precision
-    return "bfloat16" if device.startswith("cuda") else "float32"
+    few_bits = settings.base == SMOLLM2 or is_gguf(settings.base)
+    return "bfloat16" if device.startswith("cuda") or (few_bits and _multiplies_bfloat16()) else "float32"
+
+
+@lru_cache
+def _multiplies_bfloat16() -> bool:
+    """Return whether the CPU has instructions for products of bfloat16 (elsewhere they are slower than float32's)."""
+    import torch
+
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 class Lacking(UserError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
@@ -84,6 +85,30 @@ def compile_prompt(template: Template, tokens: Tokens, history: Trajectories, qu
     if more:
         _check_digits(compiled, template, tokens, queries)
     return compiled
+
+
+def history_numbers(
+    template: Template, tokens: Tokens, history: Trajectories, queries: Queries
+) -> npt.NDArray[np.bool_]:
+    """Return which of the prompt's tokens decide an x or a y of the history, bool (prompt,).
+
+    Where numbers are digits, the token after them is among those that decide, as in ``Compiled.written_by``.
+    """
+    text = template.prompt(history, queries, tokens.chat)
+    _ids, token_ends = tokens.encode_with_ends(text)
+    place = text.rindex(template.question(history, queries)) + len(template.lead)
+    spans = []
+    for d, t, *cell in zip(*(column.tolist() for column in (history.d, history.t, history.x, history.y)), strict=True):
+        place += len(f"{d} {t} ")
+        for number in cell:
+            spans.append((place, place + len(str(number))))
+            place = spans[-1][1] + 1
+    if not spans:
+        return np.zeros(len(token_ends), bool)
+    begins, ends = np.array(spans).T
+    number = np.searchsorted(begins, token_ends) - 1
+    found: npt.NDArray[np.bool_] = (number >= 0) & (token_ends <= ends[number])
+    return found if tokens.single else found | np.concatenate([[False], found[:-1]])
 
 
 def _table(

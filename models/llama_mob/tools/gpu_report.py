@@ -25,7 +25,7 @@ import torch
 
 from bench.adapters import registry
 from bench.adapters.adapter import Context, Settings
-from bench.cli.profile import DECODINGS, number, table_of
+from bench.cli.options import number
 from bench.data.sources import open_source
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window
@@ -33,6 +33,8 @@ from bench.errors import UserError
 from bench.files import write_text
 from bench.profiling import profile, roofline
 from bench.profiling.profile import Line, People, Variant
+from bench.profiling.table import table_of
+from bench.profiling.variants import DECODINGS
 from bench.records.provenance import machine
 from bench.report import markdown, numbers
 from bench.report.tables import Table, make_table
@@ -105,7 +107,7 @@ def llama(report: Report, modes: Sequence[str]) -> Iterator[Line]:
 
 def _measured(model: Any, variant: Variant, report: Report) -> Line:
     users = 1 if variant.name == "constrained" else max(ALONE, variant.batch)
-    return profile.measure(model, report.people, variant, users, report.ctx, report.rates)
+    return profile.measure(model, report.people, variant, users, report.ctx, lambda: report.rates)
 
 
 def equal_answers(report: Report) -> Table:
@@ -229,14 +231,12 @@ def write(report: Report, given: argparse.Namespace) -> None:
 
 def _notes(report: Report, given: argparse.Namespace) -> list[str]:
     here, rows = machine(), len(report.people.history) / len(report.people.history.users)
-    rates = report.rates
     answers = "logged ones of a tuned model" if given.answers else "the users' true cells"
     return [
         f"Hardware: {here.gpu or here.cpu}, {here.cores} cores. Data: {given.data}, {rows:,.0f} rows a history.",
         f"Random weights with the paper's prompt and answer; drafts are verified against {answers}.",
         f"Guesses have a joint probability of {Decoding().stop} or more, {WIDE_STOP} in batches of {WIDE} and larger.",
-        f"Least time: of the passes and tokens taken, over {rates.bytes / 1e9:,.0f} GB/s or "
-        f"{rates.operations / 1e12:,.2g} TFLOP/s ({rates.source}).",
+        f"Roofline: the least time for these passes and tokens, at {report.rates}.",
     ]
 
 

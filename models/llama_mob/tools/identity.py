@@ -132,7 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     people = people_of(given.data, given.cities, given.users, given.seen, given.asked)
     kind = given.data.partition(":")[0]
     data = f"{kind}:FOLDER" if ":" in given.data else kind
-    asked = f"--data {data} --users {given.users}"
+    base = f" --base {given.base}" if given.base != "tiny" else ""
+    days = " ".join(
+        f"--{name} {first}-{last}" for name, (first, last) in (("seen", given.seen), ("asked", given.asked))
+    )
+    asked = f"--data {data}{base} --cities {' '.join(given.cities)} --users {given.users} {days}"
     command = f"python -m models.llama_mob.tools.identity {asked} --to FILE"
     text = report(compare(people, given.base), people, command)
     write_or_print(text, given.to)

@@ -15,7 +15,7 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt
+from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt, history_numbers
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import LlamaMobSettings
 
@@ -113,7 +113,11 @@ def examples(
                     raise UserError("llama_mob: numbers in digits are learned from true ones: set input_noise to 0")
                 rng = ctx.rng("llama_mob", "input noise", *user, int(true.d[0]))
                 read, whole = noisy(seen, true, settings.input_noise, rng), settings.loss == "conversation"
-                made.append(answered(compiled, true, read, template_weight=settings.template_loss_weight, whole=whole))
+                example = answered(compiled, true, read, template_weight=settings.template_loss_weight, whole=whole)
+                if settings.history_loss_weight:
+                    of_history = history_numbers(template, tokens, seen, true.queries())
+                    example = with_history(example, of_history, settings.history_loss_weight)
+                made.append(example)
     return made
 
 
@@ -151,6 +155,26 @@ def answered(
     begins = numbers & (np.diff(slots, prepend=UNKNOWN) != 0)
     weights = np.where(numbers, 1.0, template_weight).astype(np.float32)
     return Example(ids, np.arange(first, len(ids)) - 1, targets, numbers, begins, weights)
+
+
+def with_history(example: Example, of_history: np.ndarray, weight: float) -> Example:
+    """Return the example with the history's cells among what is learned.
+
+    of_history: which tokens of the prompt decide a number of the history, bool (prompt,); weight: of each in the loss.
+    """
+    if example.places[0] == 0:  # the whole prompt is learned
+        heavy = np.concatenate([of_history[1:], np.zeros(len(example.places) - len(of_history) + 1, bool)])
+        return replace(example, weights=np.where(heavy, np.float32(weight), example.weights))
+    told = np.flatnonzero(of_history)
+    nothing = np.zeros(len(told), bool)
+    return Example(
+        example.ids,
+        np.concatenate([told - 1, example.places]),
+        np.concatenate([example.ids[told], example.targets]),
+        np.concatenate([nothing, example.numbers]),
+        np.concatenate([nothing, example.begins]),
+        np.concatenate([np.full(len(told), weight, np.float32), example.weights]),
+    )
 
 
 def placed(compiled: Compiled, tokens: Tokens, truth: Trajectories) -> Example:

@@ -1,4 +1,4 @@
-"""LoRA by peft: beside a base, merged into it, on disk in peft's own files."""
+"""LoRA by peft: beside a base, merged into it, on disk in peft's own files. ``fit.py`` trains it."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_weights_are_read_by_name_and_strictly(tmp_path: Path) -> None:
         fault(named["joint"])
         broken = tmp_path / "broken.json"
         broken.write_text(json.dumps(named))
-        with pytest.raises(UserError, match=r"joint: weight '(near_0|more)' is missing, unknown or no number"):
+        with pytest.raises(UserError, match=r"joint: weight '(near_0|more)' is missing, unknown or not a number"):
             Weights.load(broken)
 
 

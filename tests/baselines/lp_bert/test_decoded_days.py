@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,12 +26,12 @@ def test_sure_logits_give_their_cell(decode: str) -> None:
     assert np.array_equal(best_cells(x, y, queries, settings, world.context()), cells)
 
 
-def test_an_untrained_network_answers_within_the_grid_in_every_way() -> None:
+def test_an_untrained_network_answers_within_the_grid_in_every_way(tmp_path: Path) -> None:
     world = SmallWorld.make(testers=4)
     given = {}
     for decode in ("axis", "slot", "expected_geobleu"):
         model = registry.make("lp_bert", {"init": "scratch", "epochs": 0, "decode": decode})
-        model.fit(world.split.train, None, world.context())
+        model.fit(world.split.train, None, world.context(folder=tmp_path / decode))
         given[decode] = model.predict(world.split.history, world.split.queries, world.context())
         ok = given[decode].status == OK
         assert ok.any()

@@ -278,7 +278,7 @@ def test_a_wide_grid_is_refused(world: SmallWorld) -> None:
 
 def test_foreign_weights_are_refused(tmp_path: Path) -> None:
     save_weights(LPBert(replace(TINY, layers=1)), tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match="no weights of this network"):
+    with pytest.raises(UserError, match="not weights of this network"):
         load_weights(LPBert(TINY), tmp_path / "w.safetensors")
 
 

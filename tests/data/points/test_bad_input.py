@@ -53,6 +53,14 @@ def test_unsorted_fixes_are_sorted_and_noted(convert) -> None:  # type: ignore[n
     assert made.report["noted"]["fixes that stand before an earlier one of their user in the file"] == len(lines) - 1
 
 
+def test_a_clock_that_jumped_by_years_is_noted(convert) -> None:  # type: ignore[no-untyped-def]
+    jumped = "a,2005-01-07 03:30:00,116.4,39.9\n"
+    noted = convert(HEAD + GOOD + jumped).report["noted"]
+    assert [count for told, count in noted.items() if "a clock that jumped" in told] == [1]
+    for true in ("b,2005-01-07 03:30:00,116.4,39.9\n", GOOD.replace("2024", "2022")):  # another user; half of all
+        assert not any("a clock that jumped" in told for told in convert(HEAD + GOOD + true).report["noted"])
+
+
 def test_users_come_in_the_order_of_their_names_whatever_the_files(convert) -> None:  # type: ignore[no-untyped-def]
     b = GOOD.replace("a,", "b,").replace("116.4", "116.5")
     assert convert(HEAD + GOOD + b).table.fingerprint() == convert(HEAD + b + GOOD).table.fingerprint()

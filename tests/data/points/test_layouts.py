@@ -64,6 +64,27 @@ def test_movebank_in_utc(tmp_path: Path) -> None:
     assert points(path, "movebank", timezone="Africa/Johannesburg") == [(0, 4, 13), (1, 5, 3)]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_what_a_study_marked_as_an_outlier_is_dropped_and_counted(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"event{ending}"
+    table = pd.DataFrame(
+        {
+            "visible": [True, False, True, None],
+            "timestamp": [f"2005-07-14 0{hour}:35:00.000" for hour in range(1, 5)],
+            "location-long": [31.8, 31.8, None, 31.8],
+            "location-lat": -25.06,
+            "individual-local-identifier": "Cilla",
+        }
+    )
+    table.to_parquet(path) if ending == ".parquet" else table.to_csv(path, index=False)
+    made = convert_points(path, "X", "movebank", {"min_rows": 1, "timezone": "Africa/Johannesburg"})
+    assert made.table.t.tolist() == [7, 13]  # local hours 3 and 6; an empty mark is none
+    assert made.report["dropped"] == {
+        "a fix that the data set marks as an outlier (visible: false)": 1,
+        "a row without a time or a position that can be read": 1,
+    }
+
+
 def test_massive_steps_has_local_times(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
     pd.DataFrame(

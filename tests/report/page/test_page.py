@@ -127,14 +127,23 @@ def test_no_real_person_is_published_or_shown_without_their_files(tmp_path: Path
     assert unpacked(published.read_text(encoding="utf-8"), "people-0") is None
 
 
-def test_all_published_results_are_one_page(tmp_path: Path) -> None:
-    shutil.copytree(RESULTS, tmp_path / "results")
-    path = write.index(tmp_path / "results")
-    page = path.read_text(encoding="utf-8")
-    parts = {part["title"]: part for part in unpacked(page)}
-    assert {"study", "run"} == {part["kind"] for part in parts.values()}
-    real = [part for part in parts.values() if part["id"] == "zero_shot_real"]
-    assert all(part["boards"][0]["rows"] and not part.get("people") for part in real)
+def test_published_runs_and_studies_become_one_page(tmp_path: Path) -> None:
+    for name in ("zero_shot_real", "studies/budget_mix"):
+        shutil.copytree(RESULTS / name, tmp_path / name)
+    parts = {part["id"]: part for part in unpacked(write.index(tmp_path).read_text(encoding="utf-8"))}
+    assert sorted(part["kind"] for part in parts.values()) == ["run", "study"]
+    real = parts["zero_shot_real"]
+    assert real["boards"][0]["rows"]
+    assert not real.get("people")
+
+
+def test_the_published_page_holds_every_run_and_study() -> None:
+    path = RESULTS / write.INDEX
+    parts = unpacked(path.read_text(encoding="utf-8"))
+    runs = {folder.parent.name for folder in RESULTS.glob("*/run.json")}
+    studies = len(list(RESULTS.glob("**/trials.csv")))
+    assert {part["id"] for part in parts if part["kind"] == "run"} == runs
+    assert sum(part["kind"] == "study" for part in parts) == studies
     assert path.stat().st_size < 8e6
 
 

@@ -12,6 +12,9 @@ from study_world import COMMAND, PYTHONPATH, TEXT, make_world, write_city
 
 from bench.adapters import registry
 from bench.cli import app
+from bench.report.charts import files
+
+DRAWS = files.available
 
 
 @pytest.fixture
@@ -21,7 +24,15 @@ def cities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setattr(registry, "FLOOR", ())
+    monkeypatch.setattr(files, "available", lambda: False)
     return tmp_path
+
+
+@pytest.fixture
+def drawn(cities: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, and studies draw their figures."""
+    monkeypatch.setattr(files, "available", DRAWS)
+    return cities
 
 
 def study(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -47,7 +58,7 @@ BOTH = ("--set", "study.space={cities: {subsets: [A, B, C]}, users.train: [20, {
     ("words", "contexts"), [((), (PER_CITY,)), pytest.param(BOTH, (PER_CITY, IN_ALL), marks=pytest.mark.slow)]
 )
 def test_a_study_says_which_city_repeats_another(
-    cities: Path,
+    drawn: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: tuple[str, ...],
@@ -55,7 +66,7 @@ def test_a_study_says_which_city_repeats_another(
 ) -> None:
     monkeypatch.setattr(registry, "FLOOR", ("user_mode",))
     assert study(monkeypatch, *words) == 0
-    folder = cities / "runs" / "known-humob"
+    folder = drawn / "runs" / "known-humob"
     text = (folder / "study.md").read_text()
     for context in contexts:
         lines = {line[len(context) + 4]: line for line in text.splitlines() if line.startswith(f"- {context}: ")}
@@ -159,30 +170,30 @@ def test_replaced_data_are_noticed_and_go_on_only_when_told(
     write_city(cities / "cities", "C", [70])
     assert study(monkeypatch, *few) == 2
     said = capsys.readouterr().err
-    assert "the rows of C have changed under the trials" in said
+    assert "the rows of C have changed since the trials" in said
     assert "--accept-changes" in said
     assert study(monkeypatch, *few, "--accept-changes") == 0
     assert study(monkeypatch, *few) == 0
 
 
-def test_trials_that_asked_other_users_stand_without_intervals(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_that_asked_other_users_stand_without_intervals(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = ("--set", "study.space={cities: [[A], [B], [C]]}")
     assert study(monkeypatch, *few, "--set", "study.n_trials=1", "--set", "study.asked=8") == 0
     assert study(monkeypatch, *few, "--accept-changes", "--to", "published") == 0
-    rows = rows_of(cities / "published" / "trials.csv")
+    rows = rows_of(drawn / "published" / "trials.csv")
     assert [row["geobleu@humob24|all|low"] == "nan" for row in rows] == [True, False, False]
-    text = (cities / "published" / "study.md").read_text()
+    text = (drawn / "published" / "study.md").read_text()
     assert "Trials without intervals: 1." in text
     assert "Made by bench study known.yaml --adapter study_models:Moves" in text
     assert "![moves-front](figures/moves-front.svg)" in text
-    assert (cities / "published" / "figures" / "moves-front.svg").exists()
+    assert (drawn / "published" / "figures" / "moves-front.svg").exists()
 
 
 def test_what_cannot_be_scored_beside_the_trials_is_said(cities: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = ("--set", "study.space={cities: [[A]]}", "--set", "study.untuned={models.moves.breaks: true}")
     assert study(monkeypatch, *space) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
-    assert text.count("- No scores of nothing on validation users: ") == 1
+    assert text.count("- No scores for nothing on validation users: ") == 1
     assert "no such luck" in text
 
 
@@ -193,7 +204,7 @@ def test_a_model_that_learns_from_nobody_is_told_apart_by_no_city(
     sought = "study.objectives={geobleu@humob24: maximize, latency_median_s: minimize}"
     assert study(monkeypatch, *few, "--set", sought) == 0
     text = (cities / "runs" / "known-humob" / "study.md").read_text()
-    assert "It learns from no training users" in text
+    assert "The model does not learn from training users" in text
     assert "Best trial minus the fallback alone: " in text
     assert "Shapley" not in text
     assert "Costs (latency median s) were measured on " in text

@@ -99,16 +99,16 @@ def test_a_storage_that_cannot_serve_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(storage, "LOCKED_AFTER_S", 0.2)
     study = study_of(tmp_path)
     (tmp_path / "text.db").write_text("no database at all, but text that is long enough to be looked at" * 50)
-    assert "is no storage of Optuna's (file is not a database)" in wrong(study, f"sqlite:///{tmp_path}/text.db")
-    assert "is no storage; write sqlite:///FILE" in wrong(study, "some where")
+    assert "is not an Optuna storage (file is not a database)" in wrong(study, f"sqlite:///{tmp_path}/text.db")
+    assert "is not a storage; write sqlite:///FILE" in wrong(study, "some where")
     unreachable = wrong(study, "postgresql+psycopg://bench:secret@127.0.0.1:1/none")
     assert "cannot be opened or reached (" in unreachable
     assert "secret" not in unreachable
     assert "its driver is missing (MySQLdb)" in wrong(study, "mysql://a@b/c")
-    assert "is no storage" in wrong(study, "mysql+no_such_driver://a@b/c")
+    assert "is not a storage" in wrong(study, "mysql+no_such_driver://a@b/c")
     for number, line in enumerate(("no journal", '{"a": 1}', "12")):
         (tmp_path / f"{number}.log").write_text(line + "\n")
-        assert "is no journal of Optuna" in wrong(study, f"journal:{tmp_path}/{number}.log")
+        assert "is not an Optuna journal" in wrong(study, f"journal:{tmp_path}/{number}.log")
     with sqlite3.connect(tmp_path / "foreign.db") as holder:
         holder.execute("CREATE TABLE studies (a INT)")
     assert "(table studies has no column" in wrong(study, f"sqlite:///{tmp_path}/foreign.db")
@@ -137,10 +137,10 @@ def test_a_storage_of_another_study_is_refused(tmp_path: Path) -> None:
     study, spec = study_of(tmp_path), f"sqlite:///{tmp_path}/study.db"
     other = optuna.create_study(storage=spec, study_name=study.name, directions=["maximize", "minimize"])
     other.add_trial(optuna.trial.create_trial(values=[0.0, 1.0]))
-    assert "is not of this program" in wrong(study, spec)
+    assert "was not made by this program" in wrong(study, spec)
     spec = f"sqlite:///{tmp_path}/one.db"
     optuna.create_study(storage=spec, study_name=study.name, directions=["maximize"])
-    assert "is not of this program" in wrong(study, spec)
+    assert "was not made by this program" in wrong(study, spec)
 
 
 def test_a_changed_file_is_told_and_goes_on_only_when_told(tmp_path: Path) -> None:
@@ -150,12 +150,12 @@ def test_a_changed_file_is_told_and_goes_on_only_when_told(tmp_path: Path) -> No
     changes = ("users.train=9", "study.asked=4", "seeds=[0, 1]")
     said = wrong(study_of(tmp_path, *changes), spec)
     for part in ("users.train: 10 -> 9", "study.asked: 5 -> 4", "seeds: [0] -> [0, 1]"):
-        assert sum(f": {part} under" in line and "--accept-changes" in line for line in said.splitlines()) == 1
+        assert sum(f": {part} since" in line and "--accept-changes" in line for line in said.splitlines()) == 1
     opened(study_of(tmp_path, *changes), spec, accept=True)
     opened(study_of(tmp_path, *changes), spec)
     (tmp_path / "tiny.yaml").write_text(TEXT.replace("train: 10, v", "train: 12, v"))
     changed = reading.load(tmp_path / "tiny.yaml")[0]
-    assert f"tiny.yaml:9: users.train: 9 -> 12 under the trials of '{changed.name}'" in wrong(changed, spec)
+    assert f"tiny.yaml:9: users.train: 9 -> 12 since the trials of '{changed.name}' began" in wrong(changed, spec)
     moved = study_of(tmp_path, *changes, "study.space={users.train: [3, 4]}")
     assert "raise the file's version" in wrong(moved, spec, accept=True)
 
@@ -165,7 +165,7 @@ def test_replaced_rows_are_told_and_accepted_once_when_told(tmp_path: Path) -> N
     found, address = opened(study_of(tmp_path), spec), Address.parse(spec)
     storage.agree_on_data(found, {"B": "1", "C": "2"}, address, accept=False)
     storage.agree_on_data(found, {"B": "1", "D": "3"}, address, accept=False)
-    with pytest.raises(UserError, match="the rows of C have changed under the trials of 'tiny 1 default user_mode'"):
+    with pytest.raises(UserError, match="the rows of C have changed since the trials of 'tiny 1 default user"):
         storage.agree_on_data(found, {"C": "9"}, address, accept=False)
     storage.agree_on_data(found, {"C": "9"}, address, accept=True)
     storage.agree_on_data(found, {"C": "9"}, address, accept=False)

@@ -114,7 +114,7 @@ def test_a_setting_varies_in_its_own_model_only(tmp_path: Path) -> None:
         ("study.space={models.kernel_vot.bandwidth: [1]}", "no such model"),
         ("study.space={users.trian: [3]}", "did you mean 'train'?"),
         ("study.space={users.train: []}", "at least one value"),
-        ("study.space={users.train: [3, 3]}", "a value stands twice"),
+        ("study.space={users.train: [3, 3]}", "a value appears twice"),
         ("study.space={users.train: {low: 9, high: 3}}", "study.space.users.train"),
         ("study.space={users.train: {low: 9, hihg: 30}}", "{low, high, step, log}"),
         ("study.space={cities: {subsets: [B, B]}}", "different names"),
@@ -126,7 +126,7 @@ def test_a_setting_varies_in_its_own_model_only(tmp_path: Path) -> None:
         ("study.asked=0", "study.asked"),
         ("study.n_trails=3", "did you mean 'n_trials'?"),
         ("study=3", "a mapping (key: value) is needed"),
-        ("users.validate=all", "nobody is left for trials to ask"),
+        ("users.validate=all", "leaves nobody for trials to ask"),
         ("users.tset=3", "did you mean 'test'?"),
     ],
 )
@@ -166,7 +166,7 @@ def test_a_city_without_validation_users_cannot_be_asked(tmp_path: Path) -> None
 
 def test_an_endless_space_needs_a_total(tmp_path: Path) -> None:
     space = "study.space={shares.B: {low: 0, high: 1}}"
-    assert "the space is endless (shares.B)" in faults(tmp_path, space, "study.sampler=TPESampler")[0]
+    assert "the space is infinite (shares.B)" in faults(tmp_path, space, "study.sampler=TPESampler")[0]
     assert load(tmp_path, space, "study.sampler=TPESampler", "study.n_trials=9").total == 9
 
 

@@ -113,7 +113,8 @@ class Synthetic(Source):
 
     def world(self, city: str) -> World:
         """Return grid and calendar: those of HuMob 2023/2024 where no option says otherwise."""
-        return World(self._known(city).grid)
+        known = self._known(city)
+        return World(known.grid, people=known.of if known.of != city else "")
 
     def cities(self) -> tuple[str, ...]:
         """Names of the cities."""

@@ -21,7 +21,7 @@ def test_the_shipped_base_is_small() -> None:
 
 
 def test_untuned_it_predicts_better_than_the_slots_mode() -> None:
-    people = Synthetic(seed=HELD_OUT_SEED + 1, users=30).load("C")
+    people = Synthetic(seed=HELD_OUT_SEED + 1, users=16).load("C")
     history, truth = people.days(60, 69), people.days(70, 71)
     both = sorted(set(history.users) & set(truth.users))
     history, truth = history.only(both), truth.only(both)

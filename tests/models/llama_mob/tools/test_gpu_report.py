@@ -13,7 +13,7 @@ from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
-from bench.profiling import profile
+from bench.profiling import profile, roofline
 from bench.profiling.profile import Line, Variant
 from bench.profiling.roofline import Rates
 from bench.running.hardware import Hardware
@@ -37,7 +37,9 @@ WINDOW = Window((58, 59), (60, 60))
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shape that runs in a moment, on one thread, and cities of few users."""
+    """A shape that runs in a moment, on one thread, cities of few users, and rates from a small product."""
+    monkeypatch.setattr(roofline, "_SIDE", 128)
+    monkeypatch.setattr(roofline, "_COPIED", 1 << 20)
     monkeypatch.setitem(shapes.KNOWN, "small", SMALL)
     monkeypatch.setattr(gpu_report, "detect", lambda jobs, device: Hardware(device, 1, jobs))
     monkeypatch.setattr(gpu_report, "open_source", lambda _spec: Synthetic(seed=4, users=40))
@@ -74,7 +76,7 @@ def test_one_model_is_profiled_in_several_ways(table: Trajectories) -> None:
     model = LlamaMob(settings("jump_forward"))
     ways = {mode: settings(mode) for mode in ("jump_forward", "constrained", "jump_forward")}
     lines = [
-        profile.measure(model, people, Variant(mode, 2, way), 2, ctx, Rates(1e9, 1e9, "a guess"))
+        profile.measure(model, people, Variant(mode, 2, way), 2, ctx, lambda: Rates(1e9, 1e9, "a guess"))
         for mode, way in ways.items()
     ]
     assert lines[1].work["forward_passes"] > 2 * lines[0].work["forward_passes"]
@@ -85,7 +87,8 @@ ARGUMENTS = ["--shape", "small", "--device", "cpu", "--batch", "1,2", "--history
 
 
 def test_the_report_has_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_report, "COMPARED", 2)
+    monkeypatch.setattr(gpu_report, "COMPARED", 1)
+    monkeypatch.setattr(gpu_report, "ALONE", 2)
     gpu_report.main([*ARGUMENTS, "--city", "B", "--to", str(tmp_path / "g.md")])
     text = (tmp_path / "g.md").read_text()
     for way in ("lp_bert", *gpu_report.FIRST, *gpu_report.LAST):
@@ -126,7 +129,7 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (["--batch", "a"], "--batch: 'a' is no number of users"),
+        (["--batch", "a"], "--batch: 'a' is not a number of users"),
         (["--answers", "nowhere.csv"], "--answers nowhere.csv: cannot be read (No such file or directory)"),
         (["--answers", __file__], "is no table of uid,d,t,x,y"),
         (["--history-days", "61"], "--history-days 61: must be from 1 to 60"),

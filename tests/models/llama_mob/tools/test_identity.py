@@ -14,14 +14,14 @@ def test_the_table_says_that_all_ways_answer_alike(monkeypatch: pytest.MonkeyPat
     ways = {name: identity.WAYS[name] for name in ("constrained", "jump-forward", "chain of 16")}
     monkeypatch.setattr(identity, "WAYS", ways)
     monkeypatch.setattr(identity, "CHOICES", {"greedy": {"choose": "greedy"}})
-    people = identity.people_of("synthetic", ["B"], users=2, seen=(56, 59), asked=(60, 60))
+    people = identity.people_of("synthetic", ["B"], users=1, seen=(56, 59), asked=(60, 60))
     rows = identity.compare(people, "tiny", precisions=("float32",))
     assert [row[4:] for row in rows] == [["0.0%", "0.0%"]] * 3
     passes = [float(row[3]) for row in rows]
     assert passes[0] > passes[1] > passes[2]
     text = identity.report(rows, people, "python -m ...")
     assert "Made by `python -m ...`" in text
-    assert "2 users" in text
+    assert "1 users" in text
 
 
 def test_nobody_to_ask_is_said() -> None:
