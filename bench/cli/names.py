@@ -26,7 +26,19 @@ def list_command(
             print(f"{kind}:")
         width = max((len(name) for name, _ in rows), default=0)
         for name, about in rows:
-            print(f"  {name:{width}}  {about}".rstrip())
+            print("\n".join(_lines(f"  {name:{width}}  ", about)))
+
+
+def _lines(name: str, about: str) -> list[str]:
+    """A row as lines: on a terminal, what does not fit goes below its beginning; elsewhere a row is a line."""
+    import shutil
+    import sys
+    import textwrap
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    if width <= 2 * len(name):
+        return [f"{name}{about}".rstrip()]
+    return textwrap.wrap(about, width, initial_indent=name, subsequent_indent=" " * len(name)) or [name.rstrip()]
 
 
 def _models() -> list[tuple[str, str]]:

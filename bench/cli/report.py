@@ -148,12 +148,13 @@ def make_report(folder: Path, console: Console, to: Path | None = None, more: Mo
     target = to or folder
     write_text(target / "leaderboard.md", markdown.render(report))
     write_text(target / "leaderboard.csv", csvtable.render(found))
+    write_text(target / "slices.csv", csvtable.render_parts(found))
     if to and published_too:
         publish(content, to)
         _draw(content, found, to)
     terminal.show(report, console)
     records = " and the records" if published_too else ""
-    _say(console, f"{target / 'leaderboard.md'}, leaderboard.csv{records}")
+    _say(console, f"{target / 'leaderboard.md'}, leaderboard.csv, slices.csv{records}")
     if more and (more.html or more.figures):
         _write_more(content, found, target, more, console, published=published_too)
     return sum(gap.status == "failed" for gap in found.gaps)

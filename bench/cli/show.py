@@ -1,8 +1,9 @@
-"""bench show: a record, or a user's days, with a model's answers."""
+"""bench show: a record, or a user's days, with a model's answers, or those of a run's models."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,34 +14,47 @@ from bench.errors import UserError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.records.manifest import RunContent
+    from bench.records.record import Record
     from bench.report.trajectory import Said
 
 SHOWN_DAYS = 21  # of the end, where none are named
 SOME_USERS = 5
+BEST = 3  # models of a run, where none is named
 
 
 def show_command(
-    record: Annotated[Path | None, typer.Argument(help="A record, e.g. runs/zero_shot/records/ID.json.")] = None,
+    record: Annotated[
+        Path | None,
+        typer.Argument(help="A record, e.g. runs/zero_shot/records/ID.json, or a run's folder with --user."),
+    ] = None,
     source: Annotated[
-        str, typer.Option("--data", help="Data that hold the user: synthetic or humob:FOLDER.")
-    ] = "synthetic",
+        str | None, typer.Option("--data", help="Data that hold the user: synthetic or humob:FOLDER.")
+    ] = None,
     user: Annotated[str | None, typer.Option(help="CITY:UID of a user to show.")] = None,
     days: Annotated[str | None, typer.Option(help="First and last day, e.g. 53-66.")] = None,
     answers: Annotated[Path | None, typer.Option(help="Answers (Parquet) to show next to the truth.")] = None,
     grid: Annotated[bool, typer.Option("--map", help="Also draw the days on the grid.")] = False,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="Of a run: whose answers; the best three where none is named.")
+    ] = None,
 ) -> None:
-    """Show a record, or a user's trajectory."""
+    """Show a record, or a user's days with answers."""
     from rich.console import Console
 
-    if (record is None) == (user is None):
-        raise UserError("show: give a record file, or a user with --user CITY:UID")
-    if record is not None:
+    of_run = record is not None and record.is_dir()
+    if (record is None or of_run) != (user is not None):
+        raise UserError("show: give a record file, a user with --user CITY:UID, or a run's folder and its --user")
+    if record is not None and not of_run:
         show_record(record, Console())
         return
     city, _, uid = str(user).rpartition(":")
     if not city or not uid.isdecimal():
         raise UserError(f"--user: '{user}' is not CITY:UID; write e.g. B:17600")
-    show_trajectory(source, city, int(uid), _span(days), answers, Console(), grid=grid)
+    if record is not None:
+        show_answers(record, (city, int(uid)), models or (), source, _span(days), Console(), grid=grid)
+    else:
+        show_trajectory(source or "synthetic", city, int(uid), _span(days), answers, Console(), grid=grid)
 
 
 def show_record(path: Path, console: Console) -> None:
@@ -93,6 +107,78 @@ def show_trajectory(
     drawn = daymap.draw(user, opened.world(city), chosen, console.width, said) if grid else []
     for line in (*drawn, *view(user, opened.world(city), chosen, console.width, said)):
         console.print(line, overflow="ignore", no_wrap=True)
+
+
+def show_answers(
+    folder: Path,
+    user: tuple[str, int],
+    models: Sequence[str],
+    data: str | None,
+    days: tuple[int, int] | None,
+    console: Console,
+    *,
+    grid: bool = False,
+) -> None:
+    """Print a test user's days with the answers of a run's models below the truth. Raises UserError.
+
+    models: their names; the best three that kept their answers where none is named. data: the files of real people.
+    days: first and last; the horizon where None.
+    """
+    from rich.text import Text
+
+    from bench.records.manifest import read_run
+    from bench.report import daymap
+    from bench.report.page import people
+    from bench.report.tables import plain
+    from bench.report.trajectory import compare
+
+    content = read_run(folder)
+    source = people.source_of(content, data)
+    if source is None:
+        raise UserError(f"show: the people of {folder} are real; give their files with --data humob:FOLDER")
+    chosen = _chosen(content, user[0], models)
+    first = next(iter(chosen.values()))
+    table, world = people.load(source, user[0], first[0]).of(user), source.world(user[0])
+    _is_asked(user, first[1], folder)
+    said = {name: _answers(path, *user) for name, (_, path) in chosen.items()}
+    span = days or first[0].case.horizon
+    for name, of in said.items() if grid else ():
+        for line in (Text(plain(name), style="bold"), *daymap.draw(table, world, span, console.width, of)):
+            console.print(line, overflow="ignore", no_wrap=True)
+    for line in compare(table, world, span, said):
+        console.print(line, overflow="ignore", no_wrap=True)
+
+
+def _is_asked(user: tuple[str, int], answers: Path, folder: Path) -> None:
+    """Raise UserError where a user is none that the run asked about."""
+    import pandas as pd
+
+    asked = sorted(map(int, pd.read_parquet(answers, columns=["uid"])["uid"].unique()))
+    if user[1] not in asked:
+        some = ", ".join(f"{user[0]}:{uid}" for uid in asked[:SOME_USERS])
+        raise UserError(f"--user: {user[0]}:{user[1]} is no test user of {folder}; some that are: {some}")
+
+
+def _chosen(content: RunContent, city: str, models: Sequence[str]) -> dict[str, tuple[Record, Path]]:
+    """Return the models whose answers are shown, best first: name -> its record in the city and the answers' file."""
+    from bench.records.manifest import file_of
+
+    done = [r for r in content.records if r.status == "done" and r.case.test_city == city and r.main in r.scores]
+    if not done:
+        cities = sorted({r.case.test_city for r in content.records if r.status == "done"})
+        raise UserError(f"--user: {content.folder} has no test user in '{city}'{nearest(city, cities)}")
+    done.sort(key=lambda r: r.scores[r.main].mean * (-1 if r.scores[r.main].better == "higher" else 1))
+    kept: dict[str, tuple[Record, Path]] = {}
+    for record in done:
+        if path := file_of(content, record, "answers"):
+            kept.setdefault(record.case.model, (record, path))
+    names = list(dict.fromkeys(r.case.model for r in done))
+    for name in models:
+        if name not in kept:
+            raise UserError(f"--model: {content.folder} holds no answers of '{name}' in {city}{nearest(name, names)}")
+    if not kept:
+        raise UserError(f"show: {content.folder} holds no answers; they lie in the store beside it, where it was made")
+    return {name: kept[name] for name in models or list(kept)[:BEST]}
 
 
 def _span(days: str | None) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from bench.evaluation.metrics import limit_of
 from bench.leaderboard import panel, ranking
 from bench.leaderboard.facts import CostRow, Facts, TrainingRow, cost_rows, gather, training_rows
 from bench.leaderboard.lineage import touched, training_of
-from bench.leaderboard.overall import Gap, headline, mean_by_key
+from bench.leaderboard.overall import Gap, headline, mean_by_key, mean_by_metric
 from bench.leaderboard.panel import MISSES, Line
 from bench.leaderboard.ranking import Board, Figure, Metric, Row
 from bench.leaderboard.seeds import SeedRow, seed_rows
@@ -169,15 +169,15 @@ def _row(line: Line, metrics: Mapping[str, Metric], reference: str | None, lines
         coverage=float(np.mean([count.coverage for count in counts])) if counts else None,
         floor=line.records[0].case.adapter in FLOOR,
         beyond=tuple(name for name, figure in figures.items() if _too_good(figure, metrics[name])),
-        groups=mean_by_key([r.scores[r.main].groups for r in line.records if r.main in r.scores]),
-        slices=mean_by_key([_slices(r) for r in line.records if r.main in r.scores]),
+        groups=mean_by_metric([{name: score.groups for name, score in r.scores.items()} for r in line.records]),
+        slices=mean_by_metric([_slices(r) for r in line.records]),
         corpus=mean_by_key([{name: part.value for name, part in r.corpus.items()} for r in line.records]),
         samples=line.samples,
     )
 
 
-def _slices(record: Record) -> dict[str, float]:
-    return {key: part.mean for key, part in record.scores[record.main].slices.items()}
+def _slices(record: Record) -> dict[str, dict[str, float]]:
+    return {name: {key: part.mean for key, part in score.slices.items()} for name, score in record.scores.items()}
 
 
 def _asked_with(record: Record) -> str:

@@ -97,8 +97,8 @@ def mean_row(parts: Sequence[Row], training: str) -> Row:
         leaks=tuple(dict.fromkeys(leak for row in parts for leak in row.leaks)),
         coverage=float(np.mean(covered)) if covered else None,
         beyond=tuple(dict.fromkeys(metric for row in parts for metric in row.beyond)),
-        groups=mean_by_key([row.groups for row in parts]),
-        slices=mean_by_key([row.slices for row in parts]),
+        groups=mean_by_metric([row.groups for row in parts]),
+        slices=mean_by_metric([row.slices for row in parts]),
         corpus=mean_by_key([row.corpus for row in parts]),
         samples=samples,
     )
@@ -108,6 +108,12 @@ def mean_by_key(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Average mappings, key by key, over the keys that all of them have."""
     shared = [key for key in parts[0] if all(key in part for part in parts)] if parts else []
     return {key: float(np.mean([part[key] for part in parts])) for key in shared}
+
+
+def mean_by_metric(parts: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Average mappings of mappings: metric -> key -> figure."""
+    shared = [name for name in parts[0] if all(name in part for part in parts)] if parts else []
+    return {name: mean_by_key([part[name] for part in parts]) for name in shared}
 
 
 def _mean_figure(parts: Sequence[Figure], samples: np.ndarray) -> Figure:

@@ -185,13 +185,13 @@ def read_scores(record: Record, folder: Path) -> tuple[np.ndarray, dict[str, np.
     except (OSError, ValueError) as error:
         what = f"record {record.identity.cost} ({record.case.model}, city {record.case.test_city})"
         raise UserError(f"{what}: cannot read its scores {path}: {error}; run the protocol again") from None
-    uids = _array(table.column("uid")).astype(np.int64)
+    uids = array(table.column("uid")).astype(np.int64)
     order = np.argsort(uids, kind="stable")
     columns = [name for name in table.column_names if "@" in name]  # the others are keys and groups of users
-    return uids[order], {name: _array(table.column(name)).astype(float)[order] for name in columns}
+    return uids[order], {name: array(table.column(name)).astype(float)[order] for name in columns}
 
 
-def _array(column: pa.ChunkedArray) -> np.ndarray:
+def array(column: pa.ChunkedArray) -> np.ndarray:
     """Turn a column of numbers into numpy, gaps into NaN. pyarrow's to_numpy imports pandas: a third of a second."""
     whole = column.combine_chunks()
     return np.from_dlpack(whole.fill_null(float("nan")) if whole.null_count else whole)

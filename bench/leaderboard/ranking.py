@@ -60,10 +60,10 @@ class Row:
     owners: how many are resampled; fewer than users where several of these are windows of one person or animal.
     training: its training parts, empty for a model that learns from nothing here; lineage: what it learned from them.
     asked_with: its adapter and prediction settings. floor: one of the models that every table shows.
-    groups, slices: the main metric's mean by group of users and by part of their points. corpus: metrics of all
-    users together. shape_without_places: the DTW versions by which it is among the best while its GEO-BLEU is among the
-    worst. beyond: metrics by which it is too good to be true. samples: resampled means, paired with those of the
-    board's other rows. towns: the row's part in each city, where it is a mean over several.
+    groups, slices: metric -> its mean by group of users (activity_q1), by part of their points (step=move). corpus:
+    metrics of all users together. shape_without_places: the DTW versions by which it is among the best while its
+    GEO-BLEU is among the worst. beyond: metrics by which it is too good to be true. samples: resampled means, paired
+    with those of the board's other rows. towns: the row's part in each city, where it is a mean over several.
     """
 
     model: str
@@ -78,8 +78,8 @@ class Row:
     leaks: tuple[str, ...]
     coverage: float | None
     floor: bool = False
-    groups: Mapping[str, float] = field(default_factory=dict)
-    slices: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     corpus: Mapping[str, float] = field(default_factory=dict)
     shape_without_places: tuple[str, ...] = ()
     beyond: tuple[str, ...] = ()

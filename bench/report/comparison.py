@@ -12,7 +12,7 @@ from bench.report import numbers, score_table
 from bench.report.layout import Report, Section
 from bench.report.numbers import NONE
 from bench.report.score_table import MARKS
-from bench.report.tables import Table, heading, make_table, plain
+from bench.report.tables import Table, heading, make_table, sheet
 
 MAIN = ("geobleu", "dtw")
 WORDS = {1: "better", -1: "worse", 0: "level", None: "not tested"}
@@ -168,4 +168,4 @@ def render_csv(found: Comparison) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.10g}"
-    return plain(value) if isinstance(value, str) else value
+    return sheet(value) if isinstance(value, str) else value

@@ -8,7 +8,7 @@ import io
 from bench.leaderboard import Board, Leaderboard, Row, difference
 from bench.leaderboard.lineage import KEPT
 from bench.report.origins import learned_from
-from bench.report.tables import plain
+from bench.report.tables import sheet
 
 ALL = "all"
 WORK = "work"  # a trajectory, one at a time
@@ -39,6 +39,22 @@ def render(found: Leaderboard) -> str:
     for board in found.boards:
         for row in board.rows:
             writer.writerow({name: _plain(value) for name, value in _fields(found, board, row).items()})
+    return text.getvalue()
+
+
+def render_parts(found: Leaderboard) -> str:
+    """Return one row a model, city and metric, with a column for every group of users and part of their points."""
+    rows = [
+        {"test_city": board.cities[0] if len(board.cities) == 1 else ALL, "model": row.model,
+         "learned_from": learned_from(row.lineage), "users": row.users, "metric": metric,
+         **row.groups.get(metric, {}), **row.slices.get(metric, {})}
+        for board in found.boards for row in board.rows for metric in row.figures
+    ]  # fmt: skip
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -84,4 +100,4 @@ def _plain(value: object) -> object:
     """Ten digits of a float: what two machines agree on."""
     if isinstance(value, float):
         return f"{value:.10g}"
-    return plain(value) if isinstance(value, str) else value
+    return sheet(value) if isinstance(value, str) else value

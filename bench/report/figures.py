@@ -17,8 +17,8 @@ from bench.records.manifest import RunContent
 from bench.report import layout, markdown, numbers, published
 from bench.report.charts import files, intervals
 from bench.report.charts.style import Spec
-from bench.report.page import content, settings, views
-from bench.report.tables import Table, plain
+from bench.report.page import content, parts, settings, views
+from bench.report.tables import Table, plain, sheet
 
 NAME = "accuracy.svg"
 SIZE = (760, 430)  # pixels
@@ -54,8 +54,7 @@ def charts(read: RunContent, found: Leaderboard) -> Iterator[tuple[str, Spec]]:
     yield "ranking", _forest(view, board, found)
     if spec := _differences(view, board, found):
         yield "differences", spec
-    for one in views.slices(view, found.metrics[found.main]):
-        yield one["title"], one["spec"]
+    yield from parts.charts(view, board, found.metrics[found.main])
     for one in settings.sweeps(read.records, found.metrics[found.main]):
         yield one["title"], one["spec"]
     if losses := settings.losses(read.records, view.marks):
@@ -102,8 +101,9 @@ def _tables(table: Table, path: Path) -> Iterator[Path]:
 def _csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([plain(head) for head in table.heads])
-    writer.writerows([plain(cell) for cell in row] for row in table.rows)
+    writer.writerow([sheet(head) for head in table.heads])
+    for row in table.rows:
+        writer.writerow([plain(c) if figure else sheet(c) for c, figure in zip(row, table.figures, strict=True)])
     return text.getvalue()
 
 

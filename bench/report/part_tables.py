@@ -23,21 +23,25 @@ def of(found: Leaderboard, board: Board) -> Iterator[Table]:
 
 
 def _by_part(found: Leaderboard, board: Board) -> Iterator[Table]:
-    keys = [key for key in _keys(board) if key.partition("=")[0] in ABOUT]
+    keys = [key for key in _keys(found, board) if key.partition("=")[0] in ABOUT]
     if keys:
         title = f"{numbers.title(found.main)} by part of the points"
         notes = [f"{text}." for kind, text in ABOUT.items() if any(key.startswith(f"{kind}=") for key in keys)]
         yield _table(found, board, title, keys, [*notes, "A part's score is the metric of its points alone."])
 
 
-def _keys(board: Board) -> list[str]:
-    return list(dict.fromkeys(key for row in board.rows for key in row.slices))
+def _keys(found: Leaderboard, board: Board) -> list[str]:
+    return list(dict.fromkeys(key for row in board.rows for key in row.slices.get(found.main, {})))
 
 
 def _table(found: Leaderboard, board: Board, title: str, keys: list[str], notes: list[str]) -> Table:
     unit = found.metrics[found.main].unit
     columns = [*NAMES, *((key.partition("=")[2], True) for key in keys)]
-    rows = [name(row) + [numbers.amount(row.slices.get(key), unit) for key in keys] for row in board.rows]
+    slices = [row.slices.get(found.main, {}) for row in board.rows]
+    rows = [
+        name(row) + [numbers.amount(of.get(key), unit) for key in keys]
+        for row, of in zip(board.rows, slices, strict=True)
+    ]
     return make_table(title, columns, rows, notes)
 
 

@@ -37,6 +37,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a formula
 NAMES = (("model", False), ("learned from", False))
 
 
@@ -62,6 +63,20 @@ def figure_parts(cell: str) -> list[str]:
 def plain(text: str) -> str:
     """Return text from outside on one line, without control characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())
+
+
+def sheet(text: str) -> str:
+    """Return text from outside for a CSV file, on one line; no spreadsheet takes it for a formula.
+
+    An apostrophe goes before = + - @ (OWASP, CSV Injection).
+    """
+    line = plain(text)
+    return f"'{line}" if line[:1] in FORMULA else line
+
+
+def unsheet(text: str) -> str:
+    """Return what :func:`sheet` was given, on one line."""
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA else text
 
 
 def where(board: Board) -> str:
@@ -138,15 +153,19 @@ def further(found: Leaderboard, board: Board, at_once: int = 5) -> list[Table]:
 
 def groups(found: Leaderboard, board: Board) -> list[Table]:
     """The main metric by group of users, one table a kind of group."""
-    names = list(dict.fromkeys(name for row in board.rows for name in row.groups))
     main = found.metrics[found.main]
+    figures = [row.groups.get(main.name, {}) for row in board.rows]
+    names = list(dict.fromkeys(name for of in figures for name in of))
     tables = []
     for kind in dict.fromkeys(name.rpartition("_")[0] for name in names):
         members = [name for name in names if name.rpartition("_")[0] == kind]
         columns = [*NAMES]
         shown = [member.rpartition("_")[2] for member in members]
         columns += [(head, True) for head in shown]
-        rows = [name(row) + [numbers.amount(row.groups.get(name), main.unit) for name in members] for row in board.rows]
+        rows = [
+            name(row) + [numbers.amount(of.get(member), main.unit) for member in members]
+            for row, of in zip(board.rows, figures, strict=True)
+        ]
         title = f"{numbers.title(main.name)} by {kind.replace('_', ' ')} of users"
         notes = ["q1 to q4: quarters of the users of a city, from the lowest to the highest."] if "q1" in shown else []
         tables.append(make_table(title, columns, rows, notes))

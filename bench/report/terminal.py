@@ -28,11 +28,13 @@ def show(report: Report, console: Console) -> None:
     """Print the report."""
     for section in (*report.boards[1:], *report.facts):
         _section(section, console)
+    for said in report.findings[1:]:
+        _section(said, console)
     for headline in report.boards[:1]:
         _headline(headline, console)
-    for said in report.findings:
+    for said in report.findings[:1]:
         _section(said, console)
-    console.print(Rule(Text(report.title, style="bold"), align="left", style="dim"))
+    console.print(Rule(Text(plain(report.title), style="bold"), align="left", style="dim"))
     _lines(report.lines, console)
 
 
@@ -50,14 +52,14 @@ def _headline(section: Section, console: Console) -> None:
 
 
 def _heading(section: Section, console: Console) -> None:
-    console.print(Rule(Text(section.title, style="bold"), align="left", style="dim"))
+    console.print(Rule(Text(plain(section.title), style="bold"), align="left", style="dim"))
     _lines(section.lines, console)
 
 
 def print_table(table: Table, console: Console, *, titled: bool = True) -> None:
     """Print one table with its notes, in parts if it is too wide."""
     if titled:
-        console.print(Text(table.title, style="bold"))
+        console.print(Text(plain(table.title), style="bold"))
     whole = split(table, console.width, stacked=False)
     narrow = len(whole) > 1
     for i, part in enumerate(split(one_name(table), console.width, stacked=True) if narrow else whole):
@@ -124,7 +126,10 @@ def _grid(table: Table, *, stacked: bool) -> RichTable:
     grid.show_header = any(table.heads)
     for i, (head, figure) in enumerate(zip(table.heads, table.figures, strict=True)):
         grid.add_column(
-            Text(head), justify="right" if figure else "left", no_wrap=figure, min_width=_needed(table, i, stacked)
+            Text("\n".join(map(plain, head.split("\n")))),
+            justify="right" if figure else "left",
+            no_wrap=figure,
+            min_width=_needed(table, i, stacked),
         )
     for row in table.rows:
         ranked = table.heads[0] == "#"
@@ -141,8 +146,8 @@ def _cell(text: str, stacked: bool) -> Text:
     """A figure; its interval dim, and below it where there is no room."""
     figure, *interval = figure_parts(text)
     if not interval:
-        return Text(figure)
-    return Text.assemble(figure, "\n" if stacked else " ", (interval[0], "dim not bold"))
+        return Text(plain(figure))
+    return Text.assemble(plain(figure), "\n" if stacked else " ", (plain(interval[0]), "dim not bold"))
 
 
 def _lines(lines: Iterable[str], console: Console) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,14 @@ from rich.text import Text
 
 from bench.data.trajectories import INVALID, OK, Trajectories
 from bench.data.world import World
+from bench.report.tables import plain
 
 LETTERS = "H2abcdefghijklmnopqrstuvwxyz"
 RARE, UNKNOWN, NOWHERE, WRONG_FORM, SILENT = "*", "?", "·", "!", "_"
 COLOURS = ("bold blue", "magenta", "cyan", "green", "yellow", "red")
 NEAR_KM = 1.0
 GAP = 3
+NAME = 26  # columns of a model's name
 
 Cell = tuple[int, int]
 
@@ -58,6 +60,25 @@ def view(user: Trajectories, world: World, days: tuple[int, int], width: int, sa
             else:
                 lines.append(Text.assemble(("said".rjust(label - 2) + "  ", "dim"), *answer))
     return [*lines, Text(), *_legend(known, world, user, days, said)]
+
+
+def compare(user: Trajectories, world: World, days: tuple[int, int], said: Mapping[str, Said]) -> list[Text]:
+    """Draw the days of one user with the answers of several models below the truth, and how many of them are right."""
+    known = places(user)
+    letters = dict(zip(known, LETTERS, strict=False))
+    slots = world.grid.slots
+    label = min(NAME, max(len("d000 off"), *map(len, said))) + 2
+    lines = [_axis(label, slots, 1)]
+    for day, off in zip(range(days[0], days[1] + 1), world.calendar.is_off(range(days[0], days[1] + 1)), strict=True):
+        true = _cells(user.days(day, day))
+        name = f"d{day}{' off' if off else ''}".ljust(label)
+        lines.append(Text.assemble((name, "bold"), *_draw(true, letters, slots)))
+        for model, of in said.items():
+            answer = _answer(of, day, true, letters, slots, world.grid.cell_km)
+            lines.append(Text.assemble((plain(model)[:NAME].ljust(label), "dim"), *answer))
+    legend = list(_legend(known, world, user, days, next(iter(said.values()))))[:-1]
+    told = [Text(f"{plain(model)}: {_agreement(user.days(*days), of)}") for model, of in said.items()]
+    return [*lines, Text(), *legend, *told]
 
 
 def _axis(label: int, slots: int, times: int) -> Text:

@@ -176,7 +176,7 @@ def _board(standing: Standing, width: int, room: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    fitting = list(standing.cities)[: max(1, (width - NAME - 8) // (CITY + 1))]
+    fitting = sorted(standing.cities)[: max(1, (width - NAME - 8) // (CITY + 1))]
     title = f"{numbers.title(standing.metric)} so far, mean over finished cases"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=title, title_justify="left")
     table.add_column("model", width=min(NAME, width // 2), no_wrap=True, overflow="ellipsis")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mock_run import TYPICAL, make_run
+from people_run import make
 from rich.console import Console
 
 from bench.cli import show
@@ -78,7 +79,7 @@ def test_a_record_is_shown_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        ((None, "synthetic", None, None, None), "give a record file, or a user"),
+        ((None, "synthetic", None, None, None), "give a record file, a user"),
         ((None, "synthetic", "17600", None, None), "'17600' is not CITY:UID"),
         ((None, "synthetic", "B:x", None, None), "'B:x' is not CITY:UID"),
         ((None, "synthetic", "B:1", "9-3", None), "'9-3' is not a first and last day"),
@@ -164,3 +165,25 @@ def test_a_wide_walk_is_drawn_in_larger_squares_that_fit() -> None:
     assert max(map(len, lines)) <= 80
     assert len(lines) < 40
     assert any("a square is 7 x 7 cells, 3.5 km wide" in line for line in lines)
+
+
+def test_answers_of_a_run_stand_below_the_truth(tmp_path: Path) -> None:
+    run = make(tmp_path, TYPICAL[:3], ["C"], users=2)
+    uid = int(pd.read_parquet(next((run / "scores").iterdir()))["uid"][0])
+    console = Console(file=io.StringIO(), width=100)
+    show.show_answers(run, ("C", uid), [], None, (60, 60), console, grid=True)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = text.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("d60"))
+    names = [model.name for model in TYPICAL[:3]]
+    assert sorted(line.split("  ")[0] for line in lines[at + 1 : at + 4]) == sorted(names)
+    assert "answers of these days are right" in text
+    assert "a square is" in text
+    with pytest.raises(UserError, match="holds no answers of 'slotmode'"):
+        show.show_answers(run, ("C", uid), ["slotmode"], None, None, console)
+    with pytest.raises(UserError, match=r"C:9999 is no test user of .*; some that are: C:"):
+        show.show_answers(run, ("C", 9999), [], None, None, console)
+    with pytest.raises(UserError, match="has no test user in 'X'"):
+        show.show_answers(run, ("X", uid), [], None, None, console)
+    with pytest.raises(UserError, match="give a record file"):
+        show.show_command(run)

@@ -19,6 +19,7 @@ from bench.running.plan import identity_of
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 RUNS = sorted(path.parent for path in RESULTS.glob("*/run.json"))
 LEADERBOARDS = {"leaderboard.md", "leaderboard.csv"}
+PARTS = "slices.csv"  # of runs that were reported since there are parts
 
 
 def is_synthetic(run: Path) -> bool:
@@ -39,7 +40,7 @@ def faults(results: Path) -> Iterator[str]:
         named = {
             MANIFEST,
             *LEADERBOARDS,
-            *({FIGURE} & files),
+            *({FIGURE, PARTS} & files),
             *(f"records/{record.identity.cost}.json" for record in content.records),
         }
         named |= {name for record in content.records for name in record.files.values()}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.report.charts.style import Spec, finish
+from bench.report.charts.style import INK, Spec, finish
+
+if TYPE_CHECKING:
+    import altair as alt
 
 LINE = 22  # pixels of a row
-CELL, THIN = 40, 15  # pixels of a column with its figure, and without
-MANY = 16  # columns from which on figures have no room
+STEPS = {4: 84, 8: 56, 24: 40}  # up to so many columns, pixels of one with its figure
+THIN = 17  # pixels of a column without
+LIGHT, DARK = "#ffffff", "#10243a"  # ink on a dark and on a light shade
+MANY = max(STEPS)  # columns up to which figures have room
 
 
 def forest(rows: Sequence[Mapping[str, Any]], title: str, *, zero: bool, width: int | str = 560) -> Spec:
@@ -33,27 +38,70 @@ def forest(rows: Sequence[Mapping[str, Any]], title: str, *, zero: bool, width: 
     return finish(alt.layer(*parts), width, LINE * max(2, len(rows)))
 
 
-def shades(rows: Sequence[Mapping[str, Any]], unit: str, *, lower: bool) -> Spec:
-    """Draw rows {name, column, value, text} as a field of shades, darker the better; lower: whether less is better."""
+def step(columns: int) -> int:
+    """How many pixels wide each of so many columns of shades is."""
+    return next((wide for most, wide in STEPS.items() if columns <= most), THIN)
+
+
+def shades(rows: Sequence[Mapping[str, Any]], title: str, *, lower: bool) -> Spec:
+    """Draw rows {name, column, value, text} as a field of shades, the bluer the better; lower: less is better."""
     import altair as alt
 
-    columns = list(dict.fromkeys(row["column"] for row in rows))
-    names = list(dict.fromkeys(row["name"] for row in rows))
-    values = [row["value"] for row in rows]
-    middle = (min(values) + max(values)) / 2
-    base = alt.Chart(alt.Data(values=list(rows), name="rows"))
+    base, x, y, tip = _field(rows, title)
+    base = base.transform_joinaggregate(least="min(value)", most="max(value)", columns="distinct(column)")
+    colour = alt.Color("value:Q", scale=alt.Scale(scheme="blues", reverse=lower), legend=None)
+    dark = f"datum.value {'<' if lower else '>'} (datum.least + datum.most) / 2"
+    texts = _texts(base, f"{dark} ? '{LIGHT}' : '{DARK}'").encode(x=x, y=y)
+    return _field_of(_cells(base).encode(x=x, y=y, color=colour, tooltip=tip), texts, rows)
+
+
+def differences(rows: Sequence[Mapping[str, Any]], title: str) -> Spec:
+    """Draw rows {name, column, value, text, tip, sure} as a field of shades: blue above 0, orange below.
+
+    A shade goes with the root of the difference, so that small ones show beside large ones. Those that are not ``sure``
+    have none.
+    """
+    import altair as alt
+
+    base, x, y, tip = _field(rows, title)
+    base = base.transform_calculate(size="abs(datum.value)")
+    base = base.transform_joinaggregate(reach="max(size)", columns="distinct(column)")
+    base = base.transform_calculate(shade="(datum.value < 0 ? -1 : 1) * sqrt(datum.size / (datum.reach || 1))")
+    scale = alt.Scale(scheme="blueorange", domain=[-1, 1], domainMid=0, reverse=True)
+    colour = alt.condition("datum.sure", alt.Color("shade:Q", scale=scale, legend=None), alt.value("transparent"))
+    tips = [*tip, alt.Tooltip("tip:N", title="95 % interval")]
+    cells = _cells(base).encode(x=x, y=y, color=colour, tooltip=tips)
+    ink = f"!datum.sure ? '{INK}' : abs(datum.shade) > 0.75 ? '{LIGHT}' : '{DARK}'"
+    return _field_of(cells, _texts(base, ink).encode(x=x, y=y), rows)
+
+
+def _field(rows: Sequence[Mapping[str, Any]], title: str) -> tuple[alt.Chart, alt.X, alt.Y, list[alt.Tooltip]]:
+    """What fields of shades share: the chart, its axes, its tooltips."""
+    import altair as alt
+
     x = alt.X("column:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, orient="top", ticks=False, domain=False))
     y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
-    scale = alt.Scale(scheme="blues", reverse=lower)
-    tip = [
-        alt.Tooltip(f"{name}:N", title=said) for name, said in (("name", "model"), ("column", "part"), ("text", unit))
-    ]
-    cells = base.mark_rect(stroke="#8886", strokeWidth=0.5).encode(
-        x=x, y=y, color=alt.Color("value:Q", scale=scale, legend=None), tooltip=tip
-    )
-    dark = f"datum.value {'<' if lower else '>'} {middle}"
-    texts = base.mark_text(fontSize=10).encode(
-        x=x, y=y, text="text:N", color=alt.condition(dark, alt.value("#ffffff"), alt.value("#10243a"))
-    )
-    layers = alt.layer(cells, texts) if len(columns) <= MANY else alt.layer(cells)
-    return finish(layers, max(240, (CELL if len(columns) <= MANY else THIN) * len(columns)), LINE * len(names))
+    tips = {"name": "model", "column": "part", "text": title}
+    return (
+        alt.Chart(alt.Data(values=list(rows), name="rows")), x, y,
+        [alt.Tooltip(f"{name}:N", title=said) for name, said in tips.items()],
+    )  # fmt: skip
+
+
+def _cells(base: alt.Chart) -> alt.Chart:
+    return base.mark_rect(stroke="#8886", strokeWidth=0.5)
+
+
+def _texts(base: alt.Chart, ink: str) -> alt.Chart:
+    """The figures, where columns have room for them, in the ink that an expression says."""
+    import altair as alt
+
+    shown = base.transform_filter(f"datum.columns <= {MANY}").transform_calculate(ink=ink)
+    return shown.mark_text(fontSize=10).encode(text="text:N", color=alt.Color("ink:N", scale=None))
+
+
+def _field_of(cells: alt.Chart, texts: alt.Chart, rows: Sequence[Mapping[str, Any]]) -> Spec:
+    import altair as alt
+
+    layers = alt.layer(cells, texts).resolve_scale(color="independent")
+    return finish(layers, {"step": step(len({row["column"] for row in rows}))}, {"step": LINE})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 LETTER, LINE = 6.5, 13.0  # pixels of a letter and of a line, a little more than the font has
 NEAR = 9.0  # from a point to its name
 STEPS = 16  # half lines up and down that are tried
@@ -48,22 +50,27 @@ def place(points: Sequence[Point], width: float, height: float, lines: Sequence[
     marks += [(0.0, p.y - 1, width, p.y + 1) for p in points if p.fixed]
     taken: list[Box] = []
     found: dict[int, Label] = {}
+    still = [_boxes(marks), _boxes(lines)]
     for i in sorted(range(len(points)), key=lambda i: (not points[i].fixed, points[i].y)):
-        found[i] = _best(points[i], (taken, marks, lines), width, height)
+        found[i] = _best(points[i], [_boxes(taken), *still], width, height)
         taken.append(found[i].box(points[i].name))
     return [found[i] for i in range(len(points))]
 
 
-def _best(point: Point, covered: tuple[Sequence[Box], ...], width: float, height: float) -> Label:
+def _boxes(boxes: Sequence[Box]) -> np.ndarray:
+    return np.array(boxes, float).reshape(-1, 4)
+
+
+def _best(point: Point, covered: Sequence[np.ndarray], width: float, height: float) -> Label:
     """The first of the places that cover least: names count most, then points, then lines."""
-
-    def cost(label: Label) -> float:
-        box = label.box(point.name)
-        outside = box[0] < 0 or box[2] > width or box[1] < -LINE or box[3] > height + LINE
-        hits = (sum(_overlap(box, other) for other in boxes) for boxes in covered)
-        return 20 * outside + sum(weight * n for weight, n in zip(WEIGHTS, hits, strict=True))
-
-    return min(_places(point), key=lambda label: cost(label) + 0.02 * abs(label.y - point.y))
+    places = list(_places(point))
+    boxes = _boxes([label.box(point.name) for label in places])
+    left, top, right, bottom = boxes.T
+    cost = 20.0 * ((left < 0) | (right > width) | (top < -LINE) | (bottom > height + LINE))
+    for weight, others in zip(WEIGHTS, covered, strict=True):
+        cost += weight * _overlaps(boxes, others)
+    cost += 0.02 * np.abs([label.y - point.y for label in places])
+    return places[int(np.argmin(cost))]
 
 
 def _places(point: Point) -> Iterable[Label]:
@@ -78,5 +85,7 @@ def _places(point: Point) -> Iterable[Label]:
                 yield Label(point.x - near, y, "left")
 
 
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many of the others each box overlaps."""
+    one, other = boxes[:, None], others[None]
+    return np.all((one[..., :2] < other[..., 2:]) & (other[..., :2] < one[..., 2:]), axis=-1).sum(axis=1)

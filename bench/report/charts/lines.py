@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from bench.report.charts.style import COLOURS, Spec, finish
@@ -12,16 +13,22 @@ def along(
     rows: Sequence[Mapping[str, Any]], x_title: str, y_title: str, *, numeric: bool, log: bool, lower: bool
 ) -> Spec:
     """Draw rows {x, value, low, high, group, detail} along a setting: a line a group where the setting is a number."""
+    ticks = tuple(sorted({row["x"] for row in rows})) if numeric else ()
+    slanted = not numeric and max(len(str(row["x"])) for row in rows) > 8
+    chart = _along(x_title, y_title, ticks, log=numeric and log, lower=lower, slanted=slanted)
+    return {**chart, "datasets": {"rows": list(rows)}}
+
+
+@cache
+def _along(x_title: str, y_title: str, ticks: tuple[float, ...], *, log: bool, lower: bool, slanted: bool) -> Spec:
+    """The chart without its rows. ticks: where the setting is a number. Kept, because a page holds many of them."""
     import altair as alt
 
-    base = alt.Chart(alt.Data(values=list(rows), name="rows"))
+    base = alt.Chart(alt.NamedData("rows"))
+    numeric = bool(ticks)
     kind = "Q" if numeric else "N"
-    scale = alt.Scale(type="log", nice=False) if numeric and log else alt.Scale(zero=False) if numeric else alt.Scale()
-    axis = alt.Axis(
-        labelAngle=-25 if not numeric and max(len(str(row["x"])) for row in rows) > 8 else 0,
-        grid=numeric,
-        values=sorted({row["x"] for row in rows}) if numeric else alt.Undefined,
-    )
+    scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False) if numeric else alt.Scale()
+    axis = alt.Axis(labelAngle=-25 if slanted else 0, grid=numeric, values=list(ticks) if numeric else alt.Undefined)
     x = alt.X(f"x:{kind}", title=x_title, scale=scale, axis=axis, sort=alt.Undefined if numeric else None)
     y = alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=False, reverse=lower))
     colour = alt.Color("group:N", scale=alt.Scale(range=list(COLOURS)))
@@ -46,7 +53,9 @@ def curves(rows: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> Spe
     import altair as alt
 
     base = alt.Chart(alt.Data(values=list(rows), name="rows"))
-    colour = alt.Color("colour:N", scale=None)
+    named = {row["name"]: row["colour"] for row in rows}
+    scale = alt.Scale(domain=list(named), range=list(named.values()))
+    colour = alt.Color("name:N", scale=scale, legend=alt.Legend(symbolType="stroke", symbolStrokeWidth=2))
     tips = [alt.Tooltip("name:N", title="model"), alt.Tooltip("detail:N", title="fit"), alt.Tooltip("value:Q")]
     line = base.mark_line(strokeWidth=1.5, opacity=0.75).encode(
         x=alt.X("x:Q", title=x_title, axis=alt.Axis(tickMinStep=1)),

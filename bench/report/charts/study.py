@@ -12,10 +12,11 @@ from bench.report.charts.style import COLOURS, Spec, finish
 Rows = Sequence[Mapping[str, Any]]
 BEST, OTHER = COLOURS[0], COLOURS[-1]
 HEIGHT = 300  # pixels
+NAMED = 4  # trials of a front up to which their names have room
 
 
 def front(rows: Rows, y_title: str, x_title: str = "trajectories", lines: Mapping[str, float] | None = None) -> Spec:
-    """Draw trials {x, value, low, high, front, name}: those on the Pareto front are blue and named.
+    """Draw trials {x, value, low, high, front, name}: those on the Pareto front are blue and, if they are few, named.
 
     Trials that cost the same stand side by side. lines: names and heights of lines across.
     """
@@ -36,12 +37,13 @@ def front(rows: Rows, y_title: str, x_title: str = "trajectories", lines: Mappin
         base.mark_rule(opacity=0.3).encode(x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q", color=colour),
         base.mark_point(filled=True, size=50, opacity=0.95).encode(x=x, y=y, color=colour, tooltip=tip),
     ]
-    named = base.transform_filter("datum.front")
-    left, right = (named.transform_filter(f"datum.place {side} {middle}") for side in ("<=", ">"))
-    parts += [
-        left.mark_text(align="left", dx=7, dy=-9).encode(x=x, y=y, text="name:N"),
-        right.mark_text(align="right", dx=-7, dy=-9).encode(x=x, y=y, text="name:N"),
-    ]
+    best = [row for row in placed if row["front"]]
+    for left in (True, False):
+        named = [row for row in best if (row["place"] <= middle) == left]
+        if named and len(best) <= NAMED:
+            texts = alt.Chart(alt.Data(values=named))
+            side = texts.mark_text(align="left" if left else "right", dx=7 if left else -7, dy=-9)
+            parts.append(side.encode(x=x, y=y, text="name:N"))
     for name, height in (lines or {}).items():
         across = alt.Chart(alt.Data(values=[{"name": name, "at": height}]))
         parts.append(across.mark_rule(strokeDash=[4, 3], opacity=0.7).encode(y="at:Q"))

@@ -19,6 +19,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC6FA3", "#C98A00", "#3A9BD9", "#7
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
 
 Spec = dict[str, Any]
+Step = dict[str, int]
 
 
 class Mark(NamedTuple):
@@ -47,11 +48,13 @@ def marks(models: Iterable[str]) -> dict[str, Mark]:
     return found
 
 
-def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, width: int | str, height: int) -> Spec:
-    """Return the specification of a chart of that size, in the common style."""
-    styled = chart.properties(width=width, height=height, background="transparent")
-    spec: Spec = styled.to_dict(validate=False)  # what is wrong shows when it is drawn; checking takes most of the time
+def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, width: int | str | Step, height: int | Step) -> Spec:
+    """Return the specification of a chart of that size (pixels, or of a row or column), in the common style."""
+    spec: Spec = chart.properties(background="transparent").to_dict(
+        validate=False
+    )  # what is wrong shows when it is drawn; checking takes most of the time
     spec.pop("$schema", None)
+    spec |= {"width": width, "height": height}
     spec["config"] = {
         "font": FONT,
         "view": {"stroke": None},
@@ -61,7 +64,7 @@ def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, width: int | str,
             "titleFontSize": FONT_SIZE, "titleFontWeight": "normal", "titlePadding": 8, "labelLimit": 260,
         },
         "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": FONT_SIZE - 1, "orient": "top",
-                   "title": None, "labelLimit": 320},
+                   "title": None, "labelLimit": 320, "symbolOpacity": 1},
         "text": {"color": INK, "fontSize": FONT_SIZE - 1},
         "rule": {"color": INK},
         "title": {"color": INK, "fontSize": FONT_SIZE + 1, "fontWeight": "normal", "anchor": "start"},

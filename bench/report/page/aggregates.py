@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import csv
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.adapters.registry import FLOOR
 from bench.leaderboard import Metric
 from bench.leaderboard.facts import gather
+from bench.leaderboard.overall import mean_by_metric
 from bench.leaderboard.panel import names
+from bench.leaderboard.parts import CITY
 from bench.records.manifest import RunContent
+from bench.records.record import Score
 from bench.report import numbers
 from bench.report.charts.style import Mark, marks
-from bench.report.page import content, views
-from bench.report.tables import make_table
+from bench.report.page import content, parts, views
+from bench.report.tables import make_table, unsheet
 
 TABLE = "leaderboard.csv"
 ALL = "all"
@@ -28,7 +33,7 @@ _FIGURE = ("mean", "low", "high", "median", "wins", "rank", "rank_last")
 def run(read: RunContent) -> dict[str, Any]:
     """Return the page's part of such a run."""
     with (read.folder / TABLE).open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
+        lines = [{name: unsheet(text) for name, text in line.items()} for line in csv.DictReader(file)]
     done = [record for record in read.records if record.status == "done"]
     main = done[0].main
     metrics = {n: Metric(n, score.unit, score.better) for record in done for n, score in record.scores.items()}
@@ -75,6 +80,8 @@ def _board(
         "letters": {name: {} for name in names},
         "left_out": [],
         "charts": {name: views.charts(rows, metrics[name]) for name in names},
+        "ranked": sum(not row["unranked"] for row in rows),
+        "parts": parts.of_rows([_parts(read, row["records"]) for row in rows], {}),
     }
 
 
@@ -105,6 +112,7 @@ def _row(
         "seeds": int(line["seeds"]),
         "coverage": _number(line["coverage"]),
         "unranked": line["unranked"] or None,
+        "floor": line["model"] == line["floor"] or bool(mine and mine[0].case.adapter in FLOOR),
         "flags": flags,
         "seconds": _median(r.cost.latency_median_s for r in mine if r.cost),
         "fit": _median(r.cost.fit_seconds for r in mine if r.cost),
@@ -112,6 +120,25 @@ def _row(
         "figures": figures,
         "records": [record.identity.cost for record in mine],
     }
+
+
+def _parts(read: RunContent, identities: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Metric -> part -> the mean of a row's records, in each city and then over cities."""
+    towns: dict[str, list[dict[str, dict[str, float]]]] = defaultdict(list)
+    for record in read.records:
+        if record.identity.cost in identities and record.status == "done":
+            towns[record.case.test_city].append({name: _of_score(score) for name, score in record.scores.items()})
+    alone = {town: mean_by_metric(of) for town, of in towns.items()}
+    found = mean_by_metric(list(alone.values()))
+    for name, of in found.items():
+        of.pop(ALL)
+        if len(alone) > 1:
+            of |= {f"{CITY}={town}": figures[name][ALL] for town, figures in alone.items()}
+    return found
+
+
+def _of_score(score: Score) -> dict[str, float]:
+    return {ALL: score.mean, **score.groups, **{key: part.mean for key, part in score.slices.items()}}
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -84,7 +84,13 @@ function startTheme() {
   });
 }
 
-// A chart is drawn when it comes near the screen, and anew when its box changes between desk and phone.
+// What is large runs when it is first needed.
+function vega() {
+  if (!window.vegaEmbed) document.head.append(el("script", {}, document.getElementById("vega").textContent));
+  return window.vegaEmbed;
+}
+
+// A chart or table is drawn when it comes near the screen, and anew when its box changes between desk and phone.
 const nearby = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (entry.isIntersecting) { nearby.unobserve(entry.target); entry.target.draw(); }
@@ -92,8 +98,9 @@ const nearby = new IntersectionObserver((entries) => {
 }, { rootMargin: "400px" });
 
 function chart(spec, label) {
-  const box = el("div", { class: "chart", role: "img", "aria-label": label, tabindex: "0" });
-  box.draw = () => vegaEmbed(box, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...spec },
+  const room = typeof spec.height === "number" ? spec.height + 60 : 60; // no section moves while one is being read
+  const box = el("div", { class: "chart", role: "img", "aria-label": label, tabindex: "0", style: `min-height: ${room}px` });
+  box.draw = () => vega()(box, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...spec },
     { actions: false, renderer: "svg", tooltip: { theme: "custom" } }).catch((error) => console.error(error));
   nearby.observe(box);
   return box;

@@ -10,13 +10,13 @@ from bench.leaderboard import Board, Leaderboard, Metric, Row
 from bench.leaderboard.build import FAMILIES
 from bench.leaderboard.lineage import training_of
 from bench.leaderboard.panel import names
+from bench.leaderboard.parts import half_widths
 from bench.records.manifest import RunContent
 from bench.records.record import Record
 from bench.report import claims, numbers, published, recordview
-from bench.report.charts import intervals
-from bench.report.charts.style import Spec, marks
+from bench.report.charts.style import marks
 from bench.report.layout import Section, lay_out
-from bench.report.page import settings, views
+from bench.report.page import parts, settings, views
 from bench.report.page.people import People, source_of
 from bench.report.page.views import View
 from bench.report.tables import Table
@@ -37,8 +37,7 @@ def run(content: RunContent, found: Leaderboard, *, people: bool, data: str | No
         "lines": list(report.lines),
         "notice": LOCAL if shown and real else None,
         "why_no_people": None if shown else _why_not(people, real),
-        "boards": [views.board(view, board) for board in found.boards],
-        "slices": {m.name: views.slices(view, m) for m in found.metrics.values()},
+        "boards": [_board(content, view, board, named) for board in found.boards],
         "findings": [_section(section) for section in report.findings],
         "facts": [_section(section) for section in report.facts],
         "claims": [_section(section) for section in said.findings],
@@ -63,8 +62,7 @@ def shell(content: RunContent, metrics: Mapping[str, Metric], main: str) -> dict
              "decimals": numbers.decimals(m.unit)}
             for m in metrics.values()
         ],
-        "differences": {m.name: _differences(m.better) for m in metrics.values()},
-        "slices": {name: [] for name in metrics},
+        "shades": {name: parts.specs(metric) for name, metric in metrics.items()},
         "claims": [],
         "further": [],
         "sweeps": {name: settings.sweeps(content.records, metrics[name]) for name in versions},
@@ -83,6 +81,11 @@ def view_of(content: RunContent, found: Leaderboard, named: Mapping[str, str]) -
         return [record.identity.cost for city in board.cities for record in _of(row, city, content.records, named)]
 
     return View(found, marks([*models, *adapters]), adapters, records)
+
+
+def _board(content: RunContent, view: View, board: Board, named: Mapping[str, str]) -> dict[str, Any]:
+    wide = half_widths(board, lambda row, city: _of(row, city, content.records, named), content.folder)
+    return views.board(view, board) | {"parts": parts.of_rows([parts.figures(row) for row in board.rows], wide)}
 
 
 def _of(row: Row, city: str, records: Sequence[Record], named: Mapping[str, str]) -> list[Record]:
@@ -119,12 +122,6 @@ def _why_not(people: bool, real: bool) -> str:
     if real:
         return "Single users of real data are shown on local pages only: give their files with --data humob:FOLDER."
     return "The scores of single users are not here."
-
-
-def _differences(better: str) -> Spec:
-    """The chart of differences to a chosen model; the page fills its rows."""
-    row = {"name": "", "value": 0, "low": 0, "high": 0, "colour": "currentColor", "shape": "circle"}
-    return intervals.forest([row], f"difference ({better} is better)", zero=True, width="container")
 
 
 def _section(section: Section) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 "use strict";
 
 function showRun(run, part, main) {
-  const state = { run, board: 0, metric: run.main, hidden: new Set(), reference: null };
+  const state = { run, board: 0, metric: run.main, hidden: new Set(), reference: null, compared: false };
   const slots = { ranking: el("div"), differences: el("div"), costs: el("div"), slices: el("div"), learning: el("div") };
   const fill = () => {
     slots.ranking.replaceChildren(ranking(state));
     slots.differences.replaceChildren(differences(state, fill));
     slots.costs.replaceChildren(costs(state));
-    slots.slices.replaceChildren(slices(state));
+    slots.slices.replaceChildren(slices(state, fill));
     slots.learning.replaceChildren(learning(state));
   };
   const said = run.findings[0];
@@ -20,14 +20,14 @@ function showRun(run, part, main) {
   const rest = (title) => !cost(title) && !other(title) && !learned(title);
   main.replaceChildren(
     el("h1", {}, run.title), run.notice ? el("p", { class: "warning", role: "alert" }, run.notice) : "",
-    el("section", { id: "answer", class: "part" }, el("h2", {}, "In short"), texts(said),
-      run.findings.length > 1 ? el("details", {}, el("summary", {}, "Each city alone, and where versions of a metric disagree"),
-        ...run.findings.slice(1).map((one) => el("div", {}, el("h3", {}, one.title), texts(one)))) : null),
+    el("section", { id: "answer", class: "part" }, el("h2", {}, "In short"), tiles(run), texts({ lines: said.lines, tables: [] }),
+      run.findings.length > 1 || said.tables.length ? el("details", {}, el("summary", {}, "Each city alone, and where versions of a metric disagree"),
+        ...said.tables.map((table) => reportTable(table)), ...run.findings.slice(1).map((one) => el("div", {}, el("h3", {}, one.title), texts(one)))) : null),
     filters(state, fill),
     section("ranking", "Who is best?", "Ranks with ties; click a head to sort, a name for its records.", slots.ranking),
     section("differences", "Is the difference real?", "Paired differences to a model of your choice.", slots.differences),
     section("cost", "What does it cost?", "", slots.costs, ...fact(cost).map((one) => texts(one))),
-    section("fails", "Where does it fail?", "Darker is better.", slots.slices, run.further.length ? el("details", { id: "further" },
+    section("fails", "Where does it fail?", "By city, by kind of user, and by part of their points.", slots.slices, run.further.length ? el("details", { id: "further" },
       el("summary", {}, "Medians, further metrics, groups and divergences as tables"), ...run.further.map((table) => reportTable(table))) : null),
     section("users", "User by user", "From the worst to the best, day by day.", users),
     section("learning", "What was learned?", "", slots.learning, ...fact(learned).map((one) => texts(one))),
@@ -52,9 +52,6 @@ function showStudy(study, main) {
 
 async function start() {
   startTheme();
-  document.addEventListener("toggle", (event) => { // a table that was built unseen has no widths yet
-    for (const box of event.target.open ? event.target.querySelectorAll(".grid") : []) box.table?.redraw(true);
-  }, true);
   const parts = await unpack("packed");
   const main = document.getElementById("content"), nav = document.getElementById("nav");
   const show = (i) => {

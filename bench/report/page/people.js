@@ -121,8 +121,7 @@ function map(look, day) {
   const km = look.all.cities[look.city].grid[2] * span / 4, round = km >= 10 ? 10 * Math.round(km / 10) : Math.max(1, Math.round(km));
   const long = round / look.all.cities[look.city].grid[2] * unit;
   box.append(svg("line", { x1: 12, x2: 12 + long, y1: size - 12, y2: size - 12, class: "scale" }), svg("text", { x: 12, y: size - 18 }, `${round} km`));
-  return el("figure", {}, box, el("figcaption", { class: "legend" }, el("span", {}, "▢ history"), el("span", {}, "○─ truth"),
-    ...models.map((one) => el("span", {}, mark(one.row), one.row.name))));
+  return el("figure", {}, box, el("figcaption", { class: "legend" }, el("span", {}, "▢ history"), el("span", {}, "○─ truth"), el("span", {}, "marks: answers")));
 }
 
 function clock(look, slot) {

@@ -12,12 +12,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from bench.data.sources import Source, open_source
 from bench.data.sources.synthetic import Synthetic
 from bench.data.trajectories import INVALID, OK, Trajectories
 from bench.errors import UserError
 from bench.leaderboard import Board, Row
+from bench.leaderboard.panel import array
 from bench.records.manifest import RunContent, file_of
 from bench.records.record import Record
 
@@ -44,7 +46,7 @@ class People:
         world = self.source.world(city)
         rows = [(i, row, chosen.get((city, i), ())) for i, row in enumerate(board.rows)]
         rows = [(i, row, records) for i, row, records in rows if records]
-        table = self._load(city, rows[0][2][0])
+        table = load(self.source, city, rows[0][2][0])
         history, horizon = rows[0][2][0].case.history, rows[0][2][0].case.horizon
         scores = [self._scores(records, row, city) for _, row, records in rows]
         answers = [self._answers(records[0]) for _, _, records in rows]
@@ -69,18 +71,6 @@ class People:
         frame = self.content.scores
         return tuple(name for name in frame.columns if "@" in name and "|" not in name)
 
-    def _load(self, city: str, record: Record) -> Trajectories:
-        """Return a city's table. Raises UserError where it is not the one that the records were made on."""
-        if city not in self.source.cities():
-            raise UserError(f"city {city} is not in {self.source.spec}; the page's users need the data of the run")
-        table = self.source.load(city)
-        wanted = record.data.fingerprint.get(city) if record.data else None
-        if wanted and table.fingerprint() != wanted:
-            raise UserError(
-                f"{self.source.spec}, city {city}: other rows than those of the run; give the data that it was made on"
-            )
-        return table
-
     def _scores(self, records: Sequence[Record], row: Row, city: str) -> dict[int, list[float | None]]:
         """Each user's scores, the mean over the row's seeds: uid -> a number a metric."""
         frame = self.content.scores
@@ -91,14 +81,16 @@ class People:
             for uid, values in zip(means.index, means.to_numpy(float), strict=True)
         }
 
-    def _answers(self, record: Record) -> dict[int, Any] | None:
-        """Answers by user, as the model gave them: uid -> columns d, t, x, y, status; None where they are not kept."""
-        import pandas as pd
-
+    def _answers(self, record: Record) -> dict[int, np.ndarray] | None:
+        """Answers by user, as the model gave them: uid -> rows d, t, x, y, status; None where they are not kept."""
         path = file_of(self.content, record, "answers")
         if path is None:
             return None
-        return {int(str(uid)): part for uid, part in pd.read_parquet(path).groupby("uid")}
+        table = pq.ParquetFile(path).read(("uid", "d", "t", "x", "y", "status"))
+        rows = np.stack([array(table.column(name)).astype(np.int64) for name in table.column_names])
+        rows = rows[:, np.lexsort((rows[2], rows[1], rows[0]))]
+        uids, first = np.unique(rows[0], return_index=True)
+        return dict(zip(uids.tolist(), np.split(rows[1:], first[1:], axis=1), strict=True))
 
 
 def source_of(content: RunContent, data: str | None) -> Source | None:
@@ -114,6 +106,19 @@ def source_of(content: RunContent, data: str | None) -> Source | None:
     return Synthetic.named(next(iter(specs)))
 
 
+def load(source: Source, city: str, record: Record) -> Trajectories:
+    """Return a city's table. Raises UserError where it is not the one that the record was made on."""
+    if city not in source.cities():
+        raise UserError(f"city {city} is not in {source.spec}; a run's users need the data of the run")
+    table = source.load(city)
+    wanted = record.data.fingerprint.get(city) if record.data else None
+    if wanted and table.fingerprint() != wanted:
+        raise UserError(
+            f"{source.spec}, city {city}: other rows than those of the run; give the data that it was made on"
+        )
+    return table
+
+
 def _user(uid: int, past: Trajectories, truth: Trajectories, said: Sequence[Any]) -> dict[str, Any]:
     """A user with all cells by number: history as (cell, points), truth and answers point by point."""
     known: dict[tuple[int, int], int] = {}
@@ -126,22 +131,21 @@ def _user(uid: int, past: Trajectories, truth: Trajectories, said: Sequence[Any]
         cell = number(x, y)
         counts[cell] = counts.get(cell, 0) + 1
     there = [number(x, y) for x, y in zip(truth.x.tolist(), truth.y.tolist(), strict=True)]
-    keys = np.stack([truth.d, truth.t], axis=1)
+    keys = np.stack([truth.d, truth.t])
     return {
         "uid": uid,
         "history": [n for pair in counts.items() for n in pair],
         "d": truth.d.tolist(),
         "t": truth.t.tolist(),
         "truth": there,
-        "answers": [None if frame is None else _said(frame, keys, number) for frame in said],
+        "answers": [None if rows is None else _said(rows, keys, number) for rows in said],
         "cells": [n for cell in known for n in cell],
     }
 
 
-def _said(frame: Any, keys: np.ndarray, number: Any) -> list[int] | None:
+def _said(rows: np.ndarray, keys: np.ndarray, number: Any) -> list[int] | None:
     """One model's answers in the order of the truth; None where they answer other points."""
-    frame = frame.sort_values(["d", "t"])
-    if not np.array_equal(frame[["d", "t"]].to_numpy(), keys):
+    if not np.array_equal(rows[:2], keys):
         return None
-    rows = zip(frame["x"].tolist(), frame["y"].tolist(), frame["status"].tolist(), strict=True)
-    return [number(x, y) if state == OK else _WRONG if state == INVALID else _SILENT for x, y, state in rows]
+    cells = rows[2:].T.tolist()
+    return [number(x, y) if state == OK else _WRONG if state == INVALID else _SILENT for x, y, state in cells]

@@ -80,7 +80,7 @@ def _along(group: Sequence[Record], aspect: str, metric: Metric) -> dict[str, An
             "value": score.mean,
             "low": score.low if score.low is not None else score.mean,
             "high": score.high if score.high is not None else score.mean,
-            "group": f"city {record.case.test_city}",
+            "group": f"tested on {record.case.test_city}",
             "detail": f"{record.case.model}, {training_of(record) or 'no training'}, seed {record.case.seed}",
         }
         for record, value in zip(group, values, strict=True)
@@ -100,12 +100,18 @@ def losses(records: Sequence[Record], marks: Mapping[str, Mark]) -> dict[str, An
             continue
         seen.add(record.identity.fit)
         detail = f"{record.case.model}, {training_of(record)}, seed {record.case.seed}"
-        colour = marks[record.case.model].colour if record.case.model in marks else "currentColor"
+        mark = marks.get(record.case.model)
         rows += [
-            {"x": step, "value": value, "name": record.case.model, "colour": colour, "detail": detail}
+            {
+                "x": step,
+                "value": value,
+                "name": record.case.model,
+                "colour": mark.colour if mark else "currentColor",
+                "detail": detail,
+            }
             for step, value in enumerate(curve)
         ]
-    return lines.curves(rows, "point of the fit's record (equal steps)", "training loss") if rows else None
+    return lines.curves(rows, "a fit from its start, in equal steps", "training loss") if rows else None
 
 
 def _numbers(text: object) -> list[float]:

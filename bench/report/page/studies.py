@@ -38,7 +38,12 @@ def _of(model: str, trials: Rows, values: Rows) -> dict[str, Any]:
         ("What each training city is worth (Shapley)", _shapley(values, metric)),
         ("Learning curves", charts.curves(lines, numbers.title(metric)) if (lines := curves(done, metric)) else None),
     ]
-    columns = [("trial", True), ("point", False), ("state", False), ("trajectories", True)]
+    columns = [
+        ("trial", True),
+        (f"point ({', '.join(_names(trials[0]))})", False),
+        ("state", False),
+        ("trajectories", True),
+    ]
     columns += [(numbers.title(metric), True), ("front", False)]
     rows = [
         [row["trial"], _point(row), row["state"] + (f": {row['reason']}" if row["reason"] else ""), row["trajectories"],
@@ -101,8 +106,12 @@ def _figure(row: dict[str, str], metric: str) -> str:
 
 def _point(row: dict[str, str]) -> str:
     """A trial's point: the columns between front and trajectories."""
+    return ", ".join(_words(row[name]) for name in _names(row))
+
+
+def _names(row: dict[str, str]) -> list[str]:
     names = list(row)
-    return ", ".join(_words(row[name]) for name in names[names.index("front") + 1 : names.index("trajectories")])
+    return names[names.index("front") + 1 : names.index("trajectories")]
 
 
 def _words(value: str) -> str:

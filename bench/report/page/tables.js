@@ -8,15 +8,17 @@ function textCell(text) {
   };
 }
 
-function grid(columns, data, options = {}) {
-  const box = el("div", { class: "grid" });
-  queueMicrotask(() => {
+function grid(columns, data, options = {}, kind = "") {
+  const box = el("div", { class: "grid " + kind, style: `min-height: ${40 + 32 * Math.min(data.length, 25)}px` });
+  box.draw = () => {
+    if (box.table) return;
     box.table = new Tabulator(box, {
-      columns, data, layout: "fitDataFill", headerSortElement: "<span class='arrow'>⇅</span>",
+      columns, data, layout: "fitDataFill", renderVertical: "basic", headerSortElement: "<span class='arrow'></span>",
       columnDefaults: { headerSortTristate: false, resizable: false, headerTooltip: false }, ...options,
     });
     box.table.on("tableBuilt", () => keyboard(box));
-  });
+  };
+  nearby.observe(box);
   return box;
 }
 
@@ -37,13 +39,21 @@ function numberIn(text) {
   return match ? parseFloat(match[1].replaceAll(",", "")) * (UNITS[match[2]] || 1) : -Infinity;
 }
 
+// A head as a reader expects it: "learned from" begins with a capital, "p95" and "lp_bert" do not.
+function headOf(text) {
+  const line = text.replace(/\n/g, " ").trim();
+  return /^[a-z]([a-z]| )[^_]*$/.test(line) ? line[0].toUpperCase() + line.slice(1) : line;
+}
+
+// A figure with a true minus sign; "39-59" stays a range.
+const withMinus = (text) => text.replace(/(^|[\s[(])-(?=\d)/g, "$1−");
+
 function reportTable(table, titled = true) {
   const columns = table.heads.map((head, i) => ({
-    title: "", field: "c" + i, hozAlign: table.figures[i] ? "right" : "left",
-    titleFormatter: () => el("span", {}, head.replace(/\n/g, " ")), formatter: textCell(),
+    title: "", field: "c" + i, hozAlign: table.figures[i] ? "right" : "left", headerHozAlign: table.figures[i] ? "right" : "left",
+    titleFormatter: () => el("span", { class: "head" }, headOf(head)), formatter: textCell((row) => withMinus(row["c" + i])),
     sorter: table.figures[i] ? (a, b) => numberIn(a) - numberIn(b) : "string",
-    frozen: i === 0 && table.heads.length > 6 && !isNarrow(),
-    maxWidth: table.figures[i] ? false : 420, tooltip: false,
+    frozen: i === 0 && table.heads.length > 6 && !isNarrow(), maxWidth: table.figures[i] ? false : isNarrow() ? 220 : table.heads.length > 7 ? 250 : 340,
   }));
   const rows = table.rows.map((row) => Object.fromEntries(row.map((cell, i) => ["c" + i, cell])));
   const part = el("div", { class: "table" });

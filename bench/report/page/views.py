@@ -11,13 +11,13 @@ from typing import Any
 from bench.adapters import registry
 from bench.leaderboard import Board, Leaderboard, Metric, Row, difference
 from bench.report import numbers
-from bench.report.charts import accuracy, intervals
+from bench.report.charts import accuracy
 from bench.report.charts.style import Mark, Spec
 from bench.report.origins import learned_from
 from bench.report.score_table import flags
 from bench.report.tables import where
 
-WIDE, NARROW = (980, 450), (290, 480)  # pixels of a chart with names: on a desk, on a phone
+WIDE, NARROW = (1160, 450), (290, 480)  # pixels of a chart with names: on a desk, on a phone
 FAMILIES = {
     "statistics": "per-user statistic",
     "trees": "trees",
@@ -76,6 +76,7 @@ def board(view: View, given: Board) -> dict[str, Any]:
         "letters": {name: letters(given, name) for name in names},
         "left_out": [f"{label}: {reason}" for label, reason in given.left_out],
         "charts": {name: charts(rows, found.metrics[name]) for name in names},
+        "ranked": len(given.ranked),
     }
 
 
@@ -93,6 +94,7 @@ def _row(view: View, given: Board, row: Row) -> dict[str, Any]:
         "seeds": row.seeds,
         "coverage": row.coverage,
         "unranked": row.unranked,
+        "floor": row.floor,
         "flags": [[tag, said] for tag, said in flags(row)],
         "seconds": view.cost(row, "latency_median_s"),
         "fit": view.cost(row, "fit_seconds"),
@@ -105,13 +107,13 @@ def _row(view: View, given: Board, row: Row) -> dict[str, Any]:
     }
 
 
-def pairs(given: Board, metric: str) -> Iterator[list[float | int]]:
+def pairs(given: Board, metric: str) -> Iterator[list[float | int | None]]:
     """Yield [i, j, row i minus row j, low, high, standing] for all pairs of ranked rows, by their place in rows."""
     able = [(i, row) for i, row in enumerate(given.rows) if row in given.ranked and metric in row.samples]
     for at, (i, row) in enumerate(able):
         for j, other in able[at + 1 :]:
             value, low, high = difference(row, other, metric)
-            yield [i, j, _short(value), _short(low), _short(high), given.standing(row, other, metric)]
+            yield [i, j, short(value), short(low), short(high), given.standing(row, other, metric)]
 
 
 def letters(given: Board, metric: str) -> dict[str, str]:
@@ -154,13 +156,6 @@ def charts(rows: Sequence[Mapping[str, Any]], metric: Metric) -> dict[str, Any]:
     return found
 
 
-PARTS = {
-    "step": "By stay and move",
-    "cell": "By visited and new cell",
-    "day": "By day of the horizon",
-    "hour": "By hour of the day",
-    "day_type": "By working day and off-day",
-}
 COSTS = {
     "seconds": ("time for one trajectory (median)", accuracy.SECONDS),
     "parameters": ("parameters", accuracy.COUNT),
@@ -188,43 +183,6 @@ def metric_title(metric: Metric) -> str:
     return f"{numbers.title(metric.name)}{unit} ({metric.better} is better)"
 
 
-def slices(view: View, metric: Metric) -> list[dict[str, Any]]:
-    """Return fields of shades: by city; of the main metric also by group of users and by part of their points."""
-    found, board = [], view.found.boards[0]
-    rows = [row for row in board.rows if metric.name in row.figures]
-    cities = [
-        (row, city, part.figures[metric.name].mean)
-        for row in rows
-        for city, part in row.towns.items()
-        if metric.name in part.figures
-    ]
-    if cities:
-        found.append({"title": "By city", "spec": _shades(view, board, cities, metric)})
-    groups = [(row, *item) for row in rows for item in row.groups.items()] if metric.name == view.found.main else []
-    for kind in dict.fromkeys(key.rpartition("_")[0] for _, key, _ in groups):
-        cells = [(row, key.rpartition("_")[2], value) for row, key, value in groups if key.rpartition("_")[0] == kind]
-        title = f"By {kind.replace('_', ' ')} of users, in quarters from low to high"
-        found.append({"title": title, "spec": _shades(view, board, cells, metric)})
-    parts = [(row, *item) for row in rows for item in row.slices.items()] if metric.name == view.found.main else []
-    for kind in dict.fromkeys(key.partition("=")[0] for _, key, _ in parts):
-        cells = [(row, key.partition("=")[2], value) for row, key, value in parts if key.partition("=")[0] == kind]
-        title = PARTS.get(kind, f"By {kind}")
-        found.append({"title": title, "spec": _shades(view, board, cells, metric)})
-    return found
-
-
-def _shades(view: View, given: Board, cells: Sequence[tuple[Row, str, float]], metric: Metric) -> Spec:
-    rows = [
-        {
-            "name": view.drawn(row, given)["name"],
-            "column": column,
-            "value": _short(value),
-            "text": numbers.amount(value, metric.unit),
-        }
-        for row, column, value in cells
-    ]
-    return intervals.shades(rows, numbers.title(metric.name), lower=metric.better == "lower")
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+def short(value: float | None) -> float | None:
+    """Five digits; None for what is not known."""
+    return None if value is None or value != value else float(f"{value:.5g}")

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.report.tables import sheet
 from bench.study.outcome import mixes
 from bench.study.outcome.comparisons import ALL, Estimate
 from bench.study.outcome.outcome import Outcome
@@ -57,5 +58,11 @@ def _table(rows: Iterable[Mapping[str, object]]) -> str:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in found:
-        writer.writerow({key: f"{value:.10g}" if isinstance(value, float) else value for key, value in row.items()})
+        writer.writerow({key: _plain(value) for key, value in row.items()})
     return text.getvalue()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return sheet(value) if isinstance(value, str) else value

@@ -69,13 +69,13 @@ def pick(driver: webdriver.Chrome, where: str, text: str) -> None:
 
 def test_a_head_sorts_by_key_and_by_click(browser: webdriver.Chrome) -> None:
     before = ranked(browser)
-    head = browser.find_element(By.CSS_SELECTOR, "#ranking-table .tabulator-col[tabulator-field='mean']")
+    head = browser.find_element(By.CSS_SELECTOR, "#ranking-table .tabulator-col[tabulator-field='value']")
     head.click()
     until(browser, "return document.querySelector('#ranking-table [aria-sort=descending]') !== null")
     best_first = ranked(browser)
     head.send_keys(Keys.ENTER)
     until(
-        browser, "return document.querySelector('#ranking-table [tabulator-field=mean][aria-sort=ascending]') !== null"
+        browser, "return document.querySelector('#ranking-table [tabulator-field=value][aria-sort=ascending]') !== null"
     )
     assert ranked(browser) == best_first[::-1]
     assert set(before) == set(best_first)
@@ -101,6 +101,20 @@ def test_differences_are_to_the_chosen_model(browser: webdriver.Chrome) -> None:
     until(browser, "return document.querySelector('#differences .notes').textContent.includes('minus kernel_vote')")
     until(browser, "return document.querySelectorAll('#differences .tabulator-row').length > 3")
     assert "kernel_vote" not in browser.find_element(By.CSS_SELECTOR, "#differences .grid").text
+
+
+def test_parts_show_scores_or_differences_to_the_chosen_model(browser: webdriver.Chrome) -> None:
+    browser.execute_script("document.getElementById('fails').scrollIntoView()")
+    until(browser, "return document.querySelector('#fails .chart svg') !== null")
+    scores = browser.find_element(By.CSS_SELECTOR, "#fails .chart").text
+    Select(browser.find_element(By.CSS_SELECTOR, "#fails select")).select_by_value("yes")
+    until(browser, "return document.querySelector('#fails .notes').textContent.startsWith('Blue: better')")
+    browser.execute_script("document.getElementById('fails').scrollIntoView()")
+    until(browser, "return document.querySelector('#fails .chart svg') !== null")
+    apart = browser.find_element(By.CSS_SELECTOR, "#fails .chart").text
+    assert apart != scores
+    assert "+" in apart or "−" in apart
+    Select(browser.find_element(By.CSS_SELECTOR, "#fails select")).select_by_value("")
 
 
 def test_a_name_opens_its_records(browser: webdriver.Chrome) -> None:
@@ -143,7 +157,9 @@ def test_it_fits_a_phone(browser: webdriver.Chrome) -> None:
 
 
 def test_charts_are_drawn_it_is_quiet_and_hostile_names_are_text(browser: webdriver.Chrome) -> None:
-    browser.execute_script("document.querySelectorAll('.chart').forEach((box) => box.childElementCount || box.draw())")
+    browser.execute_script(
+        "document.querySelectorAll('.chart, .grid').forEach((box) => box.childElementCount || box.draw())"
+    )
     until(browser, "return [...document.querySelectorAll('.chart')].every((box) => box.querySelector('svg'))")
     assert HOSTILE in ranked(browser)
     assert not browser.execute_script("return window.hacked || document.querySelector('img') !== null")
