@@ -67,8 +67,8 @@ def starts(rows: Sequence[Row], facts: Facts) -> list[str]:
         if of_kinds := [name for name in kinds() if any(f"={name}" in source for source in facts.sources)]:
             names = ", ".join(of_kinds)
             found.append(
-                f"Cities of other kinds ({names}): their settings were chosen by hand, with aggregates of other real people "
-                "in sight."
+                f"Cities of other kinds ({names}): their settings were chosen by hand, with aggregates of other real "
+                "people in sight."
             )
     return found
 
