@@ -72,7 +72,7 @@ def test_a_file_becomes_a_folder_that_scores_alike(tmp_path: Path, cache: Path) 
     ids = torch.tensor([[7, 9, 60, 12, 200]])
     with torch.inference_mode():
         wanted, found = (
-            base.load(LlamaMobSettings(base=str(one), tuning="none"), Context()).model(ids).logits
+            base.load(LlamaMobSettings(base=str(one), tuning="none", precision="float32"), Context()).model(ids).logits
             for one in (folder, path)
         )
     assert torch.equal(wanted, found)
@@ -122,7 +122,7 @@ def test_controls_take_away_what_they_say(tmp_path: Path) -> None:
 @pytest.mark.skipif(gguf_file.smollm2() is None, reason=f"SmolLM2 is not here: {gguf_file.GET_SMOLLM2}")
 @pytest.mark.slow
 def test_smollm2_knows_a_capital(tmp_path: Path) -> None:
-    loaded = base.load(LlamaMobSettings(base="smollm2", tuning="none"), Context())
+    loaded = base.load(LlamaMobSettings(base="smollm2", tuning="none", precision="float32"), Context())
     assert loaded.facts["parameters"] == 134_515_008
     assert (loaded.facts["numbers"], loaded.facts["chat_layout"]) == ("digits", "ChatML, the base's own")
     ids = loaded.tokens.encode("The capital of France is")
