@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from bench.adapters.small_world import GRID, people
 from bench.cli.report import make_report
 from bench.errors import UserError
 from bench.leaderboard import build
-from bench.running.losses import changed
+from bench.running.losses import OWN, TRIED, TRUE, Asking, Refused, changed
 
 METRICS = ("metrics={main: geobleu@humob24, also: [nats@v1, exposure@v1]}",)
 
@@ -106,3 +107,29 @@ def test_changed_cells_begin_somewhere_and_change_everything_after(users: int) -
         assert moved[rows][first:].all()
         assert alike[rows, 0].tolist() == [i <= first for i in range(rows.sum())]
     assert ((other.x >= 1) & (other.x <= GRID.width) & (other.y >= 1) & (other.y <= GRID.height)).all()
+
+
+@pytest.mark.parametrize(
+    ("precision", "noise", "counted"),
+    [("float32", 0.05, True), ("float32", 0.3, False), ("bfloat16", 0.08, True), ("bfloat16", 0.3, False)],
+)
+def test_rounding_is_no_sight_of_the_truth(precision: str, noise: float, counted: bool) -> None:
+    """Both replies differ by noise at every cell that must agree."""
+    case = SimpleNamespace(model=SimpleNamespace(precision=precision))
+    table = people("C", range(2), 2, GRID)
+    rows = np.zeros((len(table), 5))
+    asking = Asking(case, table, table, np.ones(len(table), bool), np.ones((len(table), 2), bool))  # type: ignore[arg-type]
+    asking.__dict__["asks"] = dict.fromkeys((TRIED, OWN, TRUE), (table.queries(), table))
+    asking.told = {OWN: [rows], TRUE: [rows], TRIED: [rows + np.array([0, *[noise] * 4])]}
+    if counted:
+        assert set(asking.columns()) == {"nats", "after_true", "after_own"}
+    else:
+        with pytest.raises(Refused, match="depend on that cell"):
+            asking.columns()
+    asking.told[TRIED] = [rows.copy()]
+    asking.told[TRIED][0][0, 1] = 0.8  # one cell alone
+    if precision == "bfloat16":
+        assert asking.columns()["nats"].shape == (len(table),)
+    else:
+        with pytest.raises(Refused):
+            asking.columns()
