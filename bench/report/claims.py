@@ -42,7 +42,7 @@ def statistics_or_learned(found: Leaderboard, records: Sequence[Record]) -> Iter
     networks, board = _families(records), found.boards[0]
     plain = [row for row in board.ranked if not _has_learned(row)]
     learned = [row for row in board.ranked if _has_learned(row)]
-    shown = [found.metrics[name] for name in found.versions]
+    shown = [found.metrics[name] for name in found.versions if all(name in row.figures for row in board.ranked)]
     for what, rivals in (("learned model", learned), ("network", [r for r in learned if networks.get(r.model)])):
         if not plain or not rivals:
             continue
