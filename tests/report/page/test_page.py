@@ -140,7 +140,7 @@ def test_published_runs_and_studies_become_one_page(tmp_path: Path) -> None:
 def test_the_published_page_holds_every_run_and_study() -> None:
     path = RESULTS / write.INDEX
     parts = unpacked(path.read_text(encoding="utf-8"))
-    runs = {folder.parent.name for folder in RESULTS.glob("*/run.json")}
+    runs = {json.loads(path.read_text(encoding="utf-8"))["protocol"] for path in RESULTS.glob("*/run.json")}
     studies = len(list(RESULTS.glob("**/trials.csv")))
     assert {part["id"] for part in parts if part["kind"] == "run"} == runs
     assert sum(part["kind"] == "study" for part in parts) == studies
