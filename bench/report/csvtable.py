@@ -49,7 +49,6 @@ def render_parts(found: Leaderboard) -> str:
          "learned_from": learned_from(row.lineage), "users": row.users, "metric": metric,
          **row.groups.get(metric, {}), **row.slices.get(metric, {})}
         for board in found.boards for row in board.rows for metric in row.figures
-        if row.groups.get(metric) or row.slices.get(metric)
     ]  # fmt: skip
     named = ("test_city", "model", "learned_from", "users", "metric")
     columns = list(dict.fromkeys((*named, *(name for row in rows for name in row))))

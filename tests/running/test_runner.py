@@ -251,6 +251,7 @@ def test_killed_at_any_moment_a_run_completes_on_the_next_start(tmp_path: Path) 
 def test_ctrl_c_stops_the_workers_and_the_next_run_completes(tmp_path: Path) -> None:
     text = TEXT.format(models="[user_mode, {use: home, settings: {fit_seconds: 30}}]", limit=60)
     (tmp_path / "tiny.yaml").write_text(text)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     process = subprocess.Popen(SCRIPT, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     records = tmp_path / "runs" / "tiny" / "records"
     for _ in range(600):

@@ -26,6 +26,7 @@ from bench.study.spec import reading
 GRID = "{cities: {subsets: [B, C]}, users.train: [4, 5, 6, 7]}"
 ENDLESS = "{shares.B: {low: 0.1, high: 1}, shares.C: {low: 0.1, high: 1}}"
 KILLS = {"sqlite": 10}  # of the other storages three: each proves that what a killed driver left is taken up
+PAUSE = 0.1  # seconds a trial: else all points are done before the last kill
 PRELOADED = ("bench.study.search.driver", "bench.study.spec.reading", "optuna.storages.journal", "psycopg", "numba")
 
 
@@ -55,7 +56,7 @@ def kill_and_complete(path: Path, spec: str, kills: int) -> None:
     start.set_forkserver_preload(list(PRELOADED))
     rng = np.random.default_rng(0)
     for kill in range(kills):
-        driver = start.Process(target=drive, args=(str(path), spec, str(log), 0.02, 2))
+        driver = start.Process(target=drive, args=(str(path), spec, str(log), PAUSE, 2))
         driver.start()
         while not log.exists() or log.read_text().count("[") < kill + 1:
             assert driver.is_alive()
