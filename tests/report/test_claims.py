@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mock_run import Model, make_run
 from rich.console import Console
@@ -74,3 +75,19 @@ def test_the_page_names_its_command_and_a_run_without_both_kinds_is_refused(tmp_
     with pytest.raises(UserError, match="ranks no two models"):
         make_claims(tmp_path / "other", Console(quiet=True), tmp_path / "none.md")
     assert not (tmp_path / "none.md").exists()
+
+
+def test_a_metric_that_some_rows_lack_is_left_out(tmp_path: Path) -> None:
+    """Records may be of runs that asked for other metrics."""
+    make_run(tmp_path, (STATISTIC, LLAMA, BERT), [("A", ("B", "C"))], users=30)
+    records = list(read_run(tmp_path).records)
+    for i, record in enumerate(records):
+        if record.case.model == LLAMA.name:
+            path = tmp_path / record.files["scores"]
+            pd.read_parquet(path).drop(columns="dtw@fixed").to_parquet(path)
+            left = {name: score for name, score in record.scores.items() if name != "dtw@fixed"}
+            records[i] = record.model_copy(update={"scores": left})
+    text = markdown.render(claims.lay_out(build(records, tmp_path), records, published.read()))
+    first = next(part for part in text.split("## ") if "every learned model" in part)
+    assert "GEO-BLEU (HuMob 2024)" in first
+    assert "| DTW (true)" not in first
