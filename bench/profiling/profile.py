@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -82,20 +81,12 @@ def measure(
     groups = _groups(asked.queries.users, variant.batch, users)
     _warm_up(adapter, asked, groups[0][:WARM_UP_USERS], ctx)
     _forget_peak()
-    seconds, used = [], []
-    for group in groups:
-        history, queries = asked.history.only(group), asked.queries.only(group)
-        timing.synchronise(ctx.device)
-        started = time.perf_counter()
-        adapter.predict(history, queries, ctx)
-        timing.synchronise(ctx.device)
-        seconds.append(time.perf_counter() - started)
-        used.append(dict(adapter.usage()))
-    work, facts = usage.per_trajectory(used), adapter.facts()
+    calls = [timing.timed_call(adapter, asked.history.only(g), asked.queries.only(g), ctx)[1] for g in groups]
+    work, facts = usage.per_trajectory([call.used for call in calls]), adapter.facts()
     return Line(
         variant,
-        users=sum(map(len, groups)),
-        seconds=tuple(seconds),
+        users=sum(call.users for call in calls),
+        seconds=tuple(call.seconds for call in calls),
         work=work,
         roofline=roofline.bound(facts, work, variant.batch, rates()) if roofline.is_known(facts, work) else None,
         peak_memory_mb=timing.peak_memory_mb(),

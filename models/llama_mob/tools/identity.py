@@ -18,7 +18,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.adapters.adapter import Context
-from bench.data.sources import open_source
+from bench.data.sources import Source, open_source
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_or_print
@@ -56,14 +56,17 @@ class Run:
     passes: float
 
 
+def first_users(source: Source, city: str, users: int, seen: tuple[int, int], asked: tuple[int, int]) -> Trajectories:
+    """Return all rows of a city's first users who have records on days of both kinds."""
+    rows = source.load(city)
+    there = set(rows.days(*seen).users) & set(rows.days(*asked).users)
+    return rows.only([user for user in rows.users if user in there][:users])
+
+
 def people_of(data: str, cities: Sequence[str], users: int, seen: tuple[int, int], asked: tuple[int, int]) -> People:
     """Return the first users of each city that have records in both windows. Raises UserError where there are none."""
-    source, tables = open_source(data), []
-    for city in cities:
-        rows = source.load(city)
-        there = set(rows.days(*seen).users) & set(rows.days(*asked).users)
-        tables.append(rows.only([user for user in rows.users if user in there][:users]))
-    rows = Trajectories.concat(tables)
+    source = open_source(data)
+    rows = Trajectories.concat([first_users(source, city, users, seen, asked) for city in cities])
     if not len(rows):
         raise UserError(f"--data {data}: no user has records on days {seen[0]}-{seen[1]} and {asked[0]}-{asked[1]}")
     return People(rows.days(*seen), rows.days(*asked).queries())

@@ -28,6 +28,7 @@ from bench.errors import UserError
 from bench.evaluation import bootstrap
 from bench.evaluation.probabilities import check, losses
 from bench.files import write_or_print
+from models.llama_mob.tools.identity import first_users
 
 FLOOR = "kernel_vote"
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,12 +42,10 @@ AT_ONCE = 10  # users
 
 def people_of(source: Source, city: str, users: int, window: Window) -> Trajectories:
     """Return the rows of the first users who have some in the history and in the horizon. Raises UserError."""
-    rows = source.load(city)
-    both = set(rows.days(*window.history).users) & set(rows.days(*window.horizon).users)
-    chosen = [user for user in rows.users if user in both][:users]
-    if len(chosen) < 2:
-        raise UserError(f"--data: city {city} has {len(chosen)} users with records on all those days; 2 are needed")
-    return rows.only(chosen)
+    rows = first_users(source, city, users, window.history, window.horizon)
+    if len(rows.users) < 2:
+        raise UserError(f"--data: city {city} has {len(rows.users)} users with records on all those days; 2 are needed")
+    return rows
 
 
 def nats(model: Adapter, rows: Trajectories, ctx: Context, name: str) -> np.ndarray:
