@@ -110,9 +110,11 @@ class LlamaMob(Adapter):
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer all users, some at a time; a user without a history gets ``missing``."""
-        from models.llama_mob.sampled import answer
+        from models.llama_mob.answering import Answering
 
-        answers, self._spent = answer(self._made_ready(ctx), self.settings, ctx, self._engines, history, queries)
+        ready = self._made_ready(ctx)
+        asked = Answering(ready.model, ready.tokens, self.settings, ctx, self._engines)
+        answers, self._spent = asked.answer(history, queries)
         return answers
 
     def probabilities(

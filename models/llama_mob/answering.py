@@ -1,4 +1,4 @@
-"""From histories and queries to answers: prompts, the engine or free text, and what it took."""
+"""From histories and queries to answers: prompts, the engine or free text, one answer from several, what it took."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories, by_user
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
+from bench.evaluation.decoding import objective
+from bench.evaluation.decoding.consensus import consensus
 from bench.evaluation.probabilities import AxisProbabilities
 from models.llama_mob.base.permutation import Permutation
 from models.llama_mob.base.rope import STRETCHABLE
@@ -49,19 +51,27 @@ class Answering:
     engine: ClassVar[type[Engine]] = Engine
 
     def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Usage]:
-        """Return the answers, and what all of them took; a user without a history gets ``missing``."""
+        """Return the answers, and what all of them took; a user without a history gets ``missing``.
+
+        Of several samples a user, the day of highest expected GEO-BLEU is made. The first sample is the one that is
+        drawn where one is asked for; the raw text is that of all, one below the other.
+        """
         torch.set_num_threads(self.ctx.threads)
-        writer = self._writer()
-        tasks = list(self._tasks(history, queries))
+        writer, samples = self._writer(), self.settings.decoding.samples
+        seeds = [self.ctx.seed_for("sample", i) if i else self.ctx.seed for i in range(samples)]
+        tasks = [replace(task, seed=seed) for task in self._tasks(history, queries) for seed in seeds]
         check_context(self.model, self.settings, max(map(self._length, tasks), default=0))
         results = writer.predict(tasks, self._tell)
-        given = {task.key: self._given(task, result) for task, result in zip(tasks, results, strict=True)}
+        drawn = [self._given(task, result) for task, result in zip(tasks, results, strict=True)]
+        given = {task.key: drawn[i : i + samples] for i, task in enumerate(tasks) if i % samples == 0}
         parts = []
-        for user, count in zip(queries.users, np.diff(queries.starts).tolist(), strict=True):
-            nothing = Answers.of(np.ones(count), np.ones(count), np.full(count, MISSING))
-            parts.append(given.get(user, nothing))
+        for user, begin, end in zip(queries.users, queries.starts[:-1], queries.starts[1:], strict=True):
+            one = np.ones(end - begin)
+            nothing = Answers.of(one, one, np.full(end - begin, MISSING))
+            asked = queries.take(slice(begin, end))
+            parts.append(agreed(given[user], asked, self.ctx.grid) if user in given else nothing)
         seconds = {"prefill_seconds": writer.seconds.prefill, "decode_seconds": writer.seconds.decode}
-        return Answers.concat(parts), _spent(results) | seconds
+        return Answers.concat(parts), _spent(results) | {"users": len(given)} | seconds
 
     def probabilities(self, history: Trajectories, queries: Queries, shown: Trajectories) -> AxisProbabilities:
         """Return how likely each x is and, given the x that is shown, each y; cells before a query are read as shown.
@@ -133,7 +143,16 @@ class Answering:
 
     def _tell(self, done: int, total: int) -> None:
         self.ctx.check_time()
-        self.ctx.progress("users", done, total)
+        samples = self.settings.decoding.samples
+        self.ctx.progress("users", done // samples, total // samples)
+
+
+def agreed(drawn: list[Answers], queries: Queries, grid: Grid) -> Answers:
+    """Return one user's answer: the only one, or the consensus of several with the text of all."""
+    if len(drawn) == 1:
+        return drawn[0]
+    found = consensus(drawn, queries, "expected_geobleu", objective("humob24"), grid.cell_km)
+    return replace(found, raw={user: "\n\n".join(one.raw[user] for one in drawn) for user in drawn[0].raw})
 
 
 def _spent(results: list[Result] | list[FreeResult]) -> Usage:

@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.llama_mob.engine.cache import KeyValueCache
 from models.llama_mob.engine.decode import Writing
-from models.llama_mob.engine.passes import Passes
+from models.llama_mob.engine.passes import FloatArray, IntArray, Passes
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Batch:
         self._passes, self._cache, self._rows, self._start = passes, cache, rows, start
         self._seconds = seconds
         self._active: list[tuple[int, Writing]] = []
+        self._begins: dict[int, tuple[IntArray, FloatArray]] = {}  # row -> what was read into it, the scores after it
 
     def work(self, users: Sequence[int], chunk: int) -> Iterator[tuple[int, Writing]]:
         """Yield each user with the finished answer as they get done; prompts are read ``chunk`` tokens at a time."""
@@ -47,9 +50,18 @@ class Batch:
             yield from self._finished()
 
     def _admit(self, user: int, chunk: int) -> None:
-        """Read a user's prompt into the next free row."""
-        writing = self._start(user)
-        writing.opened(self._passes.read(self._cache, len(self._active), writing.opening(), chunk))
+        """Read a user's prompt into the next free row; one that a row begins with is copied from there."""
+        writing, row = self._start(user), len(self._active)
+        opening = writing.opening()
+        source = next((i for i, (read, _) in self._begins.items() if np.array_equal(read, opening)), None)
+        if source is None:
+            scores = self._passes.read(self._cache, row, opening, chunk)
+        else:
+            scores = self._begins[source][1]
+            self._cache.copy(source, row, len(opening))
+            writing.counts.tokens_read = 0
+        self._begins[row] = opening, scores
+        writing.opened(scores)
         self._active.append((user, writing))
 
     def _step(self) -> None:
@@ -71,4 +83,5 @@ class Batch:
                 if row < len(self._active):
                     done, self._active[row] = self._active[row], last
                     self._cache.move(len(self._active), row)
+                    self._begins[row] = self._begins[len(self._active)]
                 yield done

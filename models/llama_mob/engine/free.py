@@ -107,7 +107,10 @@ class FreeWriter:
         limits = [_most(task) for task in tasks]
         ids, mask = padded([task.compiled.prompt for task in tasks], self.tokens.end)
         draws = np.stack(
-            [uniform(self.seed, task.key, max(limits), n) for task, n in zip(tasks, attempts, strict=True)]
+            [
+                uniform(self.seed if task.seed is None else task.seed, task.key, max(limits), n)
+                for task, n in zip(tasks, attempts, strict=True)
+            ]
         )
         choice = Choice(torch.from_numpy(draws), ids.shape[1], self.decoding)
         config = GenerationConfig(
