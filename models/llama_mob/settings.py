@@ -137,6 +137,11 @@ class Decoding(BaseModel):
         description="the most probable number; or, at temperature 0 and not for `free`, the one of highest expected "
         "GEO-BLEU proximity exp(-0.5 * distance); unset: that with the tiny base where it can be, else greedy",
     )
+    context: Literal["answers", "history"] = Field(
+        "answers",
+        description="what a point is answered from: history and the answers before it; or the history alone, each "
+        "point by itself, so that no mistake is handed on",
+    )
     samples: int = Field(
         1,
         ge=1,
@@ -155,6 +160,12 @@ class Decoding(BaseModel):
     def _proximity_is_no_sample(self) -> Decoding:
         if self.choose == "expected_proximity" and (self.mode == "free" or self.temperature):
             raise ValueError("choose: expected_proximity needs temperature 0 and another mode than free")
+        return self
+
+    @model_validator(mode="after")
+    def _free_text_is_one(self) -> Decoding:
+        if self.mode == "free" and self.context == "history":
+            raise ValueError("context: history needs another mode than free, which writes all points in one text")
         return self
 
     @model_validator(mode="after")

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from models.llama_mob.engine.cache import KeyValueCache
 from models.llama_mob.engine.decode import Writing
 from models.llama_mob.engine.passes import FloatArray, IntArray, Passes
@@ -53,16 +51,24 @@ class Batch:
         """Read a user's prompt into the next free row; one that a row begins with is copied from there."""
         writing, row = self._start(user), len(self._active)
         opening = writing.opening()
-        source = next((i for i, (read, _) in self._begins.items() if np.array_equal(read, opening)), None)
-        if source is None:
-            scores = self._passes.read(self._cache, row, opening, chunk)
-        else:
-            scores = self._begins[source][1]
-            self._cache.copy(source, row, len(opening))
-            writing.counts.tokens_read = 0
+        scores, held = self._shared(row, opening, len(writing.task.compiled.prompt))
+        if scores is None:
+            scores = self._passes.read(self._cache, row, opening, chunk, held)
+        writing.counts.tokens_read = len(opening) - held
         self._begins[row] = opening, scores
         writing.opened(scores)
         self._active.append((user, writing))
+
+    def _shared(self, row: int, opening: IntArray, prompt: int) -> tuple[FloatArray | None, int]:
+        """Copy what a row has read before, if it holds the whole prompt; return scores, if known, and tokens held."""
+        for source, (read, scores) in self._begins.items():
+            held = _alike(read, opening)
+            if held >= prompt:
+                whole = held == len(read) == len(opening)
+                held = held if whole else min(held, len(opening) - 1)
+                self._cache.copy(source, row, held)
+                return scores if whole else None, held
+        return None, 0
 
     def _step(self) -> None:
         """Do one forward pass for all rows, and keep of the cache what was right."""
@@ -85,3 +91,10 @@ class Batch:
                     self._cache.move(len(self._active), row)
                     self._begins[row] = self._begins[len(self._active)]
                 yield done
+
+
+def _alike(one: IntArray, other: IntArray) -> int:
+    """Return how many tokens two texts begin with alike."""
+    most = min(len(one), len(other))
+    differ = one[:most] != other[:most]
+    return int(differ.argmax()) if differ.any() else most
