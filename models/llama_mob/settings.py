@@ -137,7 +137,7 @@ class Decoding(BaseModel):
         description="the most probable number; or, at temperature 0 and not for `free`, the one of highest expected "
         "GEO-BLEU proximity exp(-0.5 * distance); unset: that with the tiny base where it can be, else greedy",
     )
-    context: Literal["answers", "history"] = Field(
+    context: Literal["answers", "history"] = adapter.later(
         "answers",
         description="what a point is answered from: history and the answers before it; or the history alone, each "
         "point by itself, so that no mistake is handed on",
