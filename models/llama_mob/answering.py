@@ -17,6 +17,7 @@ from bench.data.trajectories import MISSING, OK, Answers, Queries, Trajectories,
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from bench.evaluation.probabilities import AxisProbabilities
+from models.llama_mob.base.layouts import Turn
 from models.llama_mob.base.permutation import Permutation
 from models.llama_mob.base.rope import STRETCHABLE
 from models.llama_mob.base.tokens import Tokens
@@ -25,12 +26,11 @@ from models.llama_mob.engine.free import FreeResult, FreeWriter
 from models.llama_mob.engine.likelihood import Likelihood
 from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.engine.passes import causal_of
+from models.llama_mob.prompts import shots
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
-from models.llama_mob.tuning.examples import recent
 
-FEWER = "take fewer history_days, or another base (this one stretches its own positions)"
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
 Usage = dict[str, float]
@@ -39,13 +39,18 @@ Engines = dict[tuple[int, Grid, Calendar, Decoding], Engine]
 
 @dataclass(frozen=True)
 class Answering:
-    """A model that is ready to answer; engines: the one of the call before, which holds its cache and CUDA graphs."""
+    """A model that is ready to answer.
+
+    engines: the one of the call before, which holds its cache and CUDA graphs; shown: rows of the users whose solved
+    examples stand before every question.
+    """
 
     model: PreTrainedModel
     tokens: Tokens
     settings: LlamaMobSettings
     ctx: Context
     engines: Engines = field(default_factory=dict)
+    shown: Trajectories | None = None
     engine: ClassVar[type[Engine]] = Engine
 
     def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Usage]:
@@ -112,10 +117,11 @@ class Answering:
     def _tasks(self, history: Trajectories, queries: Queries) -> Iterator[Task]:
         """Yield a task for each user with a history, in the queries' order."""
         template, seen = template_for(self.settings, self.ctx), readable(history, self.settings, self.ctx.grid)
+        told = told_before(self.shown, template, self.settings, self.ctx)
         for user, past, asked in by_user(seen, queries):
             if len(past):
-                past = recent(past, self.settings.history_days)
-                compiled = compile_prompt(template, self.tokens, past, asked)
+                past = shots.recent(past, self.settings.history_days)
+                compiled = compile_prompt(template, self.tokens, past, asked, told)
                 rows = np.stack([past.d, past.t, past.x, past.y], axis=1).astype(np.int64)
                 yield Task(compiled, user, rows, np.stack([asked.d, asked.t], axis=1).astype(np.int64))
 
@@ -169,27 +175,37 @@ def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:
     return template
 
 
+def told_before(shown: Trajectories | None, template: Template, settings: LlamaMobSettings, ctx: Context) -> list[Turn]:
+    """Return the solved examples of the users who are shown, as the model reads them."""
+    if shown is None:
+        return []
+    rows = readable(shown, settings, ctx.grid)
+    return shots.turns(template, shots.cut(rows, ctx.window, settings.history_days))
+
+
 def check_context(model: PreTrainedModel, settings: LlamaMobSettings, tokens: int) -> None:
     """Raise UserError where a prompt and its answer are longer than what the base reads."""
-    config = causal_of(model).config
-    check_windows(config, tokens)
+    config, fewer = causal_of(model).config, "fewer history_days or shots" if settings.shots else "fewer history_days"
+    check_windows(config, tokens, fewer)
     reads = int(config.max_position_embeddings)
     if tokens > reads:
         factor = math.ceil(10 * (settings.rope_scaling or 1) * tokens / reads) / 10
         stretches = config.rope_parameters.get("rope_type") in STRETCHABLE
         raise UserError(
             f"llama_mob: prompt and answer take {tokens:,} tokens, the base reads {reads:,}: "
-            + (f"set rope_scaling to {factor:g} or more, or take fewer history_days" if stretches else FEWER)
+            + (f"set rope_scaling to {factor:g} or more, or " if stretches else "")
+            + f"take {fewer}"
+            + ("" if stretches else ", or another base (this one stretches its own positions)")
         )
 
 
-def check_windows(config: Any, tokens: int) -> None:
+def check_windows(config: Any, tokens: int, fewer: str = "fewer history_days") -> None:
     """Raise UserError where layers of a base see less than a prompt and its answer: the engine shows them all of it."""
     window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
     if window and tokens > window and (kinds is None or "sliding_attention" in kinds):
         raise UserError(
             f"llama_mob: prompt and answer take {tokens:,} tokens, but some layers of the base see only {window:,}, "
-            "which the engine does not do: take fewer history_days, or another base"
+            f"which the engine does not do: take {fewer}, or another base"
         )
 
 

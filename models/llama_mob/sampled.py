@@ -14,17 +14,19 @@ from models.llama_mob.settings import LlamaMobSettings
 
 
 def answer(
-    ready: Loaded, settings: LlamaMobSettings, ctx: Context, engines: Engines, history: Trajectories, queries: Queries
-) -> tuple[Answers, Usage]:
+    ready: Loaded, settings: LlamaMobSettings, ctx: Context, engines: Engines, history: Trajectories, queries: Queries,
+    shown: Trajectories | None = None,
+) -> tuple[Answers, Usage]:  # fmt: skip
     """Return all users' answers and what they took; of several samples, the day of highest expected GEO-BLEU.
 
+    shown: as ``Answering`` has them.
     The first sample is the one that is drawn where one is asked for. The raw text is that of all samples, one below the
     other.
     """
     drawn = []
     for i in range(settings.decoding.samples):
         seed = ctx.seed_for("sample", i) if i else ctx.seed
-        drawn.append(Answering(ready.model, ready.tokens, settings, replace(ctx, seed=seed), engines))
+        drawn.append(Answering(ready.model, ready.tokens, settings, replace(ctx, seed=seed), engines, shown))
     given = [one.answer(history, queries) for one in drawn]
     runs = [answers for answers, _spent in given]
     if len(runs) == 1:
