@@ -227,7 +227,7 @@ class Adapter(ABC):
         """Facts about the fit for the record, e.g. parameters, trained_parameters.
 
         Reserved keys: ``parameters`` (all), ``trained_parameters``, ``epochs``, ``init`` (pretrained, scratch),
-        ``undertrained`` (a reason: the case is shown and not ranked).
+        ``undertrained`` (a reason: the case is shown and not ranked), ``shots`` (training users shown in each prompt).
         """
         return {}
 

@@ -19,6 +19,7 @@ from bench.errors import UserError
 from bench.evaluation.decoding import objective
 from bench.evaluation.decoding.consensus import consensus
 from bench.evaluation.probabilities import AxisProbabilities
+from models.llama_mob.base.layouts import Turn
 from models.llama_mob.base.permutation import Permutation
 from models.llama_mob.base.rope import STRETCHABLE
 from models.llama_mob.base.tokens import Tokens
@@ -27,12 +28,11 @@ from models.llama_mob.engine.free import FreeResult, FreeWriter
 from models.llama_mob.engine.likelihood import Likelihood
 from models.llama_mob.engine.onepass import OnePassReader
 from models.llama_mob.engine.passes import causal_of
+from models.llama_mob.prompts import shots
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
-from models.llama_mob.tuning.examples import recent
 
-FEWER = "take fewer history_days, or another base (this one stretches its own positions)"
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
 Usage = dict[str, float]
@@ -41,13 +41,18 @@ Engines = dict[tuple[int, Grid, Calendar, Decoding], Engine]
 
 @dataclass(frozen=True)
 class Answering:
-    """A model that is ready to answer; engines: the one of the call before, which holds its cache and CUDA graphs."""
+    """A model that is ready to answer.
+
+    engines: the one of the call before, which holds its cache and CUDA graphs; shown: rows of the users whose solved
+    examples stand before every question.
+    """
 
     model: PreTrainedModel
     tokens: Tokens
     settings: LlamaMobSettings
     ctx: Context
     engines: Engines = field(default_factory=dict)
+    shown: Trajectories | None = None
     engine: ClassVar[type[Engine]] = Engine
 
     def answer(self, history: Trajectories, queries: Queries) -> tuple[Answers, Usage]:
@@ -127,16 +132,17 @@ class Answering:
     def _tasks(self, history: Trajectories, queries: Queries) -> Iterator[Task]:
         """Yield a task for each user with a history, or for each of the user's points, in the queries' order."""
         template, seen = template_for(self.settings, self.ctx), readable(history, self.settings, self.ctx.grid)
+        told = told_before(self.shown, template, self.settings, self.ctx)
         by_itself = self.settings.decoding.context == "history"
         for user, past, asked in by_user(seen, queries):
             if not len(past):
                 continue
-            past = recent(past, self.settings.history_days)
+            past = shots.recent(past, self.settings.history_days)
             rows = np.stack([past.d, past.t, past.x, past.y], axis=1).astype(np.int64)
             points = np.stack([asked.d, asked.t], axis=1).astype(np.int64)
             for i in range(len(asked) if by_itself else 1):
                 which = slice(i, i + 1) if by_itself else slice(None)
-                compiled = compile_prompt(template, self.tokens, past, asked.take(which))
+                compiled = compile_prompt(template, self.tokens, past, asked.take(which), told)
                 yield Task(compiled, (*user, *points[i].tolist()) if by_itself else user, rows, points[which])
 
     def _length(self, task: Task) -> int:
@@ -210,27 +216,37 @@ def template_for(settings: LlamaMobSettings, ctx: Context) -> Template:
     return template
 
 
+def told_before(shown: Trajectories | None, template: Template, settings: LlamaMobSettings, ctx: Context) -> list[Turn]:
+    """Return the solved examples of the users who are shown, as the model reads them."""
+    if shown is None:
+        return []
+    rows = readable(shown, settings, ctx.grid)
+    return shots.turns(template, shots.cut(rows, ctx.window, settings.history_days))
+
+
 def check_context(model: PreTrainedModel, settings: LlamaMobSettings, tokens: int) -> None:
     """Raise UserError where a prompt and its answer are longer than what the base reads."""
-    config = causal_of(model).config
-    check_windows(config, tokens)
+    config, fewer = causal_of(model).config, "fewer history_days or shots" if settings.shots else "fewer history_days"
+    check_windows(config, tokens, fewer)
     reads = int(config.max_position_embeddings)
     if tokens > reads:
         factor = math.ceil(10 * (settings.rope_scaling or 1) * tokens / reads) / 10
         stretches = config.rope_parameters.get("rope_type") in STRETCHABLE
         raise UserError(
             f"llama_mob: prompt and answer take {tokens:,} tokens, the base reads {reads:,}: "
-            + (f"set rope_scaling to {factor:g} or more, or take fewer history_days" if stretches else FEWER)
+            + (f"set rope_scaling to {factor:g} or more, or " if stretches else "")
+            + f"take {fewer}"
+            + ("" if stretches else ", or another base (this one stretches its own positions)")
         )
 
 
-def check_windows(config: Any, tokens: int) -> None:
+def check_windows(config: Any, tokens: int, fewer: str = "fewer history_days") -> None:
     """Raise UserError where layers of a base see less than a prompt and its answer: the engine shows them all of it."""
     window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
     if window and tokens > window and (kinds is None or "sliding_attention" in kinds):
         raise UserError(
             f"llama_mob: prompt and answer take {tokens:,} tokens, but some layers of the base see only {window:,}, "
-            "which the engine does not do: take fewer history_days, or another base"
+            f"which the engine does not do: take {fewer}, or another base"
         )
 
 

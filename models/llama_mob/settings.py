@@ -258,6 +258,9 @@ class LlamaMobSettings(adapter.Settings):
     history_days: int | None = Field(
         None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
     )
+    shots: int = adapter.later(
+        0, ge=0, description="training users shown with their answers before the question; more take context and time"
+    )
     loss: Literal["answer", "conversation"] = Field(
         "answer", description="answer: its tokens are learned; conversation: those of the prompt too, as in the paper"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
+from models.llama_mob.base.layouts import Turn
 from models.llama_mob.base.tokens import NO_TOKEN, Tokens
 from models.llama_mob.prompts.formats import PLACEHOLDER
 from models.llama_mob.prompts.template import Template
@@ -71,9 +73,14 @@ def written(table: np.ndarray, number: int) -> np.ndarray:
     return ids[ids != NO_TOKEN]
 
 
-def compile_prompt(template: Template, tokens: Tokens, history: Trajectories, queries: Queries) -> Compiled:
-    """Compile one user's prompt. Raises UserError where a number of the answer is no token or digits of its own."""
-    prompt = np.array(tokens.encode(template.prompt(history, queries, tokens.chat)), np.int64)
+def compile_prompt(
+    template: Template, tokens: Tokens, history: Trajectories, queries: Queries, told: Sequence[Turn] = ()
+) -> Compiled:
+    """Compile one user's prompt; told: solved examples before the question.
+
+    Raises UserError where a number of the answer is no token or digits of its own.
+    """
+    prompt = np.array(tokens.encode(template.prompt(history, queries, tokens.chat, told)), np.int64)
     text, ends = template.layout.ends(queries.d, queries.t)
     answer, token_ends = tokens.encode_with_ends(text + tokens.chat.end)
     places = np.searchsorted(token_ends, ends)
@@ -88,13 +95,13 @@ def compile_prompt(template: Template, tokens: Tokens, history: Trajectories, qu
 
 
 def history_numbers(
-    template: Template, tokens: Tokens, history: Trajectories, queries: Queries
+    template: Template, tokens: Tokens, history: Trajectories, queries: Queries, told: Sequence[Turn] = ()
 ) -> npt.NDArray[np.bool_]:
     """Return which of the prompt's tokens decide an x or a y of the history, bool (prompt,).
 
     Where numbers are digits, the token after them is among those that decide, as in ``Compiled.written_by``.
     """
-    text = template.prompt(history, queries, tokens.chat)
+    text = template.prompt(history, queries, tokens.chat, told)
     _ids, token_ends = tokens.encode_with_ends(text)
     place = text.rindex(template.question(history, queries)) + len(template.lead)
     spans = []

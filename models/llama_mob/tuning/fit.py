@@ -19,10 +19,11 @@ from bench.errors import UserError
 from bench.training import distributed
 from bench.training.fit_report import FitReport
 from bench.training.loop import Trainer
-from models.llama_mob.answering import check_context, readable, template_for
+from models.llama_mob.answering import check_context, readable, template_for, told_before
 from models.llama_mob.base import base
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
+from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tuning import lora
 from models.llama_mob.tuning.examples import Example, choose, examples
@@ -107,14 +108,18 @@ def _data(
 ) -> tuple[Data, Facts]:
     """Return examples of the chosen users, and of the users to check on, with counts of them."""
 
+    shown = shots.draw(train, settings.shots, ctx) if settings.shots else None
+
     def made(table: Trajectories, windows: int) -> list[Example]:
         found = []
         for here, part in by_world(table, ctx):
             template, seen = template_for(settings, here), readable(part, settings, here.grid)
-            found += examples(seen, template, tokens, settings, here, windows)
+            told = told_before(shown, template, settings, here)
+            found += examples(seen, template, tokens, settings, here, windows, told)
         return found
 
-    users = choose(train.users, settings, ctx)
+    unseen = [user for user in train.users if shown is None or user not in shown.users]  # the prompt holds no answer
+    users = choose(unseen, settings, ctx)
     cities = Counter(city for city, _uid in users)
     data = Data(
         made(train.only(users), settings.windows),
