@@ -36,7 +36,8 @@ def gather(part: int, outcomes: Sequence[Outcome], to: Path, most: float) -> Non
 
     A run that was stopped has a leaderboard of the cases that were done.
     """
-    said = [line for run in sorted((to / "runs").glob("*/run.json")) for line in _publish(run.parent, to)]
+    runs = [run for outcome in outcomes for run in sorted((to / "runs").glob(f"{outcome.step.name}-*"))]
+    said = [line for run in runs for line in _publish(run, to)]
     log = to / "lp_bert" / "log.csv"
     if log.is_file():
         shutil.copyfile(log, tables(to) / "lp_bert.csv")

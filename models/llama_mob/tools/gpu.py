@@ -11,6 +11,7 @@ run, LP-BERT's checkpoint, lines of a table. The same command goes on from there
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -135,8 +136,12 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do the parts asked for; exit code 1 if a command failed, 2 for what the user can mend."""
+    """Do the parts asked for; exit code 1 if a command failed, 2 for what the user can mend, 130 if interrupted.
+
+    An end from outside (SIGTERM) is an interrupt too: commands under way are stopped first.
+    """
     given = options(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check(given)
         outcomes = []
@@ -148,6 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         print("\n".join(f"error: {message}" for message in error.messages), file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted: what was done is kept; the same command goes on", file=sys.stderr)
+        raise SystemExit(130) from None
     if any(outcome.failed for outcome in outcomes):
         raise SystemExit(1)
 

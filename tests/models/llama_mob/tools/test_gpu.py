@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from safetensors.numpy import save_file
 
@@ -30,6 +34,32 @@ def test_commands_end_fail_or_are_stopped(tmp_path: Path) -> None:
     assert not slowly.failed
     assert slowly.seconds < 30
     assert (tmp_path / "logs" / "slowly.log").read_text().startswith("$ python -m timeit -n 1 -r 1 'import time;")
+
+
+def test_an_end_from_outside_stops_what_is_under_way(tmp_path: Path) -> None:
+    """Else a command would hold the GPU on after its machine's time was over."""
+    script = f"""
+import pathlib, time
+from models.llama_mob.tools import gpu, timed
+slow = timed.Step("slowly", ("timeit", "-n", "1", "-r", "1", "import time; time.sleep(60)"))
+gpu.part = lambda _number, given: timed.run([slow], time.monotonic() + 60, given.to)
+gpu.main(["--rehearse", "--to", {str(tmp_path)!r}])
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    wait_until(lambda: (tmp_path / "logs" / "slowly.log").is_file() and psutil.Process(process.pid).children())
+    (child,) = psutil.Process(process.pid).children()
+    process.terminate()
+    _out, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith(b"interrupted: what was done is kept; the same command goes on\n")
+    assert not child.is_running()
+
+
+def wait_until(there: Callable[[], object]) -> None:
+    ends = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < ends, "it did not happen within a minute"
+        time.sleep(0.05)
 
 
 def fit(to: Path, run: str, model: str, fit_id: str, size: int) -> None:
