@@ -16,17 +16,21 @@ PLAIN = "plain"  # files city_X.csv.gz, which do not say whose they are
 
 @dataclass(frozen=True)
 class Fits:
-    """The fits on one training part, by identity. kept: those whose start was kept; rejected: after it was tuned."""
+    """The fits on one training part, by identity.
+
+    kept: those whose start was kept; rejected: after it was tuned; shots: training users shown in each prompt.
+    """
 
     training: str
     made: frozenset[str]
     kept: frozenset[str]
     rejected: frozenset[str]
+    shots: int = 0
 
     def join(self, other: Fits) -> Fits:
         """Return the fits of both."""
         both = (self.made | other.made, self.kept | other.kept, self.rejected | other.rejected)
-        return Fits(self.training, *both)
+        return Fits(self.training, *both, max(self.shots, other.shots))
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ def _fits(record: Record) -> tuple[Fits, ...]:
         return ()
     made, none = frozenset({record.identity.fit}), frozenset[str]()
     rejected = made if record.learning and record.learning.rejected else none
-    return (Fits(training, made, made if record.kept_start else none, rejected),)
+    said = record.facts.get("shots", 0)
+    shots = said if isinstance(said, int) else 0
+    return (Fits(training, made, made if record.kept_start and not shots else none, rejected, shots),)
 
 
 def join(parts: Iterable[Lineage]) -> Lineage:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +19,7 @@ from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.evaluation.probabilities import Probabilities
 from bench.files import write_text
+from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
 
 if TYPE_CHECKING:
@@ -51,13 +51,16 @@ class LlamaMob(Adapter):
     def __init__(self, settings: adapter.Settings | None = None) -> None:
         super().__init__(settings)
         self.settings = self.settings.pinned()
-        if self.settings.tuning == "none":
+        if self.settings.tuning == "none" and not self.settings.shots:
             self.learns_from = "nothing"  # type: ignore[misc]
+        if self.settings.shots:  # an example of another grid would mislead
+            self.knows_worlds = False  # type: ignore[misc]
         tuned_in_8_bits = self.settings.tuning != "none" and self.settings.optimizer == "adamw_8bit"
         if self.settings.quantize or tuned_in_8_bits:
             packages, cuda = (*PACKAGES, "bitsandbytes"), bool(self.settings.quantize)
             self.needs = Needs(packages, "mobility-bench[quantize]", cuda=cuda, cpu_gb=2.0)  # type: ignore[misc]
         self._learned: Learned | None = None
+        self._shown: Trajectories | None = None
         self._ready: Loaded | None = None
         self._facts: dict[str, int | float | str] = {}
         self._spent: dict[str, float] = {}
@@ -88,8 +91,8 @@ class LlamaMob(Adapter):
         from models.llama_mob.base.preflight import Lacking, preflight
 
         there = {city for city, _uid in split.train.users}
-        if self.settings.tuning != "none" and not there:
-            return "tuning needs training users; the split has none"
+        if self.learns_from != "nothing" and not there:
+            return f"{'shots' if self.settings.tuning == 'none' else 'tuning'} needs training users; the split has none"
         lacking = sorted(city for city, share in (self.settings.mix or {}).items() if share > 0 and city not in there)
         if lacking and self.settings.tuning != "none":
             return f"its mix names the city {lacking[0]}, where the split has no training users"
@@ -102,18 +105,20 @@ class LlamaMob(Adapter):
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
-        """Tune on the training users' windows; of the epochs the best on the validation users is kept."""
-        from models.llama_mob.tuning.fit import tune
-
+        """Draw the users to show; tune on the others' windows: of the epochs the best on validation users is kept."""
         self._ready = None
-        self._learned, self._facts = tune(train, validate, self.settings, ctx, self.precision(ctx.device))
+        self._shown = shots.draw(train, self.settings.shots, ctx) if self.settings.shots else None
+        if self.settings.tuning != "none":
+            from models.llama_mob.tuning.fit import tune
+
+            self._learned, self._facts = tune(train, validate, self.settings, ctx, self.precision(ctx.device))
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer all users, some at a time; a user without a history gets ``missing``."""
         from models.llama_mob.answering import Answering
 
         ready = self._made_ready(ctx)
-        asked = Answering(ready.model, ready.tokens, self.settings, ctx, self._engines)
+        asked = Answering(ready.model, ready.tokens, self.settings, ctx, self._engines, self._shown)
         answers, self._spent = asked.answer(history, queries)
         return answers
 
@@ -126,10 +131,13 @@ class LlamaMob(Adapter):
         if shown is None:
             raise ValueError("a written answer's probabilities hang on the cells before")
         ready = self._made_ready(ctx)
-        return Answering(ready.model, ready.tokens, self.settings, ctx).probabilities(history, queries, shown)
+        asking = Answering(ready.model, ready.tokens, self.settings, ctx, shown=self._shown)
+        return asking.probabilities(history, queries, shown)
 
     def save(self, folder: Path) -> None:
-        """Write the LoRA in peft's own files, or all weights, and the facts; untuned: nothing."""
+        """Write the LoRA in peft's own files, or all weights, and the facts; the users who are shown, if any."""
+        if self._shown is not None:
+            shots.save(self._shown, folder)
         if self._learned is None:
             return
         if self.settings.tuning == "lora":
@@ -145,12 +153,14 @@ class LlamaMob(Adapter):
     def load(self, folder: Path) -> None:
         """Read what save wrote; the base is read when it is asked."""
         self._ready = None
+        if self.settings.shots:
+            self._shown = shots.load(folder, self.settings.shots)
         if self.settings.tuning == "none":
             return
         if self.settings.tuning == "lora":
             from models.llama_mob.tuning import lora
 
-            self._learned = lora.load(folder)
+            self._learned = lora.load(folder, self.settings)
         else:
             from safetensors.torch import load_file
 
@@ -159,7 +169,7 @@ class LlamaMob(Adapter):
 
     def facts(self) -> Mapping[str, int | float | str]:
         """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.fit``."""
-        return self._facts
+        return {**self._facts, **({"shots": self.settings.shots} if self.settings.shots else {})}
 
     def learning(self) -> Learning:
         """Return the base as the start, and the epoch that was kept."""
@@ -179,10 +189,12 @@ class LlamaMob(Adapter):
             return Learning(start="random")
         if settings.base == "tiny":
             return TINY_START
+        added = ", with tokens for numbers added" if settings.numbers == "added" else ""
         if settings.base == "smollm2":
-            return Learning(start="pretrained", pretrained_on="text of the web (SmolLM2-135M-Instruct, in 4 bits)")
+            read = f"text of the web (SmolLM2-135M-Instruct, in 4 bits){added}"
+            return Learning(start="pretrained", pretrained_on=read)
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
-        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}")
+        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}{added}")
 
     def usage(self) -> Mapping[str, float]:
         """Return tokens, passes and seconds of the last call; where text was free, its faults."""
@@ -197,5 +209,5 @@ class LlamaMob(Adapter):
 
             loaded = base.load(self.settings, ctx)
             self._facts = self._facts or dict(loaded.facts)
-            self._ready = replace(loaded, model=put(loaded.model, self._learned, self.settings))
+            self._ready = put(loaded, self._learned, self.settings)
         return self._ready

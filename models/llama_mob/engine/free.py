@@ -170,7 +170,7 @@ def padded(prompts: Sequence[np.ndarray], fill: int) -> tuple[torch.Tensor, torc
     return ids, mask
 
 
-def uniform(seed: int, key: tuple[str, int], steps: int, attempt: int = 1) -> np.ndarray:
+def uniform(seed: int, key: tuple[str | int, ...], steps: int, attempt: int = 1) -> np.ndarray:
     """Return a user's random numbers in [0, 1), float64 (steps,); the first do not change when there are more."""
     again = (attempt,) if attempt > 1 else ()
     text = "\x00".join(str(part) for part in ("free", seed, *key, *again))
