@@ -25,7 +25,7 @@ from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tuning import lora
+from models.llama_mob.tuning import kept, lora
 from models.llama_mob.tuning.examples import Example, choose, examples
 from models.llama_mob.tuning.loss import TokenLoss
 from models.llama_mob.tuning.task import Data, Tuning, recipe_of
@@ -160,6 +160,7 @@ def put(model: PreTrainedModel, learned: Learned | None, settings: LlamaMobSetti
         return model
     if settings.tuning == "lora":
         return lora.merge(model, learned, settings)
+    kept.check(learned, dict(model.named_parameters()))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(learned[name])

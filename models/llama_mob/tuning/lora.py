@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from bench.files import write_text, write_with
 from models.llama_mob.base import folders
 from models.llama_mob.settings import SMOLLM2, LlamaMobSettings, on_hub
+from models.llama_mob.tuning import kept
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -40,8 +41,12 @@ def matrices(model: PeftModel) -> dict[str, Tensor]:
 
 
 def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMobSettings) -> PreTrainedModel:
-    """Return the base with learned matrices merged into its weights; beside them where these are quantized."""
+    """Return the base with learned matrices merged into its weights; beside them where these are quantized.
+
+    Raises UserError where a matrix is not there, or of another size than the base asks for.
+    """
     both = get_peft_model(model, _config(settings))
+    kept.check(learned, get_peft_model_state_dict(both))
     set_peft_model_state_dict(both, learned)
     merged: PreTrainedModel = both if settings.quantize else both.merge_and_unload()  # type: ignore[assignment]
     return merged
@@ -56,8 +61,8 @@ def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -
 
 
 def load(folder: Path) -> dict[str, Tensor]:
-    """Read the matrices that save wrote."""
-    return load_file(folder / WEIGHTS)
+    """Read the matrices that save wrote. Raises UserError where they are not whole."""
+    return kept.weights(folder / WEIGHTS)
 
 
 def _named(settings: LlamaMobSettings) -> str:
