@@ -167,6 +167,9 @@ class Adapter(ABC):
     knows_worlds: ClassVar[bool] = False  # fit asks ctx.at(city) for grid and calendar: its cities' may differ
     device: str = "cpu"  # where the case runs: said before skip is called; fit and predict hear of it in their Context
     in_context: bool = False  # whether probabilities looks at the cells of the user's queries before
+    shipped: ClassVar[Path | None] = (
+        None  # of the project's own models: a folder of fits by identity, as a store has them
+    )
     timed: ClassVar[bool] = True  # False where answers come from a file: its seconds say nothing of the model
 
     def __init__(self, settings: Any = None) -> None:
@@ -227,7 +230,8 @@ class Adapter(ABC):
         """Facts about the fit for the record, e.g. parameters, trained_parameters.
 
         Reserved keys: ``parameters`` (all), ``trained_parameters``, ``epochs``, ``init`` (pretrained, scratch),
-        ``undertrained`` (a reason: the case is shown and not ranked), ``shots`` (training users shown in each prompt).
+        ``undertrained`` (a reason: the case is shown and not ranked), ``shots`` (training users shown in each prompt),
+        ``shipped`` (how the fit was made that ships with the model).
         """
         return {}
 

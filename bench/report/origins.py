@@ -37,9 +37,7 @@ def _briefly(learning: Learning) -> str:
 
 def _part(lineage: Lineage, training: str) -> str:
     fits = next(fits for fits in lineage.fits if fits.training == training)
-    said = [f"{KEPT} in {len(fits.kept)} of {len(fits.made)} fits"] if fits.kept else []
-    if fits.shots:
-        said.append(f"{fits.shots} example{'s' if fits.shots > 1 else ''} in the prompt")
+    said = [*([f"{KEPT} in {len(fits.kept)} of {len(fits.made)} fits"] if fits.kept else []), *fits.notes]
     return f"{training} ({'; '.join(said)})" if said else training
 
 

@@ -165,6 +165,8 @@ class Runner:
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
             self._record_what_others_did(cases)
+            if model.own and model.shipped and self.store.take_up(model.shipped, fit_id):
+                self.progress.say(f"shipped fit: {label}")
             job, reached = write_job(
                 cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
             )

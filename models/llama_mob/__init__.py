@@ -46,6 +46,7 @@ class LlamaMob(Adapter):
     batch_users: ClassVar[int] = 64
     knows_worlds: ClassVar[bool] = True
     in_context = True
+    shipped: ClassVar[Path | None] = Path(__file__).parent / "shipped"
     settings: LlamaMobSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
@@ -151,21 +152,17 @@ class LlamaMob(Adapter):
         write_text(folder / NOTES, json.dumps(self._facts, indent=1) + "\n")
 
     def load(self, folder: Path) -> None:
-        """Read what save wrote; the base is read when it is asked."""
+        """Read what save wrote, whole or not at all; the base is read when it is asked."""
         self._ready = None
         if self.settings.shots:
             self._shown = shots.load(folder, self.settings.shots)
         if self.settings.tuning == "none":
             return
-        if self.settings.tuning == "lora":
-            from models.llama_mob.tuning import lora
+        from models.llama_mob.tuning import kept, lora
 
-            self._learned = lora.load(folder, self.settings)
-        else:
-            from safetensors.torch import load_file
-
-            self._learned = load_file(folder / ALL_WEIGHTS)
-        self._facts = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        whole = self.settings.tuning == "full"
+        self._learned = kept.weights(folder / ALL_WEIGHTS) if whole else lora.load(folder, self.settings)
+        self._facts = kept.notes(folder / NOTES)
 
     def facts(self) -> Mapping[str, int | float | str]:
         """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.fit``."""
