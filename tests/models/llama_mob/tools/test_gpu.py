@@ -20,7 +20,7 @@ from bench.training import checkpoint
 from models.llama_mob.tools import gathering, gpu, rehearsal, timed
 from models.llama_mob.tools.timed import Step
 
-QUICK = ["--rehearse", "--minutes", "5"]
+QUICK = ["--rehearse", "--minutes", "15"]
 
 
 def test_commands_end_fail_or_are_stopped(tmp_path: Path) -> None:
