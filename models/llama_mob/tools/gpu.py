@@ -1,7 +1,7 @@
 """All that waits for a GPU, in two parts of under 8 minutes: ``python -m models.llama_mob.tools.gpu``.
 
     python -m models.llama_mob.tools.gpu --part 1 --to gpu          # SmolLM2: pretraining_control beside lora_rank
-    python -m models.llama_mob.tools.gpu --part 2 --to gpu          # LP-BERT from random weights, then the 8B shape
+    python -m models.llama_mob.tools.gpu --part 2 --to gpu          # LP-BERT from random weights; the 8B shape
     python -m models.llama_mob.tools.gpu --rehearse --to rehearsal  # both at a small shape, on a CPU
 
 A part starts commands of the project and stops them when its time is over. What is done by then is whole: cases of a
@@ -14,7 +14,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from models.llama_mob.tools.timed import Outcome, Step, run
 PROTOCOLS = ("pretraining_control", "lora_rank")
 FITS, TOKENS_A_PERSON = 11, 1_812  # of both protocols together, "pretrained" and "all weights" being one; 10 + 2 days
 TRAINABLE = 0.7  # share of a city's users that the hash gives to training
+ATTENTION = 60.0  # seconds at most
 ENDING = 40.0  # seconds that a part keeps for its tables
 
 
@@ -67,11 +68,17 @@ def shape_of_8b(given: argparse.Namespace, minutes: float) -> Step:
     return Step("shape", ("models.llama_mob.tools.gpu_report", *_options(options)))
 
 
+def attention(given: argparse.Namespace) -> Step:
+    """Return the comparison of ways to attend to the cache, which takes seconds and says what to make faster."""
+    options = {"device": _device(given), "to": gathering.tables(given.to) / "attention.md"}
+    return Step("attention", ("models.llama_mob.tools.attention_ways", *_options(options)))
+
+
 def _device(given: argparse.Namespace) -> str:
     return "cpu" if given.rehearse else "cuda"
 
 
-def _options(options: dict[str, object]) -> list[str]:
+def _options(options: Mapping[str, object]) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
@@ -84,6 +91,7 @@ def part(number: int, given: argparse.Namespace) -> list[Outcome]:
         return run(language_models(given), until, given.to)
     half = time.monotonic() + 0.45 * (until - time.monotonic())
     done = run([lp_bert(given, _minutes(half))], half, given.to)
+    done += run([attention(given)], min(until, time.monotonic() + ATTENTION), given.to)
     return done + run([shape_of_8b(given, 0.7 * _minutes(until))], until, given.to)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ class Step:
     @property
     def command(self) -> str:
         """The command as a reader may type it."""
-        return " ".join(["python -m", *(f"'{part}'" if set(part) & set(" [") else part for part in self.arguments)])
+        return f"python -m {shlex.join(self.arguments)}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bench.training import checkpoint
 from models.llama_mob.tools import gathering, gpu, rehearsal, timed
 from models.llama_mob.tools.timed import Step
 
-QUICK = ["--rehearse", "--minutes", "5"]
+QUICK = ["--rehearse", "--minutes", "15"]
 
 
 def test_commands_end_fail_or_are_stopped(tmp_path: Path) -> None:
@@ -135,6 +135,7 @@ def test_both_parts_are_rehearsed(tmp_path: Path) -> None:
         records = [json.loads(file.read_text()) for file in (tmp_path / "tables" / name).glob("records/*.json")]
         assert {record["status"] for record in records} == {"done"}
         assert "| SmolLM2" not in (tmp_path / "tables" / name / "leaderboard.md").read_text()
+    assert "two parts, products" in (tmp_path / "tables" / "attention.md").read_text()
     assert "speculative-chain" in (tmp_path / "tables" / "shape.md").read_text()
     assert checkpoint.progress(tmp_path / "lp_bert")["step"] == rehearsal.LP_BERT["steps"]
     assert (tmp_path / "weights" / "lp_bert.safetensors").is_file()
