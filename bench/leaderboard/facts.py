@@ -38,13 +38,14 @@ class CostRow:
 
 @dataclass(frozen=True)
 class TrainingRow:
-    """What one model learned from, how long, which epoch and step were kept, and how it answered."""
+    """What one model learned from, how much of it was trained and how long, what was kept, and how it answered."""
 
     model: str
     part: str
     lineage: Lineage
     train_users: str
     train_days: str
+    trained_parameters: float | None
     epochs: str
     kept: str
     asked: int
@@ -119,6 +120,7 @@ def _training_row(key: tuple[str, str], group: Sequence[Record], lineage: Lineag
         lineage=lineage,
         train_users=_several(record.data.train_users for record in learned if record.data),
         train_days=_several("{}-{}".format(*span) for span in days),
+        trained_parameters=_over((_number(record.facts.get("trained_parameters")) for record in learned), np.max),
         epochs=_several(fit.epochs for fit in fits),
         kept=_several(f"{fit.kept_epoch} ({fit.kept_step:,})" for fit in fits),
         asked=sum(count.asked for count in answers),

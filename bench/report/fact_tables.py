@@ -41,13 +41,16 @@ def costs(found: Leaderboard) -> Table:
 
 def trainings(found: Leaderboard) -> Table:
     """What each model learned from, how long, and how it answered."""
-    columns = [*NAMES, ("train\nusers", True), ("days", True), ("epochs", True), ("kept epoch\n(step)", True)]
-    columns += [("start", False), ("answered", True), ("invalid", True), ("missing", True)]
+    sized = any(row.trained_parameters is not None for row in found.trainings)
+    columns = [*NAMES, ("train\nusers", True), ("days", True), *([("trained\nparameters", True)] if sized else [])]
+    columns += [("epochs", True), ("kept epoch\n(step)", True), ("start", False)]
+    columns += [("answered", True), ("invalid", True), ("missing", True)]
     rows = []
     for row in found.trainings:
         answered = (row.asked - row.filled) / row.asked if row.asked else None
         starts = "; or ".join(start(begun) for begun in row.lineage.starts)
-        learned = [row.train_users, row.train_days, row.epochs, row.kept, starts]
+        size = [numbers.count(row.trained_parameters)] if sized else []
+        learned = [row.train_users, row.train_days, *size, row.epochs, row.kept, starts]
         rows.append(
             name(row)
             + [text or NONE for text in learned]

@@ -101,12 +101,13 @@ def test_a_kept_start_leaks_nothing_of_its_training_city(tmp_path: Path) -> None
 
 
 def test_costs_and_learning_tell_the_kept_epoch_and_the_start(tmp_path: Path) -> None:
-    found = made(tmp_path, replace(NETWORK, kept=("B", "C")))
+    found = made(tmp_path, replace(NETWORK, kept=("B", "C"), facts={"trained_parameters": 65_856}))
     table = fact_tables.trainings(found)
     told = {row[1]: row for row in table.rows if row[0] == "network"}
     assert told.keys() == {"D", REJECTED}
     kept, start = (table.heads.index(head) for head in ("kept epoch\n(step)", "start"))
     assert (told["D"][kept], told[REJECTED][kept]) == ("2 (10)", "0 (0)")
+    assert told["D"][table.heads.index("trained\nparameters")] == "65.9 k"
     assert told["D"][start] == "set by hand (its layers), then pretrained on synthetic people"
     assert {row[1] for row in fact_tables.costs(found).rows if row[0] == "network"} == {"D", REJECTED}
 

@@ -57,10 +57,18 @@ def copy(model: torch.nn.Module) -> torch.nn.Module:
     return other
 
 
+def test_weights_may_have_a_rate_of_their_own(tmp_path: Path) -> None:
+    start, model = network(), network()
+    fit(model, tmp_path, epochs=1, schedule="constant", own_rates={"weight": 1e-3, "no such": 1.0})
+    assert abs(model.weight.item() - start.weight.item()) == pytest.approx(3 * 1e-3, rel=0.1)  # Adam's, three steps
+    assert abs(model.bias.item() - start.bias.item()) == pytest.approx(3 * 0.1, rel=0.2)
+
+
+@pytest.mark.parametrize("own_rates", [{}, {"weight": 0.02}], ids=["one rate", "two rates"])
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("after", [1, 3, 5])
 def test_a_killed_fit_resumes_and_ends_with_the_same_weights(
-    after: int, average: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: int, average: float | None, own_rates: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
 
@@ -69,10 +77,11 @@ def test_a_killed_fit_resumes_and_ends_with_the_same_weights(
             raise OutOfTime
 
     whole, killed, resumed = network(), network(), network()
-    straight = fit(whole, tmp_path / "whole", average=average)
+    given = {"average": average, "own_rates": own_rates}
+    straight = fit(whole, tmp_path / "whole", **given)
     with pytest.raises(OutOfTime):
-        fit(killed, tmp_path / "killed", average=average, progress=stop)
-    again = fit(resumed, tmp_path / "killed", average=average)
+        fit(killed, tmp_path / "killed", progress=stop, **given)
+    again = fit(resumed, tmp_path / "killed", **given)
     assert same(whole, resumed)
     assert (again.losses, again.scores, again.kept_step) == (straight.losses, straight.scores, straight.kept_step)
 

@@ -6,15 +6,20 @@ They are those of "0" to "999", then those of " 0" to " 999". "0" to "9" have th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bench.errors import UserError
+from bench.files import write_with
 from models.llama_mob.base.tokens import NUMBERS, Tokens
 
+FILE = "number_rows.safetensors"
 INPUT, OUTPUT = "input", "output"
 SHARES = ((1.0,), (0.55, 0.45), (0.4, 0.35, 0.25))  # of the digits in a mean, so that 12 and 21 differ
 
@@ -64,14 +69,35 @@ def start(table: Tensor, tokens: Tokens) -> Tensor:
 
 @torch.no_grad()
 def write(model: PreTrainedModel, tokens: Tokens, rows: Mapping[str, Tensor]) -> None:
-    """Put rows, (2000, hidden) by the name of their table, where they belong. Raises UserError for any others."""
+    """Put rows, (2000, hidden) by the name of their table, where they belong.
+
+    Raises UserError for rows of another base, and for numbers that are not finite.
+    """
     tables, ids = tables_of(model), ids_of(tokens)
     wanted = {name: (len(ids), table.weight.shape[1]) for name, table in tables.items()}
     found = {name: tuple(values.shape) for name, values in rows.items()}
     if found != wanted:
         raise UserError(f"llama_mob: rows of added numbers are {found}, the base needs {wanted}: fit it again")
+    if not all(values.isfinite().all() for values in rows.values()):
+        raise UserError("llama_mob: rows of added numbers hold numbers that are not finite: fit it again")
     for name, table in tables.items():
         table.weight[ids.to(table.weight.device)] = rows[name].to(table.weight)
+
+
+def save(rows: Mapping[str, Tensor], folder: Path) -> None:
+    """Write rows beside the LoRA that they were trained with."""
+    write_with(folder / FILE, lambda part: save_file(dict(rows), part))
+
+
+def read(folder: Path) -> dict[str, Tensor]:
+    """Read what save wrote. Raises UserError where it is not there or is broken."""
+    try:
+        return load_file(folder / FILE)
+    except FileNotFoundError:
+        why = "not there; the rows of added numbers are trained with the LoRA"
+    except (OSError, SafetensorError) as error:
+        why = f"cannot be read ({error})"
+    raise UserError(f"{folder / FILE}: {why}: fit it again")
 
 
 def _wider(weight: Tensor, size: int) -> nn.Parameter:

@@ -41,6 +41,7 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     gc.collect()  # a model before this one, held by engines that refer to themselves, may take most of the memory
     found = preflight(settings, ctx.device)
     tokens = _tokens(settings, found)
+    rows = _rows_of_lora(settings, tokens)
     if settings.weights == "random":
         model = _random(settings, found, ctx.seed_for("llama_mob", "weights"))
     else:
@@ -52,6 +53,8 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     if settings.lora:
         model = _with_lora(model, settings)
     added = added_numbers.add(model, tokens) if tokens.added else 0
+    if rows:
+        added_numbers.write(model, tokens, rows)
     return Loaded(model.eval(), tokens, _facts(settings, found, tokens, added))
 
 
@@ -63,7 +66,7 @@ def _tokens(settings: LlamaMobSettings, found: Preflight) -> Tokens:
     tokens = Tokens.load(found.folder, base_size=size, end_marks=marks, numbers=settings.numbers)
     if settings.one_pass and not tokens.single:
         raise UserError(
-            f"{tokens.name}: writes numbers in digits; all cells in one pass need numbers of one token each"
+            f"{tokens.name}: writes numbers in digits; all cells in one pass need one token each: set numbers: added"
         )
     return tokens
 
@@ -162,6 +165,18 @@ def _quantised(settings: LlamaMobSettings, precision: str) -> Any:
         return BitsAndBytesConfig(load_in_8bit=True)
     compute = getattr(torch, precision)
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
+
+
+def _rows_of_lora(settings: LlamaMobSettings, tokens: Tokens) -> dict[str, torch.Tensor]:
+    """Return the rows of added numbers that a published LoRA was tuned with, if it was tuned with such."""
+    if settings.lora is None:
+        return {}
+    folder = folders.located(settings.lora)
+    if not (folder / added_numbers.FILE).exists():
+        return {}
+    if not tokens.added:
+        raise UserError(f"lora {folder}: was tuned with a token added for each number; set numbers: added")
+    return added_numbers.read(folder)
 
 
 def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrainedModel:

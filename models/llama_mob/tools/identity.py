@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from tabulate import tabulate
@@ -23,6 +23,7 @@ from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
 from bench.files import write_or_print
 from models.llama_mob import LlamaMob, LlamaMobSettings
+from models.llama_mob.settings import Numbers
 
 REFERENCE = "constrained"
 WAYS: dict[str, dict[str, Any]] = {
@@ -72,16 +73,18 @@ def people_of(data: str, cities: Sequence[str], users: int, seen: tuple[int, int
     return People(rows.days(*seen), rows.days(*asked).queries())
 
 
-def answer(people: People, base: str, precision: str, batch: int, decoding: dict[str, Any]) -> Run:
-    """Let the base, untuned, answer in one way of decoding."""
-    settings = LlamaMobSettings(base=base, tuning="none", precision=precision, decoding={"batch": batch, **decoding})
-    model = LlamaMob(settings)
+def answer(people: People, base: dict[str, Any], precision: str, batch: int, decoding: dict[str, Any]) -> Run:
+    """Let a base, untuned, answer in one way of decoding; base: its settings."""
+    how = {"precision": precision, "decoding": {"batch": batch, **decoding}}
+    model = LlamaMob(LlamaMobSettings(**base, tuning="none", **how))
     answers = model.predict(people.history, people.queries, Context(seed=1))
     usage = model.usage()
     return Run(np.stack([answers.x, answers.y], axis=1), usage["forward_passes"] / usage["users"])
 
 
-def compare(people: People, base: str, precisions: Sequence[str] = ("float32", "bfloat16")) -> list[list[Any]]:
+def compare(
+    people: People, base: dict[str, Any], precisions: Sequence[str] = ("float32", "bfloat16")
+) -> list[list[Any]]:
     """Return a row for each choice, way and precision: passes a trajectory, share of cells that differ."""
     rows = []
     for choice, choosing in CHOICES.items():
@@ -124,7 +127,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=8, help="users of each city")
     parser.add_argument("--seen", type=_days, default=(46, 59), help="days of the history")
     parser.add_argument("--asked", type=_days, default=(60, 62), help="days to predict")
-    parser.add_argument("--base", default="tiny", help="tiny, a folder or a hub id")
+    parser.add_argument("--base", default="tiny", help="tiny, smollm2, a folder or a hub id")
+    parser.add_argument("--numbers", default="auto", choices=get_args(Numbers), help="how numbers are written")
     parser.add_argument("--to", type=Path, help="a Markdown file; without it the table is printed")
     return parser.parse_args(arguments)
 
@@ -136,12 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kind = given.data.partition(":")[0]
     data = f"{kind}:FOLDER" if ":" in given.data else kind
     base = f" --base {given.base}" if given.base != "tiny" else ""
+    base += f" --numbers {given.numbers}" if given.numbers != "auto" else ""
     days = " ".join(
         f"--{name} {first}-{last}" for name, (first, last) in (("seen", given.seen), ("asked", given.asked))
     )
     asked = f"--data {data}{base} --cities {' '.join(given.cities)} --users {given.users} {days}"
     command = f"python -m models.llama_mob.tools.identity {asked} --to FILE"
-    text = report(compare(people, given.base), people, command)
+    text = report(compare(people, {"base": given.base, "numbers": given.numbers}), people, command)
     write_or_print(text, given.to)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from bench.files import write_text, write_with
-from models.llama_mob.base import folders
+from models.llama_mob.base import added_numbers, folders
 from models.llama_mob.settings import SMOLLM2, LlamaMobSettings, on_hub
 from models.llama_mob.tuning import kept, number_rows
 
@@ -56,9 +56,10 @@ def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMob
 
 def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -> None:
     """Write the matrices as peft does, so that the folder can be given as ``lora`` too; rows of numbers beside them."""
-    matrices, _rows = number_rows.split(learned)
+    matrices, rows = number_rows.split(learned)
     write_with(folder / WEIGHTS, lambda part: save_file(matrices, part, metadata={"format": "pt"}))
-    number_rows.save(learned, folder)
+    if rows:
+        added_numbers.save(rows, folder)
     config = _config(settings).to_dict() | {"base_model_name_or_path": _named(settings), "inference_mode": True}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     write_text(folder / CONFIG, json.dumps(plain, indent=1, sort_keys=True) + "\n")
@@ -66,7 +67,8 @@ def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -
 
 def load(folder: Path, settings: LlamaMobSettings) -> dict[str, Tensor]:
     """Read what save wrote. Raises UserError where matrices, or rows of added numbers, are not whole."""
-    return kept.weights(folder / WEIGHTS) | (number_rows.load(folder) if settings.numbers == "added" else {})
+    rows = number_rows.named(added_numbers.read(folder)) if settings.numbers == "added" else {}
+    return kept.weights(folder / WEIGHTS) | rows
 
 
 def _named(settings: LlamaMobSettings) -> str:

@@ -6,23 +6,17 @@ Nothing of the tables is copied in a pass, and their gradient is that of the row
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from bench.errors import UserError
-from bench.files import write_with
 from models.llama_mob.base import added_numbers
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.tuning import kept
 
 NAME = "number_rows"  # of the parameter, and before the names of what was learned
-FILE = "number_rows.safetensors"
 
 
 class NumberEmbedding(nn.Module):
@@ -73,7 +67,7 @@ def attach(model: PreTrainedModel, tokens: Tokens) -> None:
 
 
 def detach(model: PreTrainedModel, tokens: Tokens) -> dict[str, Tensor]:
-    """Put the base's tables back with the rows in them; return these on the CPU, by ``NAME.`` and their table."""
+    """Put the base's tables back with the rows in them; return these on the CPU, as ``named`` does."""
     inside: Any = model.get_input_embeddings()
     outside: Any = model.get_output_embeddings()
     model.set_input_embeddings(inside.table)
@@ -81,6 +75,11 @@ def detach(model: PreTrainedModel, tokens: Tokens) -> dict[str, Tensor]:
     held = {added_numbers.INPUT: inside.number_rows, added_numbers.OUTPUT: outside.number_rows}
     rows = {name: held[name].detach().cpu() for name in added_numbers.tables_of(model)}
     added_numbers.write(model, tokens, rows)
+    return named(rows)
+
+
+def named(rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return rows of numbers, by table, as they are called among what was learned."""
     return {f"{NAME}.{name}": values for name, values in rows.items()}
 
 
@@ -88,18 +87,3 @@ def split(learned: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, T
     """Return what was learned beside the rows of numbers, and these by their table."""
     rows = {name.removeprefix(f"{NAME}."): values for name, values in learned.items() if name.startswith(f"{NAME}.")}
     return {name: values for name, values in learned.items() if not name.startswith(f"{NAME}.")}, rows
-
-
-def save(learned: Mapping[str, Tensor], folder: Path) -> None:
-    """Write the rows among what was learned, if there are any."""
-    rows = split(learned)[1]
-    if rows:
-        write_with(folder / FILE, lambda part: save_file(rows, part))
-
-
-def load(folder: Path) -> dict[str, Tensor]:
-    """Read what save wrote, by names as detach gives them. Raises UserError where it is not there or is broken."""
-    path = folder / FILE
-    if not path.is_file():
-        raise UserError(f"{path}: not there; the rows of added numbers were trained with the LoRA: fit it again")
-    return {f"{NAME}.{name}": values for name, values in kept.weights(path).items()}

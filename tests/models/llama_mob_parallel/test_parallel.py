@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from digit_base import digit_base
 from pydantic import ValidationError
 from rich.console import Console
 
 from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld
 from bench.cli.profile import Order, measure
-from bench.data.world import Calendar
+from bench.data.world import Calendar, Window
+from bench.errors import UserError
 from bench.running.model import of_adapter
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine import Result, Task
@@ -68,6 +71,21 @@ def test_several_users_are_read_in_a_pass(batch: int | None, monkeypatch: pytest
     assert max(read) == {None: 1, 2: 2, 3: 1}[batch]
     assert np.array_equal(answers[0].x, answers[1].x)
     assert np.array_equal(answers[0].y, answers[1].y)
+
+
+def test_a_base_of_digits_names_cells_with_added_tokens(tmp_path: Path) -> None:
+    world = SmallWorld.make(window=Window(history=(0, 2), horizon=(3, 3)), testers=2, trainers=2)
+    base = str(digit_base(tmp_path / "base"))
+    with pytest.raises(UserError, match="one token each: set numbers: added"):
+        LlamaMobParallel(LlamaMobParallelSettings(base=base, tuning="none")).predict(
+            world.split.history, world.split.queries, world.context()
+        )
+    model = LlamaMobParallel(LlamaMobParallelSettings(base=base, numbers="added", rank=2))
+    model.fit(world.split.train, None, world.context(folder=tmp_path / "fit"))
+    answers = model.predict(world.split.history, world.split.queries, world.context())
+    assert model.usage()["forward_passes"] == model.usage()["users"]
+    assert answers.x.min() >= 1
+    assert int(model.facts()["trained_parameters"]) > 2000 * 32
 
 
 def test_its_probabilities_are_not_those_of_a_written_answer() -> None:

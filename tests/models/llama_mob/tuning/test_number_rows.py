@@ -135,7 +135,7 @@ def test_a_saved_fit_without_its_rows_is_refused_in_one_line(folder: Path, world
     model.fit(world.split.train, None, world.context(folder=tmp_path / "fit"))
     (tmp_path / "saved").mkdir()
     model.save(tmp_path / "saved")
-    path = tmp_path / "saved" / number_rows.FILE
+    path = tmp_path / "saved" / added_numbers.FILE
     for content, said in ((path.read_bytes()[:-1], "cannot be read"), (None, "not there; the rows of added numbers")):
         path.unlink()
         if content is not None:
@@ -143,6 +143,29 @@ def test_a_saved_fit_without_its_rows_is_refused_in_one_line(folder: Path, world
         with pytest.raises(UserError, match=said) as caught:
             LlamaMob(model.settings).load(tmp_path / "saved")
         assert len(caught.value.messages) == 1
+
+
+def test_a_fit_can_be_given_as_a_lora_with_its_rows(folder: Path, world: SmallWorld, tmp_path: Path) -> None:
+    model = model_of(folder)
+    model.fit(world.split.train, None, world.context(folder=tmp_path / "fit"))
+    answers = model.predict(world.split.history, world.split.queries, world.context())
+    (tmp_path / "saved").mkdir()
+    model.save(tmp_path / "saved")
+    given = {"preset": "short", "base": str(folder), "lora": tmp_path / "saved"}
+    found = LlamaMob(LlamaMobSettings(numbers="added", **given)).predict(
+        world.split.history, world.split.queries, world.context()
+    )
+    assert np.array_equal(np.stack([found.x, found.y]), np.stack([answers.x, answers.y]))
+    with pytest.raises(UserError, match="was tuned with a token added for each number; set numbers: added") as caught:
+        base.load(LlamaMobSettings(**given), Context())
+    assert len(caught.value.messages) == 1
+
+
+def test_rows_that_are_not_finite_are_refused(folder: Path) -> None:
+    loaded = load(folder)
+    rows = {name: torch.full((2000, 32), torch.nan) for name in added_numbers.tables_of(loaded.model)}
+    with pytest.raises(UserError, match="not finite"):
+        added_numbers.write(loaded.model, loaded.tokens, rows)
 
 
 def test_a_full_fit_of_digits_is_no_fit_of_added_numbers(folder: Path, world: SmallWorld, tmp_path: Path) -> None:
