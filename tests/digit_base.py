@@ -56,7 +56,8 @@ def digit_base(folder: Path, kind: str = "llama", **more: Any) -> Path:
     chat, own = KINDS[kind]
     tokenizer = digit_tokenizer(chat)
     marks = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": tokenizer.token_to_id(MARKS[chat][1])}
-    config = AutoConfig.for_model(kind, vocab_size=tokenizer.get_vocab_size(), **{**SHAPE, **own, **marks, **more})
+    size = {"vocab_size": tokenizer.get_vocab_size()}
+    config = AutoConfig.for_model(kind, **{**SHAPE, **size, **own, **marks, **more})
     with torch.random.fork_rng():
         torch.manual_seed(3)
         AutoModelForCausalLM.from_config(config).save_pretrained(folder)

@@ -148,7 +148,7 @@ class Trainer(Generic[Part]):
         number = self.progress["step"]
         torch.manual_seed(self.ctx.seed_for(self.name, "step", number))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * self.rate(number)
+            group["lr"] = group["initial_lr"] * self.rate(number)
         size, own = self.team.size, [(part, 1.0) for part in step.parts[self.team.rank :: self.team.size]]
         own = own or [(step.parts[0], 0.0)]  # the others wait for its gradient
         self.network.train()
@@ -258,13 +258,22 @@ def optimizer_of(weights: Mapping[str, Tensor], recipe: Recipe) -> Optimizer:
     """Return AdamW, or bitsandbytes' with its moments in 8 bits. Raises UserError where bitsandbytes is missing."""
     given: dict[str, Any] = {"lr": recipe.learning_rate, "betas": recipe.betas, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(list(weights.values()), fused=True, **given)
+        return torch.optim.AdamW(_groups(weights, recipe), fused=True, **given)
     try:
         from bitsandbytes.optim import AdamW8bit
     except ImportError:
         raise UserError("optimizer adamw_8bit: needs bitsandbytes; pip install 'mobility-bench[quantize]'") from None
-    optimizer: Optimizer = AdamW8bit(list(weights.values()), **given)
+    optimizer: Optimizer = AdamW8bit(_groups(weights, recipe), **given)
     return optimizer
+
+
+def _groups(weights: Mapping[str, Tensor], recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the weights by learning rate, those of the recipe's common one first."""
+    groups: dict[float, list[Tensor]] = {recipe.learning_rate: []}
+    for name, weight in weights.items():
+        rate = recipe.own_rates.get(name.rpartition(".")[2], recipe.learning_rate)
+        groups.setdefault(rate, []).append(weight)
+    return [{"params": some, "lr": rate, "initial_lr": rate} for rate, some in groups.items() if some]
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:

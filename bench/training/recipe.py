@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Schedule = Literal["constant", "linear", "cosine", "cosine_with_restarts", "cosine_by_epoch", "warmup_stable_decay"]
@@ -16,16 +16,17 @@ class Recipe:
     """How to train.
 
     schedule: transformers' schedules, cosine_with_restarts with one cycle; cosine_by_epoch: a cosine that moves after
-    each epoch, as torch's CosineAnnealingLR stepped once an epoch. clip_norm: largest norm of the gradient.
-    validate_every: steps between validations; none: after each epoch. keep: the weights of the best validation, the
-    start among them (best) or not (best_trained); those of the last step where nothing was validated. average: decay
-    of a running average of the weights, which is then what is validated and kept. max_seconds: training stops after
-    this long.
+    each epoch, as torch's CosineAnnealingLR stepped once an epoch. own_rates: the last part of a weight's name -> the
+    learning rate of such weights, on the same schedule. clip_norm: largest norm of the gradient. validate_every: steps
+    between validations; none: after each epoch. keep: the weights of the best validation, the start among them (best)
+    or not (best_trained); those of the last step where nothing was validated. average: decay of a running average of
+    the weights, which is then what is validated and kept. max_seconds: training stops after this long.
     """
 
     epochs: int
     learning_rate: float
     schedule: Schedule = "cosine"
+    own_rates: Mapping[str, float] = field(default_factory=dict)
     warm_up_steps: int = 0
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)

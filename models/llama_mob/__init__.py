@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -162,7 +161,7 @@ class LlamaMob(Adapter):
         from models.llama_mob.tuning import kept, lora
 
         whole = self.settings.tuning == "full"
-        self._learned = kept.weights(folder / ALL_WEIGHTS) if whole else lora.load(folder)
+        self._learned = kept.weights(folder / ALL_WEIGHTS) if whole else lora.load(folder, self.settings)
         self._facts = kept.notes(folder / NOTES)
 
     def facts(self) -> Mapping[str, int | float | str]:
@@ -187,10 +186,12 @@ class LlamaMob(Adapter):
             return Learning(start="random")
         if settings.base == "tiny":
             return TINY_START
+        added = ", with tokens for numbers added" if settings.numbers == "added" else ""
         if settings.base == "smollm2":
-            return Learning(start="pretrained", pretrained_on="text of the web (SmolLM2-135M-Instruct, in 4 bits)")
+            read = f"text of the web (SmolLM2-135M-Instruct, in 4 bits){added}"
+            return Learning(start="pretrained", pretrained_on=read)
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
-        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}")
+        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}{added}")
 
     def usage(self) -> Mapping[str, float]:
         """Return tokens, passes and seconds of the last call; where text was free, its faults."""
@@ -205,5 +206,5 @@ class LlamaMob(Adapter):
 
             loaded = base.load(self.settings, ctx)
             self._facts = self._facts or dict(loaded.facts)
-            self._ready = replace(loaded, model=put(loaded.model, self._learned, self.settings))
+            self._ready = put(loaded, self._learned, self.settings)
         return self._ready

@@ -15,7 +15,7 @@ from bench.adapters import adapter
 from bench.errors import UserError
 
 AnswerFormat = Literal["json", "minified", "d t x y", "x y"]
-Numbers = Literal["auto", "own", "digits"]
+Numbers = Literal["auto", "own", "digits", "added"]
 TINY = Path(__file__).parent / "tiny"
 SMOLLM2 = "smollm2"
 Target = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -214,7 +214,8 @@ class LlamaMobSettings(adapter.Settings):
     numbers: Numbers = Field(
         "auto",
         description="how numbers are written: own: each of 0..999 is one token (Llama 3); digits: a token a digit, "
-        "which takes more passes (SmolLM2, Qwen, Gemma, Mistral); auto: own where the tokenizer has them, else digits",
+        "which takes more passes (SmolLM2, Qwen, Gemma, Mistral); auto: own where the tokenizer has them, else digits; "
+        "added: a base of digits gets a new token for each number, which must be learned first",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -271,6 +272,9 @@ class LlamaMobSettings(adapter.Settings):
     )
     epochs: int = Field(1, ge=0, description="passes over the trajectories; more fit them better and take longer")
     learning_rate: float | None = Field(None, gt=0, description="of AdamW; none: 5e-4 for lora, 1e-4 for full")
+    numbers_learning_rate: float = adapter.later(
+        5e-4, gt=0, description="of added numbers; ten times as much learns nothing"
+    )
     optimizer: Literal["adamw", "adamw_8bit"] = Field(
         "adamw", description="adamw_8bit: bitsandbytes' AdamW with its moments in 8 bits, as in the paper; saves memory"
     )

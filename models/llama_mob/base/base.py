@@ -14,11 +14,11 @@ from transformers.utils import logging
 
 from bench.adapters.adapter import Context
 from bench.errors import UserError
-from models.llama_mob.base import chat, checkpoint, controls, folders, shapes
+from models.llama_mob.base import added_numbers, chat, checkpoint, controls, folders, shapes
 from models.llama_mob.base.preflight import SIZES, Preflight, layer_bytes, preflight
 from models.llama_mob.base.rope import Rope
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.settings import LlamaMobSettings, Numbers
 
 Facts = dict[str, int | float | str]
 
@@ -51,13 +51,14 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
         controls.permute_digits(model, tokens)
     if settings.lora:
         model = _with_lora(model, settings)
-    return Loaded(model.eval(), tokens, _facts(settings, found, tokens))
+    added = added_numbers.add(model, tokens) if tokens.added else 0
+    return Loaded(model.eval(), tokens, _facts(settings, found, tokens, added))
 
 
 def _tokens(settings: LlamaMobSettings, found: Preflight) -> Tokens:
     """Return the base's tokenizer, or what stands in for it."""
     if found.folder is None:
-        return stand_in()
+        return stand_in(settings.numbers)
     marks, size = checkpoint.end_marks(found.folder, found.config), int(found.config["vocab_size"])
     tokens = Tokens.load(found.folder, base_size=size, end_marks=marks, numbers=settings.numbers)
     if settings.one_pass and not tokens.single:
@@ -67,12 +68,12 @@ def _tokens(settings: LlamaMobSettings, found: Preflight) -> Tokens:
     return tokens
 
 
-def stand_in() -> Tokens:
+def stand_in(numbers: Numbers = "auto") -> Tokens:
     """Return a tokenizer for shapes without files: our words, split as Llama 3 does, so that prompts are as long."""
     from models.llama_mob.base.tiktoken_file import PATTERN
     from models.llama_mob.tools.make_tokenizer import make
 
-    return Tokens(make(PATTERN), "stand-in for Llama 3's tokenizer")
+    return Tokens(make(PATTERN), "stand-in for Llama 3's tokenizer", numbers=numbers)
 
 
 def _pretrained(settings: LlamaMobSettings, found: Preflight) -> PreTrainedModel:
@@ -177,10 +178,13 @@ def _with_lora(model: PreTrainedModel, settings: LlamaMobSettings) -> PreTrained
     return tuned if settings.quantize else tuned.merge_and_unload()
 
 
-def _facts(settings: LlamaMobSettings, found: Preflight, tokens: Tokens) -> Facts:
-    """Say what the base is, and what a pass over it must read and compute (bench/profiling/roofline.py)."""
+def _facts(settings: LlamaMobSettings, found: Preflight, tokens: Tokens, added: int) -> Facts:
+    """Say what the base is, and what a pass over it must read and compute (bench/profiling/roofline.py).
+
+    added: weights that it got for numbers.
+    """
     facts: Facts = {
-        "parameters": shapes.parameters(found.config),
+        "parameters": shapes.parameters(found.config) + added,
         "layer_parameters": shapes.layer_parameters(found.config),
         "layer_bytes": layer_bytes(found.config, found.quantised, SIZES[found.precision]),
         "cache_bytes_a_token": shapes.cache_numbers(found.config) * SIZES[found.precision],
@@ -189,8 +193,10 @@ def _facts(settings: LlamaMobSettings, found: Preflight, tokens: Tokens) -> Fact
         "rope": str(found.rope),
         "context": found.rope.context,
         "chat_layout": chat.described(found.folder, tokens.chat),
-        "numbers": "own" if tokens.single else "digits",
+        "numbers": tokens.way,
     }
+    if tokens.added:
+        facts |= {"added_tokens": len(tokens.added), "added_parameters": added}
     if settings.weights == "random" and settings.tuning == "none":
         facts["undertrained"] = "random weights, for latency only"
     return facts

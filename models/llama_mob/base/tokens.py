@@ -1,13 +1,14 @@
 """One contract over tokenizers: how numbers are written is known, and the chat's marks are tokens.
 
 A number 0..999 is one token (Llama 3, and the small tokenizer of make_tokenizer.py), or each of its digits is one
-(SmolLM2, Qwen, Gemma, Mistral). It is checked when a tokenizer is loaded; what the prompts need of fillers is checked
-by ``prompts.compile``.
+(SmolLM2, Qwen, Gemma, Mistral). To the second kind a token for each number can be added. It is checked when a tokenizer
+is loaded; what the prompts need of fillers is checked by ``prompts.compile``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,11 @@ class Tokens:
     tables: how numbers may stand in a text, each the ids of 0 to 999: int64 (1000,) where a number is one token (bare,
     and with a space in front where the two are one), else (1000, 3), its digits and then ``NO_TOKEN``; chat: the layout
     of messages; begin, end: of the text and of a turn; ends: all that end an answer, ``end`` first; size: how many ids
-    there are.
+    there are; added: the ids of the tokens that were added for numbers.
 
     base_size: how many of them the base has embeddings for, None: all; end_marks: further ids that end an answer;
-    numbers: ``own`` or ``digits`` are demanded, ``auto`` takes what is there. Raises UserError where the contract is
-    broken.
+    numbers: ``own`` or ``digits`` are demanded, ``auto`` takes what is there, ``added`` gives each number a token.
+    Raises UserError where the contract is broken.
     """
 
     def __init__(
@@ -61,6 +62,9 @@ class Tokens:
         self.chat = found
         self.begin, self.end = (self._id(mark) for mark in (found.marks[0], found.end))
         self.ends = tuple(dict.fromkeys((self.end, *end_marks)))
+        self.added = frozenset[int]()
+        if numbers == "added":
+            self.added = self._add_numbers()
         self.size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.tables = self._written(numbers)
 
@@ -93,6 +97,11 @@ class Tokens:
         return self.tables[0].ndim == 1
 
     @property
+    def way(self) -> str:
+        """How numbers are written: ``own``, ``digits`` or ``added``."""
+        return "added" if self.added else "own" if self.single else "digits"
+
+    @property
     def numbers(self) -> np.ndarray:
         """The ids of "0" to "999" standing bare."""
         return self.tables[0]
@@ -119,8 +128,9 @@ class Tokens:
 
     def _encoded(self, text: str) -> Any:
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        last = max(encoded.ids, default=0)
-        if last >= self._known:
+        beyond = {token for token in encoded.ids if token >= self._known} - self.added
+        if beyond:
+            last = max(beyond)
             word = self._tokenizer.id_to_token(last)
             raise UserError(
                 f"{self.name}: the prompt holds the token {word!r} (id {last}), the base has {self._known} tokens: "
@@ -132,6 +142,22 @@ class Tokens:
         """Return the id of a token; -1 where there is none."""
         found = self._tokenizer.token_to_id(word)
         return -1 if found is None else int(found)
+
+    def _add_numbers(self) -> frozenset[int]:
+        """Give each number a token, bare and with a space in front; return the new ids. ``0`` to ``9`` keep theirs.
+
+        Raises UserError unless the base writes numbers in digits: the new tokens begin as means of these.
+        """
+        from tokenizers import AddedToken
+
+        with suppress(_NotSingle):
+            self._single("")
+            raise UserError(f"{self.name}: has a token for each number already; take numbers: own")
+        self._digits()
+        words = [f"{before}{number}" for before in ("", " ") for number in range(NUMBERS)]
+        there = {self._id(word) for word in words}
+        self._tokenizer.add_tokens([AddedToken(word, normalized=False) for word in words])
+        return frozenset({self._id(word) for word in words} - there)
 
     def _written(self, numbers: Numbers) -> tuple[np.ndarray, ...]:
         """Return the tables; ``auto`` prefers numbers that are one token."""

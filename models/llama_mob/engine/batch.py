@@ -51,21 +51,30 @@ class Batch:
         """Read a user's prompt into the next free row; one that a row begins with is copied from there."""
         writing, row = self._start(user), len(self._active)
         opening = writing.opening()
-        scores, held = self._shared(row, opening, len(writing.task.compiled.prompt))
+        compiled = writing.task.compiled
+        scores, held = self._shared(row, opening, (len(compiled.prompt), compiled.told))
         if scores is None:
-            scores = self._passes.read(self._cache, row, opening, chunk, held)
+            if held < compiled.told:  # by themselves, so that rounding hangs on nobody else
+                self._passes.read(self._cache, row, opening[: compiled.told], chunk)
+            scores = self._passes.read(self._cache, row, opening, chunk, max(held, compiled.told))
         writing.counts.tokens_read = len(opening) - held
         self._begins[row] = opening, scores
         writing.opened(scores)
         self._active.append((user, writing))
 
-    def _shared(self, row: int, opening: IntArray, prompt: int) -> tuple[FloatArray | None, int]:
-        """Copy what a row has read before, if it holds the whole prompt; return scores, if known, and tokens held."""
-        for source, (read, scores) in self._begins.items():
-            held = _alike(read, opening)
-            if held >= prompt:
+    def _shared(self, row: int, opening: IntArray, parts: tuple[int, int]) -> tuple[FloatArray | None, int]:
+        """Copy what a row has read before; return the scores after it, if they are known, and the tokens held then.
+
+        parts: how many tokens are the whole prompt, and how many its examples; a row holds the one or the other.
+        """
+        alike = {source: _alike(read, opening) for source, (read, _scores) in self._begins.items()}
+        for part in parts:
+            for source, held in alike.items():
+                if held < part or not part:
+                    continue
+                read, scores = self._begins[source]
                 whole = held == len(read) == len(opening)
-                held = held if whole else min(held, len(opening) - 1)
+                held = held if whole else min(held if part == parts[0] else part, len(opening) - 1)
                 self._cache.copy(source, row, held)
                 return scores if whole else None, held
         return None, 0

@@ -25,13 +25,15 @@ class Compiled:
 
     prompt: what is read, up to the assistant's header; answer: ``UNKNOWN`` once for every x and y, the end-of-turn mark
     last; tables: the ids of each number as an x and as a y, (2, 1000), or (2, 1000, 3) with ``NO_TOKEN`` behind the
-    digits of a short number; keyed: whether the answer repeats each d and t.
+    digits of a short number; keyed: whether the answer repeats each d and t; told: how many of the prompt's tokens are
+    solved examples, which stand in the prompts of all users.
     """
 
     prompt: np.ndarray
     answer: np.ndarray
     tables: np.ndarray
     keyed: bool = True
+    told: int = 0
 
     @cached_property
     def slots(self) -> np.ndarray:
@@ -80,7 +82,9 @@ def compile_prompt(
 
     Raises UserError where a number of the answer is no token or digits of its own.
     """
-    prompt = np.array(tokens.encode(template.prompt(history, queries, tokens.chat, told)), np.int64)
+    asked = template.prompt(history, queries, tokens.chat, told)
+    prompt, prompt_ends = tokens.encode_with_ends(asked)
+    examples = int((prompt_ends <= asked.rindex(template.question(history, queries))).sum()) if told else 0
     text, ends = template.layout.ends(queries.d, queries.t)
     answer, token_ends = tokens.encode_with_ends(text + tokens.chat.end)
     places = np.searchsorted(token_ends, ends)
@@ -88,7 +92,7 @@ def compile_prompt(
     more = len(written(tables[0], PLACEHOLDER)) - 1
     answer[places - more] = UNKNOWN
     answer = np.delete(answer, (places[:, None] - np.arange(more)).ravel())
-    compiled = Compiled(prompt, answer, tables, template.layout.keyed)
+    compiled = Compiled(prompt, answer, tables, template.layout.keyed, examples)
     if more:
         _check_digits(compiled, template, tokens, queries)
     return compiled

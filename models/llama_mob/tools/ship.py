@@ -94,9 +94,9 @@ def _copy(fit: Path, to: Path, hardware: str) -> None:
     shutil.copytree(fit, to)
     if "shipped" in facts:
         return
-    halved = {name: matrix.to(torch.float16).contiguous() for name, matrix in lora.load(fit).items()}
+    halved = {name: matrix.to(torch.float16).contiguous() for name, matrix in kept.weights(fit / lora.WEIGHTS).items()}
     write_with(to / lora.WEIGHTS, lambda part: save_file(halved, part, metadata={"format": "pt"}))
-    lora.load(to)  # what is too large for 16 bits is infinite now, and refused
+    kept.weights(to / lora.WEIGHTS)  # what is too large for 16 bits is infinite now, and refused
     said = facts | {"shipped": f"float16, fitted in {about['fit_seconds']:.0f} s on {hardware}"}
     write_text(to / NOTES, json.dumps(said, indent=1) + "\n")
     write_json(to / "fit.json", {**dict.fromkeys(about), "confined": about["confined"]})  # no cost of later machines
@@ -111,7 +111,7 @@ def _card(fits: Mapping[str, Record], folder: Path, licence: str, command: str, 
         rows.append([f"`{fit_id}`", facts["mix"], f"{epoch} of {facts['epochs']}", *losses, facts["shipped"]])
     record = fits[fit_id]  # they differ in their training users alone
     case, data, settings = record.case, record.data, record.case.settings
-    weights = lora.load(folder / fit_id)
+    weights = kept.weights(folder / fit_id / lora.WEIGHTS)
     first, last = case.history[0], case.horizon[1]
     return CARD.format(
         model=case.model,

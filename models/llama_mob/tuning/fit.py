@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,16 +17,17 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import World, not_humob
 from bench.errors import UserError
-from bench.training import distributed
+from bench.training import checkpoint, distributed
 from bench.training.fit_report import FitReport
 from bench.training.loop import Trainer
 from models.llama_mob.answering import check_context, readable, template_for, told_before
-from models.llama_mob.base import base
+from models.llama_mob.base import added_numbers, base
+from models.llama_mob.base.base import Loaded
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tuning import kept, lora
+from models.llama_mob.tuning import kept, lora, number_rows
 from models.llama_mob.tuning.examples import Example, choose, examples
 from models.llama_mob.tuning.loss import TokenLoss
 from models.llama_mob.tuning.task import Data, Tuning, recipe_of
@@ -57,14 +59,34 @@ def learn(
     if settings.tuning == "lora":
         both = lora.attach(model, settings, ctx.seed_for("llama_mob", "lora"))
         with _room():
-            facts |= fit(lora.unwrap(both), data, settings, precision, ctx, key)
-        learned = lora.matrices(both)
+            rows, more = _fit(lora.unwrap(both), data, loaded.tokens, settings, precision, ctx, key)
+        learned = lora.matrices(both) | rows
     else:
         with _room():
             model.float().requires_grad_(True)
-            facts |= fit(model, data, settings, precision, ctx, key)
+            _rows, more = _fit(model, data, loaded.tokens, settings, precision, ctx, key)  # they are in its tables
         learned = {name: weight.detach().to("cpu", dtype) for name, weight in model.named_parameters()}
-    return learned, loaded.facts | facts
+    return learned, loaded.facts | facts | more
+
+
+def _fit(
+    model: PreTrainedModel,
+    data: Data,
+    tokens: Tokens,
+    settings: LlamaMobSettings,
+    precision: str,
+    ctx: Context,
+    key: str,
+) -> tuple[Learned, Facts]:
+    """Do as fit does, with the rows of added numbers among what is trained; return them too."""
+    if not tokens.added:
+        return {}, fit(model, data, settings, precision, ctx, key)
+    number_rows.attach(model, tokens)
+    facts = fit(model, data, settings, precision, ctx, key)
+    rows = number_rows.detach(model, tokens)
+    if settings.tuning == "full":  # the tables' own rows of numbers were not used
+        facts["trained_parameters"] = int(facts["trained_parameters"]) - sum(values.numel() for values in rows.values())
+    return rows, facts
 
 
 def fit(
@@ -154,14 +176,15 @@ def _key(
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-def put(model: PreTrainedModel, learned: Learned | None, settings: LlamaMobSettings) -> PreTrainedModel:
+def put(loaded: Loaded, learned: Learned | None, settings: LlamaMobSettings) -> Loaded:
     """Return the base with learned weights in it, ready to answer; as it is where nothing was learned."""
     if learned is None:
-        return model
+        return loaded
     if settings.tuning == "lora":
-        return lora.merge(model, learned, settings)
-    kept.check(learned, dict(model.named_parameters()))
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.copy_(learned[name])
-    return model
+        if loaded.tokens.added:
+            added_numbers.write(loaded.model, loaded.tokens, number_rows.split(learned)[1])
+        return replace(loaded, model=lora.merge(loaded.model, learned, settings))
+    wanted = dict(loaded.model.named_parameters())
+    kept.check(learned, wanted)
+    checkpoint.put(wanted, learned)
+    return loaded

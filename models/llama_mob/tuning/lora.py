@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from bench.files import write_text, write_with
 from models.llama_mob.base import folders
 from models.llama_mob.settings import SMOLLM2, LlamaMobSettings, on_hub
-from models.llama_mob.tuning import kept
+from models.llama_mob.tuning import kept, number_rows
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -37,7 +37,8 @@ def unwrap(model: PeftModel) -> PreTrainedModel:
 
 def matrices(model: PeftModel) -> dict[str, Tensor]:
     """Return the LoRA's matrices by peft's names, copied to the CPU."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in get_peft_model_state_dict(model).items()}
+    found = get_peft_model_state_dict(model, save_embedding_layers=False)  # a base's tables are never among them
+    return {name: tensor.detach().cpu().clone() for name, tensor in found.items()}
 
 
 def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMobSettings) -> PreTrainedModel:
@@ -46,23 +47,26 @@ def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMob
     Raises UserError where a matrix is not there, or of another size than the base asks for.
     """
     both = get_peft_model(model, _config(settings))
-    kept.check(learned, get_peft_model_state_dict(both))
-    set_peft_model_state_dict(both, learned)
+    matrices, _rows = number_rows.split(learned)
+    kept.check(matrices, get_peft_model_state_dict(both, save_embedding_layers=False))
+    set_peft_model_state_dict(both, matrices)
     merged: PreTrainedModel = both if settings.quantize else both.merge_and_unload()  # type: ignore[assignment]
     return merged
 
 
 def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -> None:
-    """Write the matrices as peft does, so that the folder can be given as ``lora`` too."""
-    write_with(folder / WEIGHTS, lambda part: save_file(learned, part, metadata={"format": "pt"}))
+    """Write the matrices as peft does, so that the folder can be given as ``lora`` too; rows of numbers beside them."""
+    matrices, _rows = number_rows.split(learned)
+    write_with(folder / WEIGHTS, lambda part: save_file(matrices, part, metadata={"format": "pt"}))
+    number_rows.save(learned, folder)
     config = _config(settings).to_dict() | {"base_model_name_or_path": _named(settings), "inference_mode": True}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     write_text(folder / CONFIG, json.dumps(plain, indent=1, sort_keys=True) + "\n")
 
 
-def load(folder: Path) -> dict[str, Tensor]:
-    """Read the matrices that save wrote. Raises UserError where they are not whole."""
-    return kept.weights(folder / WEIGHTS)
+def load(folder: Path, settings: LlamaMobSettings) -> dict[str, Tensor]:
+    """Read what save wrote. Raises UserError where it is not whole."""
+    return kept.weights(folder / WEIGHTS) | (number_rows.load(folder) if settings.numbers == "added" else {})
 
 
 def _named(settings: LlamaMobSettings) -> str:

@@ -16,6 +16,7 @@ from bench.training.loop import Step, Task, Team
 from bench.training.precision import autocast
 from bench.training.recipe import Recipe
 from models.llama_mob.settings import LlamaMobSettings
+from models.llama_mob.tuning import number_rows
 from models.llama_mob.tuning.examples import Batch, Example, pack
 
 AT_ONCE = 1024  # tokens of a pass on the CPU, where a batch is split
@@ -107,6 +108,7 @@ def recipe_of(settings: LlamaMobSettings, precision: str) -> Recipe:
     return Recipe(
         epochs=settings.epochs,
         learning_rate=settings.rate(),
+        own_rates={number_rows.NAME: settings.numbers_learning_rate},
         schedule=settings.schedule,
         warm_up_steps=settings.warm_up_steps,
         weight_decay=settings.weight_decay,

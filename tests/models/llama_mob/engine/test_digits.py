@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from digit_base import KINDS, digit_base, digit_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_numbers import CHOICES, WAYS, few, log_odds, model_of, plainly
 
 from bench.adapters.adapter import Context
 from bench.adapters.small_world import SmallWorld
@@ -19,27 +19,11 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Calendar, Grid
 from bench.errors import UserError
 from bench.evaluation.probabilities import check
-from models.llama_mob import LlamaMob, LlamaMobSettings
 from models.llama_mob.base.tokens import Tokens
-from models.llama_mob.engine.sampling import Choice
 from models.llama_mob.engine.trie import Trie
 from models.llama_mob.prompts.compile import compile_prompt
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Instruction
-
-BARE = {"role": False, "grid": False, "quadruple": False, "example": False, "listed": False}
-WAYS: list[dict[str, Any]] = [
-    {"mode": "constrained"},
-    {"mode": "jump_forward", "batch": 1},
-    {"mode": "jump_forward"},
-    {"mode": "speculative", "draft_tokens": 5, "stop": 0.0},
-    {"mode": "speculative", "draft": "tree", "nodes": 7, "stop": 0.0},
-]
-CHOICES: list[dict[str, Any]] = [
-    {"choose": "greedy"},
-    {"choose": "expected_proximity"},
-    {"temperature": 0.7, "top_p": 0.8},
-]
 
 
 @pytest.fixture(scope="module")
@@ -50,66 +34,6 @@ def world() -> SmallWorld:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return digit_base(tmp_path_factory.mktemp("digits"))
-
-
-def few(world: SmallWorld, users: int = 2, points: int = 2) -> tuple[Trajectories, Any]:
-    """Return the end of some users' histories, and their first queries."""
-    split = world.split
-    chosen = split.queries.users[:users]
-    rows = [split.queries.of(user).take(slice(0, points)) for user in chosen]
-    pasts = [split.history.of(user).take(slice(-9, None)) for user in chosen]
-    return Trajectories.concat(pasts), type(rows[0]).concat(rows)
-
-
-def model_of(folder: Path, **more: Any) -> LlamaMob:
-    return LlamaMob(LlamaMobSettings(base=str(folder), tuning="none", instruction=BARE, **more))
-
-
-def logits(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
-    with torch.inference_mode():
-        return model(input_ids=torch.tensor([ids])).logits[0, -1].double()
-
-
-def log_odds(model: torch.nn.Module, tokens: Tokens, before: list[int], after: int, size: int) -> np.ndarray:
-    """The oracle: log P of each number, by the chain rule over its characters, with the model's own forward alone."""
-    digit = {str(n): tokens.encode(str(n))[0] for n in range(10)}
-    found = np.zeros(size)
-
-    def walk(prefix: str, so_far: float) -> None:
-        leads = [n for n in range(1, size + 1) if str(n).startswith(prefix)]
-        nexts = sorted({str(n)[len(prefix)] if str(n) != prefix else "" for n in leads})
-        if len(nexts) > 1:
-            ids = [digit[one] if one else after for one in nexts]
-            odds = torch.log_softmax(logits(model, [*before, *(digit[one] for one in prefix)])[ids], dim=0).tolist()
-        else:
-            odds = [0.0]
-        for one, more in zip(nexts, odds, strict=True):
-            if one:
-                walk(prefix + one, so_far + more)
-            else:
-                found[int(prefix) - 1] = so_far + more
-
-    walk("", 0.0)
-    return found
-
-
-def plainly(model: LlamaMob, history: Trajectories, queries: Any, ctx: Context) -> np.ndarray:
-    """Answer one number after the other, without a cache, by the oracle."""
-    ready = model._made_ready(ctx)
-    asked, cells = model.settings.decoding, []
-    template = Template.build(model.settings.instruction, ctx.grid, ctx.calendar)
-    for user in queries.users:
-        compiled = compile_prompt(template, ready.tokens, history.of(user), queries.of(user))
-        ids = [*compiled.prompt.tolist(), *compiled.fillers[0].tolist()]
-        near = asked.choose == "expected_proximity"
-        choice = Choice(ctx.seed, user, len(compiled.slots), 200, asked.temperature, asked.top_p, near)
-        for slot in range(len(compiled.slots)):
-            filler = compiled.fillers[slot + 1].tolist()
-            scores = log_odds(ready.model, ready.tokens, ids, filler[0], (ctx.grid.width, ctx.grid.height)[slot % 2])
-            number = choice.pick(slot, scores)[0] + 1
-            cells.append(number)
-            ids += [*compiled.span(slot, number).tolist(), *filler]
-    return np.array(cells).reshape(-1, 2)
 
 
 @pytest.mark.parametrize("choosing", CHOICES, ids=lambda choosing: "-".join(map(str, choosing.values())))

@@ -232,3 +232,22 @@ def test_who_cannot_be_shown_is_said(base: Path) -> None:
     assert not made(base, shots=1).knows_worlds  # cities of another grid are left out
     with pytest.raises(ValueError, match=r"shots is of llama_mob"):
         LlamaMobParallelSettings(shots=1)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_examples_are_read_once_for_all_users(base: Path, tmp_path: Path, batch: int) -> None:
+    model = fitted(base, tmp_path, shots=2, decoding={"batch": batch})
+    (history, queries), ctx = some(4, users=4), WORLD.context()
+    alone, read = [], []
+    for user in queries.users:
+        alone.append(model.predict(history, queries.of(user), ctx))
+        read.append(model.usage()["tokens_read"])
+    found = model.predict(history, queries, ctx)
+    assert found.x.tolist() == np.concatenate([one.x for one in alone]).tolist()
+    assert found.y.tolist() == np.concatenate([one.y for one in alone]).tolist()
+    plain = made(base, decoding={"batch": batch})
+    plain.predict(history, queries, ctx)
+    users = int(model.usage()["users"])  # one has no history
+    examples = (sum(read) - plain.usage()["tokens_read"]) / users
+    saved = (sum(read) - model.usage()["tokens_read"]) / (users - 1)
+    assert examples < saved < 1.1 * examples  # what says what is asked for is shared, too

@@ -321,7 +321,7 @@ def test_lora_trains_its_matrices_alone_and_survives_the_disk(
     assert facts["trained_parameters"] == 2 * 2 * (16 + 16 + 32 + 16)  # layers x rank x (in + out) of both targets
     learned = lora.matrices(model)
     lora.save(learned, settings, tmp_path)
-    read = lora.load(tmp_path)
+    read = lora.load(tmp_path, settings)
     assert same(learned, read)
     merged = lora.merge(small_llama(), read, settings)
     assert type(merged) is LlamaForCausalLM
