@@ -164,9 +164,9 @@ class Runner:
         label = f"{model.name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
+            self._record_what_others_did(cases)
             if model.own and model.shipped and self.store.take_up(model.shipped, fit_id):
                 self.progress.say(f"shipped fit: {label}")
-            self._record_what_others_did(cases)
             job, reached = write_job(
                 cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
             )

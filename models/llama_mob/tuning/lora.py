@@ -47,9 +47,9 @@ def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMob
     Raises UserError where a matrix is not there, or of another size than the base asks for.
     """
     both = get_peft_model(model, _config(settings))
-    matrices, _rows = number_rows.split(learned)
-    kept.check(matrices, get_peft_model_state_dict(both, save_embedding_layers=False))
-    set_peft_model_state_dict(both, matrices)
+    matrices_alone = number_rows.split(learned)[0]
+    kept.check(matrices_alone, get_peft_model_state_dict(both, save_embedding_layers=False))
+    set_peft_model_state_dict(both, matrices_alone)
     merged: PreTrainedModel = both if settings.quantize else both.merge_and_unload()  # type: ignore[assignment]
     return merged
 
@@ -65,7 +65,7 @@ def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -
 
 
 def load(folder: Path, settings: LlamaMobSettings) -> dict[str, Tensor]:
-    """Read what save wrote. Raises UserError where it is not whole."""
+    """Read what save wrote. Raises UserError where matrices, or rows of added numbers, are not whole."""
     return kept.weights(folder / WEIGHTS) | (number_rows.load(folder) if settings.numbers == "added" else {})
 
 

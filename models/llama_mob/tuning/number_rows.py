@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
@@ -19,6 +19,7 @@ from bench.errors import UserError
 from bench.files import write_with
 from models.llama_mob.base import added_numbers
 from models.llama_mob.base.tokens import Tokens
+from models.llama_mob.tuning import kept
 
 NAME = "number_rows"  # of the parameter, and before the names of what was learned
 FILE = "number_rows.safetensors"
@@ -101,7 +102,4 @@ def load(folder: Path) -> dict[str, Tensor]:
     path = folder / FILE
     if not path.is_file():
         raise UserError(f"{path}: not there; the rows of added numbers were trained with the LoRA: fit it again")
-    try:
-        return {f"{NAME}.{name}": values for name, values in load_file(path).items()}
-    except Exception as error:  # safetensors raises its own
-        raise UserError(f"{path}: cannot be read ({error}); fit it again") from None
+    return {f"{NAME}.{name}": values for name, values in kept.weights(path).items()}
