@@ -94,7 +94,7 @@ def test_a_run_takes_it_up_where_the_identity_is_the_same(
 def held(folder: Path, **given: Any) -> tuple[LlamaMob, Path]:
     """Return a model and the folder of a LoRA for it, which nothing trained."""
     model = LlamaMob(LlamaMobSettings(base=str(digit_base(folder / "base")), rank=2, input_noise=0, **given))
-    loaded = lora.attach(_base(model), model.settings, 0)
+    loaded = lora.attach(_base(model).model, model.settings, 0)
     lora.save(lora.matrices(loaded), model.settings, folder / "fit")
     (folder / "fit" / NOTES).write_text("{}")
     return model, folder / "fit"
@@ -107,7 +107,7 @@ def put_to_use(model: LlamaMob, fit: Path) -> None:
 
 
 def _base(model: LlamaMob) -> Any:
-    return base.load(model.settings, Context()).model
+    return base.load(model.settings, Context())
 
 
 @pytest.mark.parametrize(
