@@ -25,7 +25,7 @@ from tabulate import tabulate
 from torch import Tensor
 
 from bench.errors import UserError
-from bench.files import write_or_print
+from bench.files import write_text
 from models.llama_mob.engine.attention import attend, mask
 
 HIDDEN = -1e4  # finite: a part of which a token sees nothing must weigh nothing, and not be NaN
@@ -249,7 +249,7 @@ def measured(given: argparse.Namespace) -> Iterator[list[str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and write or print the table."""
+    """Measure, and print the table, or write it anew after every line."""
     about = str(__doc__).splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m models.llama_mob.tools.attention_ways", description=about)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cpu: a small shape")
@@ -259,8 +259,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError("--device cuda: this machine has no GPU; --device cpu tries a small shape")
     where = torch.cuda.get_device_name() if given.device == "cuda" else "CPU, a small shape"
     columns = ["rows", "tokens a row", "attention", "a layer", "keys and values read"]
-    table = tabulate(list(measured(given)), columns, tablefmt="pipe", disable_numparse=True)
-    write_or_print(f"# Attention over the cache: {where}\n\n{table}\n", given.to)
+    rows: list[list[str]] = []
+    text = ""
+    for row in measured(given):
+        rows.append(row)
+        table = tabulate(rows, columns, tablefmt="pipe", disable_numparse=True)
+        text = f"# Attention over the cache: {where}\n\n{table}\n"
+        if given.to:
+            write_text(given.to, text)
+    if not given.to:
+        print(text)
 
 
 if __name__ == "__main__":

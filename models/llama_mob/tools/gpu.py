@@ -29,7 +29,7 @@ from models.llama_mob.tools.timed import Outcome, Step, run
 PROTOCOLS = ("pretraining_control", "lora_rank")
 FITS, TOKENS_A_PERSON = 11, 1_812  # of both protocols together, "pretrained" and "all weights" being one; 10 + 2 days
 TRAINABLE = 0.7  # share of a city's users that the hash gives to training
-ATTENTION = 60.0  # seconds at most
+ATTENTION = 90.0  # seconds at most
 ENDING = 40.0  # seconds that a part keeps for its tables
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 GRACE = 20.0  # seconds that an interrupted command has to tidy up
@@ -59,24 +60,20 @@ def run(steps: Sequence[Step], until: float, to: Path) -> list[Outcome]:
     began, ended = time.monotonic(), dict[str, tuple[int | None, float]]()
     logs = {step.name: to / "logs" / f"{step.name}.log" for step in steps}
     (to / "logs").mkdir(parents=True, exist_ok=True)
-    started = {step.name: _start(step, logs[step.name]) for step in steps}
     try:
+        started = {step.name: _start(step, logs[step.name]) for step in steps}
         with Console(stderr=True).status("") as status:
             while len(ended) < len(steps):
                 now = time.monotonic()
                 for name in started.keys() - ended.keys():
                     code = started[name].poll()
-                    if code is not None:
+                    if code is not None or now > until:
                         ended[name] = code, now - began
-                    elif now > until:
-                        interrupt(started[name])
-                        ended[name] = None, time.monotonic() - began
                 left = sorted(started.keys() - ended.keys())
                 status.update(f"{', '.join(left)}: {now - began:.0f} of {until - began:.0f} s")
                 time.sleep(POLL)
     finally:
-        for process in started.values():
-            interrupt(process)
+        stop_children()
     return [Outcome(step, *ended[step.name], logs[step.name]) for step in steps]
 
 
@@ -95,17 +92,28 @@ def _start(step: Step, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process as Ctrl-C does; one that does not end is killed with all that it started."""
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
+def stop_children() -> None:
+    """Stop what this process started, as Ctrl-C does; what does not end is killed with all that it started.
+
+    The system is asked for the children: an interrupt can come when one has just begun and has no name here yet.
+    """
+    children = [child for child in psutil.Process().children() if _ours(child.pid)]
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.send_signal(signal.SIGINT)
+    _gone, alive = psutil.wait_procs(children, timeout=GRACE)
+    for child in alive:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(child.pid, signal.SIGKILL)
+    psutil.wait_procs(alive)
+
+
+def _ours(pid: int) -> bool:
+    """Whether a child was started here: those lead a session of their own."""
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def _last_line(log: Path) -> str:
