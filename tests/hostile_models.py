@@ -291,7 +291,7 @@ def store_planted(paths: dict[str, str]) -> object:
 @attempt
 def records_written(paths: dict[str, str]) -> object:
     """Put a record into the run."""
-    folder = Path(paths["runs"]) / "cheat" / "records"
+    folder = Path(paths["runs"]) / "cheat-humob" / "records"
     folder.mkdir(parents=True, exist_ok=True)
     return (folder / "planted.json").write_text("{}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tomllib
 from pathlib import Path
@@ -69,6 +70,23 @@ def test_some_install_line_covers_every_command() -> None:
     installed = [extras_of(line) for line in README.splitlines() if INSTALL.search(line)]
     for command, name in COMMAND.findall(README):
         assert any(needed(command, name) <= extras for extras in installed), f"bench {command} {name}"
+
+
+def test_the_rows_that_the_readme_shows_are_the_leaderboards() -> None:
+    with (ROOT / "results" / "zero_shot" / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        whole = {row["model"]: row for row in csv.DictReader(file) if row["test_city"] == "all"}
+    (block,) = re.findall(r"(?m)^ +# +model: learned from.*?\n(.*?)\n```", README, re.DOTALL)
+    shown = [re.split(r"\s{2,}", line.strip()) for line in block.splitlines()]
+    assert len(shown) == 10
+    for ranks, label, *figures in shown:
+        row = whole[label.partition(":")[0]]
+        assert ranks == "–".join(dict.fromkeys((row["rank"], row["rank_last"])))
+        assert figures == [_figure(row, "geobleu@humob24", 3), _figure(row, "dtw@fixed", 1)], label
+
+
+def _figure(row: dict[str, str], metric: str, places: int) -> str:
+    mean, low, high = (f"{float(row[f'{metric}|{part}']):.{places}f}" for part in ("mean", "low", "high"))
+    return f"{mean} [{low}–{high}]"
 
 
 @pytest.mark.slow

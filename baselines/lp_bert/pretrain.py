@@ -5,7 +5,7 @@
 
 Every step takes windows of one length of users whose places are mirrored, turned and moved at random, so that the
 network learns to copy from the history that it sees and not where a city lies. Cities have seeds from 1000 on; no
-protocol uses those. What is kept and shipped is a running average of the weights. ``export.py`` writes it.
+protocol uses those. What is kept, ``lp_bert.safetensors``, is a running average of the weights. ``export.py`` ships it.
 
 ``--begin random`` starts from random weights, as the published code does, with its loss (cross-entropy), and sees
 short windows first: they reach the full length at half of the steps.
@@ -30,6 +30,7 @@ from baselines.lp_bert.decode import logits, predict
 from baselines.lp_bert.loss import loss_of
 from baselines.lp_bert.model import Batch, LPBert, Shape
 from baselines.lp_bert.start import vote
+from baselines.lp_bert.store import save_weights
 from bench.adapters.adapter import Context
 from bench.data.sources.synthetic import Synthetic
 from bench.data.world import Grid
@@ -158,8 +159,12 @@ def train(
     longest: float = 0.3,
     every: int = 100,
     threads: int = 2,
+    minutes: float | None = None,
 ) -> FitReport:
-    """Train for ``steps`` steps, earlier calls counted in; the last fifth lowers the learning rate to zero."""
+    """Train for ``steps`` steps, earlier calls counted in; the last fifth lowers the learning rate to zero.
+
+    minutes: after so many, all calls together, training stops where it is.
+    """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     key = f"LP-BERT, {steps} steps of {tokens} rows, rate {rate}, longest {longest}, stage {stage}, begin {begin}"
@@ -177,9 +182,13 @@ def train(
         validate_every=every,
         keep="last",
         average=SMOOTH,
+        max_seconds=minutes and 60 * minutes,
     )
     task = Pretraining(steps, tokens, longest, begin, device, out / "log.csv")
-    return Trainer("pretrain", model, task, recipe, Context(folder=out, device=device, threads=threads), key).run()
+    ctx = Context(folder=out, device=device, threads=threads)
+    report = Trainer("pretrain", model, task, recipe, ctx, key).run()
+    save_weights(model, out / "lp_bert.safetensors")
+    return report
 
 
 def main() -> None:
@@ -200,6 +209,7 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=0.3, help="share of steps with full windows of 60 and 15 days")
     parser.add_argument("--every", type=int, default=100, help="steps between log lines")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--minutes", type=float, help="stop then, wherever it is; else after all steps")
     try:
         train(**vars(parser.parse_args()))
     except UserError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.adapters.origin import Learning, Tuned
 from bench.data.poi import Poi
@@ -34,6 +34,14 @@ class Settings(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """Return the settings as records and identities hold them: no paths of this machine, files by their hash."""
         return self.model_dump(mode="json")
+
+
+def later(default: Any, **more: Any) -> Any:
+    """Return a setting that came after results were published; ``more`` is what pydantic's Field takes.
+
+    It is recorded only where it differs from its default, so that what was fitted without it keeps its identity.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **more)
 
 
 @dataclass(frozen=True)
@@ -159,6 +167,9 @@ class Adapter(ABC):
     knows_worlds: ClassVar[bool] = False  # fit asks ctx.at(city) for grid and calendar: its cities' may differ
     device: str = "cpu"  # where the case runs: said before skip is called; fit and predict hear of it in their Context
     in_context: bool = False  # whether probabilities looks at the cells of the user's queries before
+    shipped: ClassVar[Path | None] = (
+        None  # of the project's own models: a folder of fits by identity, as a store has them
+    )
     timed: ClassVar[bool] = True  # False where answers come from a file: its seconds say nothing of the model
 
     def __init__(self, settings: Any = None) -> None:
@@ -219,7 +230,8 @@ class Adapter(ABC):
         """Facts about the fit for the record, e.g. parameters, trained_parameters.
 
         Reserved keys: ``parameters`` (all), ``trained_parameters``, ``epochs``, ``init`` (pretrained, scratch),
-        ``undertrained`` (a reason: the case is shown and not ranked).
+        ``undertrained`` (a reason: the case is shown and not ranked), ``shots`` (training users shown in each prompt),
+        ``shipped`` (how the fit was made that ships with the model).
         """
         return {}
 

@@ -16,17 +16,21 @@ PLAIN = "plain"  # files city_X.csv.gz, which do not say whose they are
 
 @dataclass(frozen=True)
 class Fits:
-    """The fits on one training part, by identity. kept: those whose start was kept; rejected: after it was tuned."""
+    """The fits on one training part, by identity.
+
+    kept: those whose start was kept; rejected: after it was tuned; notes: what else is said of them, in words.
+    """
 
     training: str
     made: frozenset[str]
     kept: frozenset[str]
     rejected: frozenset[str]
+    notes: tuple[str, ...] = ()
 
     def join(self, other: Fits) -> Fits:
         """Return the fits of both."""
         both = (self.made | other.made, self.kept | other.kept, self.rejected | other.rejected)
-        return Fits(self.training, *both)
+        return Fits(self.training, *both, _unique((*self.notes, *other.notes)))
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,11 @@ def _fits(record: Record) -> tuple[Fits, ...]:
         return ()
     made, none = frozenset({record.identity.fit}), frozenset[str]()
     rejected = made if record.learning and record.learning.rejected else none
-    return (Fits(training, made, made if record.kept_start else none, rejected),)
+    shots, shipped = record.facts.get("shots"), record.facts.get("shipped")
+    shown = isinstance(shots, int) and shots > 0
+    notes = [f"{shots} example{'s' if shots != 1 else ''} in the prompt"] if shown else []
+    notes += ["shipped fit"] if shipped else []
+    return (Fits(training, made, made if record.kept_start and not shown else none, rejected, tuple(notes)),)
 
 
 def join(parts: Iterable[Lineage]) -> Lineage:

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,17 @@ class Store:
         """Whether a case's cost is there, with all that a record needs (an older version wrote less)."""
         path = self.cost(cost_id)
         return path.exists() and "learning" in read_json(path)
+
+    def take_up(self, shipped: Path, fit_id: str) -> bool:
+        """Copy a fit that ships with a model here, unless one is here or none of its identity ships; say whether."""
+        if self.fit(fit_id).exists() or not (shipped / fit_id).is_dir():
+            return False
+        fits = self.fit(fit_id).parent
+        fits.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=fits, prefix=f".{fit_id}."))
+        shutil.copytree(shipped / fit_id, part, dirs_exist_ok=True)
+        self.commit_fit(part, fit_id)
+        return True
 
     def commit_fit(self, part: Path, fit_id: str) -> None:
         """Move a finished fit into place and drop its checkpoints."""

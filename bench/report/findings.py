@@ -51,14 +51,14 @@ def _leader(board: Board, main: Metric) -> str:
     """Say who leads, who cannot be told from the leader, and what of that a city alone does not show."""
     best, *rest = board.ranked
     beaten = [row for row in rest if board.standing(best, row, main.name)]
-    level = [row.label for row in rest if row not in beaten]
+    level = [named(row) for row in rest if row not in beaten]
     mean = numbers.amount(best.figures[main.name].mean, main.unit)
     head = f"{named(best)} has the best {numbers.title(main.name)}: {mean}."
     if not level:
         whom = "the other model" if len(rest) == 1 else f"all {len(rest)} others"
         tail = f"It is significantly better than {whom}."
     else:
-        whom = beaten[0].label if len(beaten) == 1 else f"the other {len(beaten)}"
+        whom = named(beaten[0]) if len(beaten) == 1 else f"the other {len(beaten)}"
         over_whom = f"; it is significantly better than {whom}" if beaten else ""
         tail = f"It cannot be told apart from {_some(level)}{over_whom}."
     return " ".join([head, tail, *_alone(best, beaten, main)])
@@ -75,7 +75,7 @@ def _alone(best: Row, beaten: Sequence[Row], main: Metric) -> Iterator[str]:
     """Say in which cities alone a lead over several cities is not clear."""
     told = []
     for city, mine in best.towns.items():
-        if unclear := [row.label for row in beaten if not _clear(mine, row.towns[city], main)]:
+        if unclear := [named(row) for row in beaten if not _clear(mine, row.towns[city], main)]:
             told.append(f"{_some(unclear)} (in {city})")
     if told:
         yield f"In one city alone the interval of the difference includes zero for {', '.join(told)}."

@@ -37,7 +37,8 @@ def _briefly(learning: Learning) -> str:
 
 def _part(lineage: Lineage, training: str) -> str:
     fits = next(fits for fits in lineage.fits if fits.training == training)
-    return f"{training} ({KEPT} in {len(fits.kept)} of {len(fits.made)} fits)" if fits.kept else training
+    said = [*([f"{KEPT} in {len(fits.kept)} of {len(fits.made)} fits"] if fits.kept else []), *fits.notes]
+    return f"{training} ({'; '.join(said)})" if said else training
 
 
 def start(learning: Learning) -> str:

@@ -1,11 +1,11 @@
 """Nats a cell: the negative log-probability of the true cell; and how much it rises after own answers (exposure).
 
 Once its answers are stored, a case is asked for the probability of each cell, in a separate process that loads the fit
-and keeps nothing. A model that takes each query by itself sees no truth. A model that reads the cells before a query
-(``Adapter.in_context``) is shown them, and could look at the very cell it is asked for. So some users are asked twice,
-the first time with other cells from a randomly drawn query on: up to that query both must agree within ALIKE nats. This
-catches mistakes and plain cheating, but not a model that recognises the test (docs/trust.md). Distributions are checked
-here, and the true cell is looked up here.
+and keeps nothing. Own answers are shown only where exposure is wanted. A model that takes each query by itself sees no
+truth. A model that reads the cells before a query (``Adapter.in_context``) is shown them, and could look at the very
+cell it is asked for. So some users are asked twice, the first time with other cells from a randomly drawn query on: up
+to that query both must agree within ALIKE nats. This catches mistakes and plain cheating, but not a model that
+recognises the test (docs/trust.md). Distributions are checked here, and the true cell is looked up here.
 """
 
 from __future__ import annotations
@@ -49,9 +49,17 @@ def losses_id(case: Planned) -> str:
 
 
 def settled(case: Planned, store: Store, protocol: Protocol) -> bool:
-    """Whether nothing is left to ask: losses are not wanted, not given, already stored, or refused for good."""
-    path = store.losses(losses_id(case)) if given_by(case, protocol) else None
-    return path is None or path.exists() or "refused" in about(case, store)
+    """Whether nothing is left to ask: losses are not wanted, not given, already stored, or refused for good.
+
+    What is stored without the losses after own answers does not do where exposure is wanted.
+    """
+    import pyarrow.parquet as pq
+
+    wanted = given_by(case, protocol)
+    if not wanted or "refused" in about(case, store):
+        return True
+    path = store.losses(losses_id(case))
+    return path.exists() and (METRICS[1] not in wanted or "after_own" in pq.read_schema(path).names)
 
 
 def about(case: Planned, store: Store) -> dict[str, Any]:
@@ -82,8 +90,9 @@ def per_user(case: Planned, store: Store, protocol: Protocol) -> dict[str, np.nd
 class Asking:
     """The questions to one case, in order, and its replies.
 
-    other: the truth, with changed cells for some users from a drawn query on; tried: the rows of these users; alike:
-    where in these rows x (or the cell) and y must not change, (tried rows, 2).
+    own: the truth's queries with the case's answers, where exposure is wanted; other: the truth, with changed cells for
+    some users from a drawn query on; tried: the rows of these users; alike: where in these rows x (or the cell) and y
+    must not change, (tried rows, 2).
     """
 
     case: Planned
@@ -100,9 +109,11 @@ class Asking:
         grid = split.world(split.test_city).grid
         if case.model.gives != "in context":
             return cls(case)
+        other, tried, alike = changed(truth, split.history, grid)
+        if METRICS[1] not in given_by(case, protocol):
+            return cls(case, None, other, tried, alike)
         given = read_answers(store.answers(case.identity.answers))
         filled = filling.fill(given, split.history, split.queries, protocol.answers.fallback, grid)
-        other, tried, alike = changed(truth, split.history, grid)
         return cls(case, replace(truth, x=filled.x, y=filled.y), other, tried, alike)
 
     @property
@@ -117,11 +128,9 @@ class Asking:
         queries, truth = self.case.prepared.split.queries, self.case.prepared.truth
         if self.other is None:
             return {TRUE: (queries, None)}
-        return {
-            TRIED: (queries.take(self.tried), self.other.take(self.tried)),
-            OWN: (queries, self.own),
-            TRUE: (queries, truth),
-        }
+        tried = {TRIED: (queries.take(self.tried), self.other.take(self.tried))}
+        own = {} if self.own is None else {OWN: (queries, self.own)}
+        return {**tried, **own, TRUE: (queries, truth)}
 
     def job(self, place: Workplace) -> list[dict[str, Any]]:
         """Return the questions as the worker gets them, with tables not yet written."""
@@ -183,7 +192,8 @@ class Asking:
         apart, rounds = apart[self.alike], self.case.model.precision == "bfloat16"
         if (apart > (ROUNDED if rounds else ALIKE)).any() or (rounds and apart.size and apart.mean() > ALIKE):
             raise Refused("its probabilities of a cell depend on that cell or on later ones")
-        return found | {"after_true": -true[:, 1], "after_own": -all_of[OWN][:, 1]}
+        found["after_true"] = -true[:, 1]
+        return found if self.own is None else found | {"after_own": -all_of[OWN][:, 1]}
 
 
 class Refused(ValueError):

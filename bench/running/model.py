@@ -27,7 +27,8 @@ class Model:
 
     settings: as a worker gets them; recorded: as records and identities hold them; source: hash of the adapter's files;
     gives: whether it gives probabilities, and whether they depend on the cells before; own: whether it belongs to this
-    project; target, folder: where a worker finds an outsider's (registry.add).
+    project; target, folder: where a worker finds an outsider's (registry.add); shipped: a folder of its fits, by
+    identity.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Model:
     target: str | None = None
     folder: str | None = None
     wants_poi: bool = False
+    shipped: Path | None = None
 
     @property
     def learns(self) -> bool:
@@ -103,6 +105,7 @@ def of_adapter(adapter: Adapter, device: str) -> Model:
             knows_worlds=bool(adapter.knows_worlds),
             gives=_gives(adapter),
             wants_poi=bool(adapter.wants_poi()),
+            shipped=adapter.shipped,
         )
     except UserError:
         raise

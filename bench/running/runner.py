@@ -164,6 +164,9 @@ class Runner:
         label = f"{model.name} ({'+'.join(dict.fromkeys(c.prepared.split.test_city for c in cases))})"
         self.progress.step(label, "starting", 0, 1)
         with self.store.lock(fit_id), workplace(self.store, model, fit_id) as place:
+            self._record_what_others_did(cases)
+            if model.own and model.shipped and self.store.take_up(model.shipped, fit_id):
+                self.progress.say(f"shipped fit: {label}")
             job, reached = write_job(
                 cases, place, self.store, self.source, self.protocol, self.where, measure=measure, hidden=self.hidden
             )
@@ -189,6 +192,13 @@ class Runner:
             except executor.Stopped:
                 return
         self.progress.finish(label)
+
+    def _record_what_others_did(self, cases: Sequence[Planned]) -> None:
+        """Record cases that another run on this store did whole while this one waited for the fit."""
+        for case in cases:
+            record = self.run.read(case.identity.cost)
+            if record is None or record.status != "done":
+                self.ledger.is_done(case)
 
     def _ask_for_probabilities(self, label: str, cases: Sequence[Planned], place: Workplace) -> None:
         """Ask answered cases for the probabilities that nats a cell need, and finish them."""

@@ -19,6 +19,7 @@ from bench.data.trajectories import Answers, Queries, Trajectories
 from bench.errors import UserError
 from bench.evaluation.probabilities import Probabilities
 from bench.files import write_text
+from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
 
 if TYPE_CHECKING:
@@ -45,18 +46,22 @@ class LlamaMob(Adapter):
     batch_users: ClassVar[int] = 64
     knows_worlds: ClassVar[bool] = True
     in_context = True
+    shipped: ClassVar[Path | None] = Path(__file__).parent / "shipped"
     settings: LlamaMobSettings
 
     def __init__(self, settings: adapter.Settings | None = None) -> None:
         super().__init__(settings)
         self.settings = self.settings.pinned()
-        if self.settings.tuning == "none":
+        if self.settings.tuning == "none" and not self.settings.shots:
             self.learns_from = "nothing"  # type: ignore[misc]
+        if self.settings.shots:  # an example of another grid would mislead
+            self.knows_worlds = False  # type: ignore[misc]
         tuned_in_8_bits = self.settings.tuning != "none" and self.settings.optimizer == "adamw_8bit"
         if self.settings.quantize or tuned_in_8_bits:
             packages, cuda = (*PACKAGES, "bitsandbytes"), bool(self.settings.quantize)
             self.needs = Needs(packages, "mobility-bench[quantize]", cuda=cuda, cpu_gb=2.0)  # type: ignore[misc]
         self._learned: Learned | None = None
+        self._shown: Trajectories | None = None
         self._ready: Loaded | None = None
         self._facts: dict[str, int | float | str] = {}
         self._spent: dict[str, float] = {}
@@ -87,8 +92,8 @@ class LlamaMob(Adapter):
         from models.llama_mob.base.preflight import Lacking, preflight
 
         there = {city for city, _uid in split.train.users}
-        if self.settings.tuning != "none" and not there:
-            return "tuning needs training users; the split has none"
+        if self.learns_from != "nothing" and not there:
+            return f"{'shots' if self.settings.tuning == 'none' else 'tuning'} needs training users; the split has none"
         lacking = sorted(city for city, share in (self.settings.mix or {}).items() if share > 0 and city not in there)
         if lacking and self.settings.tuning != "none":
             return f"its mix names the city {lacking[0]}, where the split has no training users"
@@ -101,17 +106,21 @@ class LlamaMob(Adapter):
         return None
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
-        """Tune on the training users' windows; of the epochs the best on the validation users is kept."""
-        from models.llama_mob.tuning.fit import tune
-
+        """Draw the users to show; tune on the others' windows: of the epochs the best on validation users is kept."""
         self._ready = None
-        self._learned, self._facts = tune(train, validate, self.settings, ctx, self.precision(ctx.device))
+        self._shown = shots.draw(train, self.settings.shots, ctx) if self.settings.shots else None
+        if self.settings.tuning != "none":
+            from models.llama_mob.tuning.fit import tune
+
+            self._learned, self._facts = tune(train, validate, self.settings, ctx, self.precision(ctx.device))
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Answer all users, some at a time; a user without a history gets ``missing``."""
-        from models.llama_mob.sampled import answer
+        from models.llama_mob.answering import Answering
 
-        answers, self._spent = answer(self._made_ready(ctx), self.settings, ctx, self._engines, history, queries)
+        ready = self._made_ready(ctx)
+        asked = Answering(ready.model, ready.tokens, self.settings, ctx, self._engines, self._shown)
+        answers, self._spent = asked.answer(history, queries)
         return answers
 
     def probabilities(
@@ -123,10 +132,13 @@ class LlamaMob(Adapter):
         if shown is None:
             raise ValueError("a written answer's probabilities hang on the cells before")
         ready = self._made_ready(ctx)
-        return Answering(ready.model, ready.tokens, self.settings, ctx).probabilities(history, queries, shown)
+        asking = Answering(ready.model, ready.tokens, self.settings, ctx, shown=self._shown)
+        return asking.probabilities(history, queries, shown)
 
     def save(self, folder: Path) -> None:
-        """Write the LoRA in peft's own files, or all weights, and the facts; untuned: nothing."""
+        """Write the LoRA in peft's own files, or all weights, and the facts; the users who are shown, if any."""
+        if self._shown is not None:
+            shots.save(self._shown, folder)
         if self._learned is None:
             return
         if self.settings.tuning == "lora":
@@ -140,23 +152,21 @@ class LlamaMob(Adapter):
         write_text(folder / NOTES, json.dumps(self._facts, indent=1) + "\n")
 
     def load(self, folder: Path) -> None:
-        """Read what save wrote; the base is read when it is asked."""
+        """Read what save wrote, whole or not at all; the base is read when it is asked."""
         self._ready = None
+        if self.settings.shots:
+            self._shown = shots.load(folder, self.settings.shots)
         if self.settings.tuning == "none":
             return
-        if self.settings.tuning == "lora":
-            from models.llama_mob.tuning import lora
+        from models.llama_mob.tuning import kept, lora
 
-            self._learned = lora.load(folder, self.settings)
-        else:
-            from safetensors.torch import load_file
-
-            self._learned = load_file(folder / ALL_WEIGHTS)
-        self._facts = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        whole = self.settings.tuning == "full"
+        self._learned = kept.weights(folder / ALL_WEIGHTS) if whole else lora.load(folder, self.settings)
+        self._facts = kept.notes(folder / NOTES)
 
     def facts(self) -> Mapping[str, int | float | str]:
         """Return parameters, trajectories, steps, losses with their curve, validation losses; see ``tuning.fit``."""
-        return self._facts
+        return {**self._facts, **({"shots": self.settings.shots} if self.settings.shots else {})}
 
     def learning(self) -> Learning:
         """Return the base as the start, and the epoch that was kept."""

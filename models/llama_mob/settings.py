@@ -137,6 +137,11 @@ class Decoding(BaseModel):
         description="the most probable number; or, at temperature 0 and not for `free`, the one of highest expected "
         "GEO-BLEU proximity exp(-0.5 * distance); unset: that with the tiny base where it can be, else greedy",
     )
+    context: Literal["answers", "history"] = adapter.later(
+        "answers",
+        description="what a point is answered from: history and the answers before it; or the history alone, each "
+        "point by itself, so that no mistake is handed on",
+    )
     samples: int = Field(
         1,
         ge=1,
@@ -155,6 +160,12 @@ class Decoding(BaseModel):
     def _proximity_is_no_sample(self) -> Decoding:
         if self.choose == "expected_proximity" and (self.mode == "free" or self.temperature):
             raise ValueError("choose: expected_proximity needs temperature 0 and another mode than free")
+        return self
+
+    @model_validator(mode="after")
+    def _free_text_is_one(self) -> Decoding:
+        if self.mode == "free" and self.context == "history":
+            raise ValueError("context: history needs another mode than free, which writes all points in one text")
         return self
 
     @model_validator(mode="after")
@@ -248,6 +259,9 @@ class LlamaMobSettings(adapter.Settings):
     history_days: int | None = Field(
         None, ge=1, description="last days of the history that the prompt holds; none: all; more cost time"
     )
+    shots: int = adapter.later(
+        0, ge=0, description="training users shown with their answers before the question; more take context and time"
+    )
     loss: Literal["answer", "conversation"] = Field(
         "answer", description="answer: its tokens are learned; conversation: those of the prompt too, as in the paper"
     )
@@ -258,7 +272,9 @@ class LlamaMobSettings(adapter.Settings):
     )
     epochs: int = Field(1, ge=0, description="passes over the trajectories; more fit them better and take longer")
     learning_rate: float | None = Field(None, gt=0, description="of AdamW; none: 5e-4 for lora, 1e-4 for full")
-    numbers_learning_rate: float = Field(5e-4, gt=0, description="of added numbers; ten times as much learns nothing")
+    numbers_learning_rate: float = adapter.later(
+        5e-4, gt=0, description="of added numbers; ten times as much learns nothing"
+    )
     optimizer: Literal["adamw", "adamw_8bit"] = Field(
         "adamw", description="adamw_8bit: bitsandbytes' AdamW with its moments in 8 bits, as in the paper; saves memory"
     )

@@ -25,6 +25,8 @@ class LlamaMobParallelSettings(LlamaMobSettings):
     def _can_be_asked_so(self) -> LlamaMobParallelSettings:
         if not self.instruction.listed:
             raise ValueError("instruction.listed must be true: cells are predicted at their places in the question")
+        if self.shots:
+            raise ValueError("shots is of llama_mob: examples are answered in writing, and nothing is written here")
         decoding, unset = self.decoding.model_copy(update={"batch": None}), Decoding()
         weights = (self.template_loss_weight, self.history_loss_weight)
         written = (self.input_noise, weights, self.loss, decoding)

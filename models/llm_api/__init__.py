@@ -20,6 +20,7 @@ from bench.adapters.adapter import Adapter, Context, Needs, Split
 from bench.adapters.origin import Learning
 from bench.data.trajectories import MISSING, Answers, Queries, Trajectories, by_user
 from bench.errors import UserError
+from models.llama_mob.prompts import shots
 from models.llm_api.budget import Budget
 from models.llm_api.settings import FORMS, LlmApiSettings
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from models.llama_mob.prompts.template import Template
     from models.llm_api.client import Client, Reply
 
-SHOTS = "shots.npz"
 LEFT_OUT = ("users_without_history", "users_failed", "users_over_budget")
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 WORK = ("users", "tokens_read", "tokens_fed", "requests", "retries", "from_cache", "request_seconds", "cost")
@@ -52,7 +52,7 @@ class LlmApi(Adapter):
             self.needs = replace(self.needs, environment=(chosen.key_from,))  # type: ignore[misc]
         self._budget = Budget(chosen.limit_tokens, chosen.limit_cost, chosen.prices.get(chosen.model))
         self._form = (chosen.structured if chosen.structured != "auto" else FORMS[0]) if chosen.in_json else "none"
-        self._shots: Trajectories | None = None
+        self._shown: Trajectories | None = None
         self._spent: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -73,14 +73,7 @@ class LlmApi(Adapter):
 
     def fit(self, train: Trajectories, validate: Trajectories | None, ctx: Context) -> None:
         """Draw the training users who are shown as examples."""
-        from models.llm_api.prompts import examples
-
-        self._shots = examples(train, self.settings.shots, ctx.window, ctx)
-        if len(self._shots.users) < self.settings.shots:
-            raise UserError(
-                f"llm_api: shots is {self.settings.shots}, but {len(self._shots.users)} training users have rows in "
-                "both parts of the window; take fewer"
-            )
+        self._shown = shots.draw(train, self.settings.shots, ctx)
 
     def predict(self, history: Trajectories, queries: Queries, ctx: Context) -> Answers:
         """Ask for all users, some at a time."""
@@ -109,17 +102,13 @@ class LlmApi(Adapter):
 
     def save(self, folder: Path) -> None:
         """Write the examples' rows."""
-        if self._shots is not None:
-            columns = {name: getattr(self._shots, name) for name in self._shots.columns()}
-            with (folder / SHOTS).open("wb") as file:
-                np.savez(file, allow_pickle=False, cities=np.array(self._shots.cities, np.str_), **columns)
+        if self._shown is not None:
+            shots.save(self._shown, folder)
 
     def load(self, folder: Path) -> None:
         """Read what save wrote."""
-        if (folder / SHOTS).exists():
-            with np.load(folder / SHOTS, allow_pickle=False) as data:
-                columns = {name: data[name] for name in Trajectories.columns()}
-                self._shots = Trajectories(tuple(str(name) for name in data["cities"]), **columns)
+        if self.settings.shots:
+            self._shown = shots.load(folder, self.settings.shots)
 
     def learning(self) -> Learning:
         """Return the start: whatever the server's model learned before."""
@@ -163,8 +152,9 @@ class LlmApi(Adapter):
         from models.llm_api import prompts
         from models.llm_api.client import NotInForm
 
-        told = prompts.shown(self._shots, ctx.window, self.settings.history_days) if self._shots is not None else []
-        said = prompts.messages(template, told, prompts.recent(past, self.settings.history_days), asked)
+        days = self.settings.history_days
+        told = shots.turns(template, shots.cut(self._shown, ctx.window, days)) if self._shown is not None else []
+        said = prompts.messages(template, told, shots.recent(past, days), asked)
         characters, longest = sum(len(part["content"]) for part in said), prompts.longest(template, asked)
         while True:
             form = self._form

@@ -29,11 +29,17 @@ TUNED = {
     "tt_knn": [(45, 59)],
     "offday_slot_mode": [(60, 74)],
     "candidate_boosting": [(45, 59), (60, 74)],
+    "expected_day": [(45, 59), (45, 59), (60, 74)],
     "lp_bert": [(0, 74)],
     "llama_mob": [(0, 74), (45, 59)],
     "llama_mob_parallel": [(0, 74), (45, 59)],
 }
-SAW_NOBODY = ("user_mode", "user_mean", "slot_mode", "weekday_slot_mode", "bigram")
+SAW_NOBODY = ("user_mode", "user_mean", "slot_mode", "weekday_slot_mode", "bigram", "llm_api")
+OF_OTHERS = ("replay", "consensus")  # answers from files: their settings say whose
+
+
+def test_no_model_is_left_out_here() -> None:
+    assert sorted((*TUNED, *SAW_NOBODY, *OF_OTHERS)) == sorted(registry.names())
 
 
 @pytest.mark.parametrize("name", [*TUNED, *SAW_NOBODY])

@@ -53,6 +53,19 @@ def test_of_several_fits_the_row_says_which_were_kept(tmp_path: Path) -> None:
     assert len(rows(city(found, "D"), "network")) == 1
 
 
+@pytest.mark.parametrize("shots", [1, 2])
+def test_examples_in_the_prompt_are_said_whatever_the_fit_kept(shots: int, tmp_path: Path) -> None:
+    shown = Model("shown", 0.28, 45, learns_from="train users", learning=START, facts={"shots": shots})
+    given_up = replace(NETWORK, kept=("B", "C", "D"), facts={"shots": shots})
+    odd = Model("odd", 0.2, 50, learns_from="train users", facts={"shots": "many"})
+    found = made(tmp_path, shown, given_up, odd)
+    said = "in the prompt)" if shots > 1 else "example in the prompt)"
+    for row in rows(city(found, "C"), "shown", "network"):
+        assert learned_from(row.lineage) in (f"{city} ({shots} {'examples ' * (shots > 1)}{said}" for city in "BD")
+    assert {learned_from(row.lineage) for row in rows(city(found, "C"), "odd")} == {"B", "D"}
+    assert len(rows(city(found, "C"), "shown", "network")) == 4
+
+
 def test_a_start_that_was_kept_and_the_untuned_base_are_one_row(tmp_path: Path) -> None:
     tuned = replace(NETWORK, kept=("B", "C", "D"), adapter="network")
     untuned = Model("untuned", 0.28, 45, learning=START, adapter="network")

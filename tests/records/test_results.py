@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from bench.running.plan import identity_of
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 RUNS = sorted(path.parent for path in RESULTS.glob("*/run.json"))
 LEADERBOARDS = {"leaderboard.md", "leaderboard.csv"}
+PAGES = {"README.md", "claims.md", "index.html", "published.yaml"}
 PARTS = "slices.csv"  # of runs that were reported since there are parts
 
 
@@ -31,6 +33,10 @@ SYNTHETIC = [run for run in RUNS if is_synthetic(run)]
 
 def faults(results: Path) -> Iterator[str]:
     """Files of a results folder that nothing names, and what real people's runs must not hold."""
+    here = {path.name for path in results.iterdir() if path.is_file()}
+    yield from (f"{name}: belongs to no run" for name in sorted(here - PAGES))
+    for study in sorted(path for path in results.glob("studies/*") if path.is_dir()):
+        yield from _of_a_study(study)
     for folder in sorted(path for path in results.iterdir() if path.is_dir() and path.name != "studies"):
         files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         if MANIFEST not in files:
@@ -60,6 +66,16 @@ def faults(results: Path) -> Iterator[str]:
         )
 
 
+def _of_a_study(folder: Path) -> Iterator[str]:
+    """A study holds its report, its trials, values of cities, and the figures that the report shows."""
+    report = (folder / "study.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"figures/[\w.-]+", report))
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    named = {"study.md", "trials.csv", *({"cities.csv"} & files), *shown}
+    yield from (f"{folder.name}/{name}: the study shows no such file" for name in sorted(files - named))
+    yield from (f"{folder.name}/{name}: is missing" for name in sorted(named - files))
+
+
 def _of_tables(folder: Path, files: set[str]) -> Iterator[str]:
     """A folder without a run holds tables alone, and each says which command made it."""
     for name in sorted(files):
@@ -84,7 +100,14 @@ def test_planted_files_are_found(tmp_path: Path) -> None:
     (copy / "tables").mkdir()
     (copy / "tables" / "people.json").write_text("{}")
     (copy / "tables" / "table.md").write_text("| a |\n")
+    (copy / "scores.parquet").write_bytes(b"")
+    shutil.copytree(RESULTS / "studies" / "data_mix", copy / "studies" / "data_mix")
+    (copy / "studies" / "data_mix" / "record.json").write_text("{}")
+    next((copy / "studies" / "data_mix" / "figures").iterdir()).unlink()
     found = "\n".join(faults(copy))
+    assert "scores.parquet: belongs to no run" in found
+    assert "data_mix/record.json: the study shows no such file" in found
+    assert re.search(r"data_mix/figures/\S+: is missing", found)
     assert f"records/{'0' * 20}.json: the manifest names no such file" in found
     assert "run/people.csv: the manifest names no such file" in found
     assert "tables/people.json: only tables" in found
@@ -106,6 +129,24 @@ def test_a_published_leaderboard_is_made_again_from_its_records(run: Path, tmp_p
     make_report(run, Console(quiet=True), tmp_path)
     for name in sorted(LEADERBOARDS):
         assert (tmp_path / name).read_text(encoding="utf-8") == (run / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("run", [run for run in RUNS if run not in SYNTHETIC], ids=lambda run: run.name)
+def test_figures_of_real_people_stand_in_records(run: Path) -> None:
+    """Their leaderboards cannot be made again without single users' scores; each city's figures are in a record."""
+    with (run / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["test_city"] != "all"]
+    held = [(record.case.model, record.case.test_city, record.scores) for record in read_run(run).records]
+    assert rows
+    for row in rows:
+        mine = [
+            scores for model, city, scores in held if city == row["test_city"] and model in row["model"].split(" = ")
+        ]
+        for metric in mine[0]:
+            shown = [float(row[f"{metric}|{part}"]) for part in ("mean", "low", "high")]
+            assert any(
+                shown == pytest.approx([its[metric].mean, its[metric].low, its[metric].high], rel=1e-8) for its in mine
+            ), f"{row['model']} in {row['test_city']}: {metric} {shown}"
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)

@@ -54,6 +54,11 @@ def test_a_leak_stays_beside_the_name(tmp_path: Path) -> None:
     assert "slot_mode: replay (leak: B is in its pretraining) +0.0" in text
 
 
+def test_a_leak_stays_beside_the_name_of_whom_the_leader_cannot_be_told_from(tmp_path: Path) -> None:
+    text = said(tmp_path, Model("one", 0.30, 40, noise=0.06), Model("replay", 0.295, 40, noise=0.06, seen=("B",)))
+    assert "It cannot be told apart from replay (leak: B is in its pretraining)." in text
+
+
 def test_versions_that_disagree_stand_in_one_table(tmp_path: Path) -> None:
     strong = Model("strong", 0.30, 45, noise=0.004)
     twin_in_old = Model("constant", 0.20, 70, dtw_humob24=45 * 0.55, noise=0.004)

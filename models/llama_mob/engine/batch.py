@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from models.llama_mob.engine.cache import KeyValueCache
 from models.llama_mob.engine.decode import Writing
-from models.llama_mob.engine.passes import Passes
+from models.llama_mob.engine.passes import FloatArray, IntArray, Passes
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Batch:
         self._passes, self._cache, self._rows, self._start = passes, cache, rows, start
         self._seconds = seconds
         self._active: list[tuple[int, Writing]] = []
+        self._begins: dict[int, tuple[IntArray, FloatArray]] = {}  # row -> what was read into it, the scores after it
 
     def work(self, users: Sequence[int], chunk: int) -> Iterator[tuple[int, Writing]]:
         """Yield each user with the finished answer as they get done; prompts are read ``chunk`` tokens at a time."""
@@ -47,10 +48,36 @@ class Batch:
             yield from self._finished()
 
     def _admit(self, user: int, chunk: int) -> None:
-        """Read a user's prompt into the next free row."""
-        writing = self._start(user)
-        writing.opened(self._passes.read(self._cache, len(self._active), writing.opening(), chunk))
+        """Read a user's prompt into the next free row; one that a row begins with is copied from there."""
+        writing, row = self._start(user), len(self._active)
+        opening = writing.opening()
+        compiled = writing.task.compiled
+        scores, held = self._shared(row, opening, (len(compiled.prompt), compiled.told))
+        if scores is None:
+            if held < compiled.told:  # by themselves, so that rounding hangs on nobody else
+                self._passes.read(self._cache, row, opening[: compiled.told], chunk)
+            scores = self._passes.read(self._cache, row, opening, chunk, max(held, compiled.told))
+        writing.counts.tokens_read = len(opening) - held
+        self._begins[row] = opening, scores
+        writing.opened(scores)
         self._active.append((user, writing))
+
+    def _shared(self, row: int, opening: IntArray, parts: tuple[int, int]) -> tuple[FloatArray | None, int]:
+        """Copy what a row has read before; return the scores after it, if they are known, and the tokens held then.
+
+        parts: how many tokens are the whole prompt, and how many its examples; a row holds the one or the other.
+        """
+        alike = {source: _alike(read, opening) for source, (read, _scores) in self._begins.items()}
+        for part in parts:
+            for source, held in alike.items():
+                if held < part or not part:
+                    continue
+                read, scores = self._begins[source]
+                whole = held == len(read) == len(opening)
+                held = held if whole else min(held if part == parts[0] else part, len(opening) - 1)
+                self._cache.copy(source, row, held)
+                return scores if whole else None, held
+        return None, 0
 
     def _step(self) -> None:
         """Do one forward pass for all rows, and keep of the cache what was right."""
@@ -71,4 +98,12 @@ class Batch:
                 if row < len(self._active):
                     done, self._active[row] = self._active[row], last
                     self._cache.move(len(self._active), row)
+                    self._begins[row] = self._begins[len(self._active)]
                 yield done
+
+
+def _alike(one: IntArray, other: IntArray) -> int:
+    """Return how many tokens two texts begin with alike."""
+    most = min(len(one), len(other))
+    differ = one[:most] != other[:most]
+    return int(differ.argmax()) if differ.any() else most

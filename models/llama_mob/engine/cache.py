@@ -70,12 +70,17 @@ class KeyValueCache:
                 held[:, row, :, start : start + len(kept)] = held[:, row].index_select(2, source)
         self.rollback(row, start + len(kept))
 
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Fill a row with the first ``length`` places of another, or of itself: what a pass left there still counts."""
+        if source != target:
+            for held in (self.keys, self.values):
+                held[:, target, :, :length] = held[:, source, :, :length]
+        self.lengths[target] = length
+
     def move(self, source: int, target: int) -> None:
         """Put one row in another's place."""
-        length = int(self.lengths[source])
-        for held in (self.keys, self.values):
-            held[:, target, :, :length] = held[:, source, :, :length]
-        self.lengths[target], self.lengths[source] = length, 0
+        self.copy(source, target, int(self.lengths[source]))
+        self.lengths[source] = 0
 
 
 def shape(config: Any) -> tuple[int, int, int]:

@@ -29,12 +29,17 @@ class Drafting(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """One user to predict: prompt and answer template, (city, uid), history (rows, 4) d t x y, queries (n, 2) d t."""
+    """One user to predict: prompt and answer template, history (rows, 4) d t x y, queries (n, 2) d t.
+
+    key: city and uid, and day and timeslot where a point is asked for by itself; seed: of the noise of what is sampled;
+    None: the engine's.
+    """
 
     compiled: Compiled
-    key: tuple[str, int]
+    key: tuple[str | int, ...]
     history: IntArray
     queries: IntArray
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

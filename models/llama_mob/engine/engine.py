@@ -110,7 +110,8 @@ class Engine:
         slots, widest = len(task.compiled.slots), max(self.width, self.height)
         asked = self.decoding
         nearest = asked.choose == "expected_proximity"
-        choice = Choice(self.seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
+        seed = self.seed if task.seed is None else task.seed
+        choice = Choice(seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
         drafter = self._drafter(task) if self.decoding.mode == "speculative" else None
         return Writing(task, self.decoding, choice, drafter, self._numerals)
 

@@ -107,7 +107,10 @@ class FreeWriter:
         limits = [_most(task) for task in tasks]
         ids, mask = padded([task.compiled.prompt for task in tasks], self.tokens.end)
         draws = np.stack(
-            [uniform(self.seed, task.key, max(limits), n) for task, n in zip(tasks, attempts, strict=True)]
+            [
+                uniform(self.seed if task.seed is None else task.seed, task.key, max(limits), n)
+                for task, n in zip(tasks, attempts, strict=True)
+            ]
         )
         choice = Choice(torch.from_numpy(draws), ids.shape[1], self.decoding)
         config = GenerationConfig(
@@ -167,7 +170,7 @@ def padded(prompts: Sequence[np.ndarray], fill: int) -> tuple[torch.Tensor, torc
     return ids, mask
 
 
-def uniform(seed: int, key: tuple[str, int], steps: int, attempt: int = 1) -> np.ndarray:
+def uniform(seed: int, key: tuple[str | int, ...], steps: int, attempt: int = 1) -> np.ndarray:
     """Return a user's random numbers in [0, 1), float64 (steps,); the first do not change when there are more."""
     again = (attempt,) if attempt > 1 else ()
     text = "\x00".join(str(part) for part in ("free", seed, *key, *again))

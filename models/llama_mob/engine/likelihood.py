@@ -28,9 +28,9 @@ class Likelihood:
         """Take what an Engine takes, without its decoding, seed and drafter."""
         decoding = Decoding(mode="speculative", draft_tokens=AT_ONCE, choose="expected_proximity", batch=batch)
         self._engine = _Reading(model, tokens, decoding, seed=0, drafter=self._told, **more)
-        self._given: dict[tuple[str, int], np.ndarray] = {}
+        self._given: dict[tuple[str | int, ...], np.ndarray] = {}
 
-    def read(self, tasks: list[Task], given: Mapping[tuple[str, int], np.ndarray]) -> list[list[np.ndarray]]:
+    def read(self, tasks: list[Task], given: Mapping[tuple[str | int, ...], np.ndarray]) -> list[list[np.ndarray]]:
         """Return for each task and slot the probability of each number from 1 on; given: x and y in turn, by key."""
         self._engine.given = self._given = dict(given)
         self._engine.found = {}
@@ -44,8 +44,8 @@ class Likelihood:
 class _Reading(Engine):
     """An engine whose choices are given."""
 
-    given: Mapping[tuple[str, int], np.ndarray]
-    found: dict[tuple[str, int], _Given]
+    given: Mapping[tuple[str | int, ...], np.ndarray]
+    found: dict[tuple[str | int, ...], _Given]
 
     def _start(self, task: Task) -> Writing:
         writing = super()._start(task)

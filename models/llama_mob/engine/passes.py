@@ -121,10 +121,13 @@ class Passes:
         """Return an empty cache for the model."""
         return KeyValueCache(self.config, rows, room, self.device, self.dtype)
 
-    def read(self, cache: KeyValueCache, row: int, tokens: IntArray, chunk: int) -> FloatArray:
-        """Fill a row with a prompt, ``chunk`` tokens at a time; return the scores after its last token, (n,)."""
-        cache.lengths[row] = 0
-        for start in range(0, len(tokens), chunk):
+    def read(self, cache: KeyValueCache, row: int, tokens: IntArray, chunk: int, held: int = 0) -> FloatArray:
+        """Fill a row with a prompt, ``chunk`` tokens at a time; return the scores after its last token, (n,).
+
+        held: how many of the tokens the row holds already; the last is none of them.
+        """
+        cache.lengths[row] = held
+        for start in range(held, len(tokens), chunk):
             part = tokens[start : start + chunk]
             last = np.array([len(part) - 1] if start + chunk >= len(tokens) else [], np.int64)
             (scores,) = self._pass(self.forward, cache, [Feed(part, last)], row)

@@ -16,16 +16,16 @@ class Choice:
     """How one user's numbers are chosen from their scores.
 
     Sampling adds Gumbel noise to scores / temperature and takes the best, which draws from the softmax (Gumbel 1954;
-    Maddison et al. 2014). The noise of slot s is row s of a stream of its own for (seed, city, uid), so that a sample
-    is the same in every mode, batch and order. temperature 0: the best score, no noise; ``nearest``: the number whose
-    expected proximity to the true one is highest, on its own axis (minimum Bayes risk; Kumar and Byrne 2004).
-    top_p: the smallest set of numbers that has this share, as Holtzman et al. 2020 (arXiv 1904.09751) have it.
+    Maddison et al. 2014). The noise of slot s is row s of a stream of its own for the seed and the task's key, so that
+    a sample is the same in every mode, batch and order. temperature 0: the best score, no noise; ``nearest``: the
+    number whose expected proximity to the true one is highest, on its own axis (minimum Bayes risk; Kumar and Byrne
+    2004). top_p: the smallest set of numbers that has this share, as Holtzman et al. 2020 (arXiv 1904.09751) have it.
     """
 
     def __init__(
         self,
         seed: int,
-        key: tuple[str, int],
+        key: tuple[str | int, ...],
         slots: int,
         width: int,
         temperature: float,
@@ -90,7 +90,7 @@ def nucleus(scores: FloatArray, top_p: float) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def _gumbel(seed: int, key: tuple[str, int], slots: int, width: int) -> FloatArray:
+def _gumbel(seed: int, key: tuple[str | int, ...], slots: int, width: int) -> FloatArray:
     """Return a user's noise, (slots, width); its first rows do not change when there are more slots."""
     text = "\x00".join(str(part) for part in (seed, *key))
     counter = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")

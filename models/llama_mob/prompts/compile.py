@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.errors import UserError
+from models.llama_mob.base.layouts import Turn
 from models.llama_mob.base.tokens import NO_TOKEN, Tokens
 from models.llama_mob.prompts.formats import PLACEHOLDER
 from models.llama_mob.prompts.template import Template
@@ -23,13 +25,15 @@ class Compiled:
 
     prompt: what is read, up to the assistant's header; answer: ``UNKNOWN`` once for every x and y, the end-of-turn mark
     last; tables: the ids of each number as an x and as a y, (2, 1000), or (2, 1000, 3) with ``NO_TOKEN`` behind the
-    digits of a short number; keyed: whether the answer repeats each d and t.
+    digits of a short number; keyed: whether the answer repeats each d and t; told: how many of the prompt's tokens are
+    solved examples, which stand in the prompts of all users.
     """
 
     prompt: np.ndarray
     answer: np.ndarray
     tables: np.ndarray
     keyed: bool = True
+    told: int = 0
 
     @cached_property
     def slots(self) -> np.ndarray:
@@ -71,9 +75,16 @@ def written(table: np.ndarray, number: int) -> np.ndarray:
     return ids[ids != NO_TOKEN]
 
 
-def compile_prompt(template: Template, tokens: Tokens, history: Trajectories, queries: Queries) -> Compiled:
-    """Compile one user's prompt. Raises UserError where a number of the answer is no token or digits of its own."""
-    prompt = np.array(tokens.encode(template.prompt(history, queries, tokens.chat)), np.int64)
+def compile_prompt(
+    template: Template, tokens: Tokens, history: Trajectories, queries: Queries, told: Sequence[Turn] = ()
+) -> Compiled:
+    """Compile one user's prompt; told: solved examples before the question.
+
+    Raises UserError where a number of the answer is no token or digits of its own.
+    """
+    asked = template.prompt(history, queries, tokens.chat, told)
+    prompt, prompt_ends = tokens.encode_with_ends(asked)
+    examples = int((prompt_ends <= asked.rindex(template.question(history, queries))).sum()) if told else 0
     text, ends = template.layout.ends(queries.d, queries.t)
     answer, token_ends = tokens.encode_with_ends(text + tokens.chat.end)
     places = np.searchsorted(token_ends, ends)
@@ -81,20 +92,20 @@ def compile_prompt(template: Template, tokens: Tokens, history: Trajectories, qu
     more = len(written(tables[0], PLACEHOLDER)) - 1
     answer[places - more] = UNKNOWN
     answer = np.delete(answer, (places[:, None] - np.arange(more)).ravel())
-    compiled = Compiled(prompt, answer, tables, template.layout.keyed)
+    compiled = Compiled(prompt, answer, tables, template.layout.keyed, examples)
     if more:
         _check_digits(compiled, template, tokens, queries)
     return compiled
 
 
 def history_numbers(
-    template: Template, tokens: Tokens, history: Trajectories, queries: Queries
+    template: Template, tokens: Tokens, history: Trajectories, queries: Queries, told: Sequence[Turn] = ()
 ) -> npt.NDArray[np.bool_]:
     """Return which of the prompt's tokens decide an x or a y of the history, bool (prompt,).
 
     Where numbers are digits, the token after them is among those that decide, as in ``Compiled.written_by``.
     """
-    text = template.prompt(history, queries, tokens.chat)
+    text = template.prompt(history, queries, tokens.chat, told)
     _ids, token_ends = tokens.encode_with_ends(text)
     place = text.rindex(template.question(history, queries)) + len(template.lead)
     spans = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import Calendar, Grid
-from models.llama_mob.base.layouts import Chat
+from models.llama_mob.base.layouts import Chat, Turn
 from models.llama_mob.prompts.formats import REASON, Layout, layout
 from models.llama_mob.settings import Instruction
 
@@ -60,9 +60,9 @@ class Template:
             rows += [f"{d} {t} {MASK} {MASK}" for d, t in asked]
         return self.lead + "\n".join(rows)
 
-    def prompt(self, history: Trajectories, queries: Queries, chat: Chat) -> str:
-        """Return all that the model reads, in a chat layout, up to where its answer begins."""
-        return chat.opening(self.system, self.question(history, queries))
+    def prompt(self, history: Trajectories, queries: Queries, chat: Chat, told: Sequence[Turn] = ()) -> str:
+        """Return all that the model reads, in a chat layout, up to where its answer begins; told: solved examples."""
+        return chat.opening(self.system, self.question(history, queries), told)
 
 
 def _grid(grid: Grid) -> str:

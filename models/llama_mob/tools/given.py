@@ -47,9 +47,9 @@ class _GivenChoice(Choice):
 
 
 class _GivenEngine(Engine):
-    """given: user -> x and y of the points asked for, in turn."""
+    """given: city and uid -> x and y of the points asked for, in turn."""
 
-    given: ClassVar[dict[tuple[str, int], np.ndarray]] = {}
+    given: ClassVar[dict[tuple[str | int, ...], np.ndarray]] = {}
 
     def _start(self, task: Task) -> Writing:
         writing = super()._start(task)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -156,8 +157,8 @@ def _share(cells: np.ndarray, reference: np.ndarray) -> str:
     return numbers.share(float((cells == reference).all(axis=1).mean()))
 
 
-def prepare(given: argparse.Namespace) -> Report:
-    """Open the data and choose the users. Raises UserError."""
+def prepare(given: argparse.Namespace, scratch: Path) -> Report:
+    """Open the data and choose the users; scratch: for what a fit leaves. Raises UserError."""
     where = detect(1, given.device)
     if where.device == "cuda" and not machine().gpu:
         raise UserError("--device cuda: this machine has no GPU; --device cpu tries a small shape")
@@ -174,7 +175,7 @@ def prepare(given: argparse.Namespace) -> Report:
         source.world(city).calendar,
         device=where.device,
         threads=where.threads,
-        folder=given.to.parent,
+        folder=scratch,
     )
     table, said = source.load(city), None
     if given.answers:
@@ -262,7 +263,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Make the report and print it; what the user can mend is one line and exit code 2."""
     given = options(arguments)
     try:
-        write(prepare(given), given)
+        with tempfile.TemporaryDirectory() as scratch:
+            write(prepare(given, Path(scratch)), given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -14,8 +14,10 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import Trajectories
 from bench.data.world import Window
 from bench.errors import UserError
+from models.llama_mob.base.layouts import Turn
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.prompts.compile import UNKNOWN, Compiled, compile_prompt, history_numbers
+from models.llama_mob.prompts.shots import recent
 from models.llama_mob.prompts.template import MASK, Template
 from models.llama_mob.settings import LlamaMobSettings
 
@@ -96,16 +98,17 @@ def stretches(table: Trajectories, window: Window, windows: int) -> Iterator[tup
 
 
 def examples(
-    table: Trajectories, template: Template, tokens: Tokens, settings: LlamaMobSettings, ctx: Context, windows: int = 1
-) -> list[Example]:
-    """Return an example for each user and window that has rows on both sides."""
+    table: Trajectories, template: Template, tokens: Tokens, settings: LlamaMobSettings, ctx: Context, windows: int = 1,
+    told: Sequence[Turn] = (),
+) -> list[Example]:  # fmt: skip
+    """Return an example for each user and window that has rows on both sides; told: turns before each question."""
     made = []
     for history, truth in stretches(table, ctx.window, windows):
         known = set(history.users)
         for user in truth.users:
             if user in known:
                 seen, true = recent(history.of(user), settings.history_days), truth.of(user)
-                compiled = compile_prompt(template, tokens, seen, true.queries())
+                compiled = compile_prompt(template, tokens, seen, true.queries(), told)
                 if settings.one_pass:
                     made.append(placed(compiled, tokens, true))
                     continue
@@ -115,15 +118,10 @@ def examples(
                 read, whole = noisy(seen, true, settings.input_noise, rng), settings.loss == "conversation"
                 example = answered(compiled, true, read, template_weight=settings.template_loss_weight, whole=whole)
                 if settings.history_loss_weight:
-                    of_history = history_numbers(template, tokens, seen, true.queries())
+                    of_history = history_numbers(template, tokens, seen, true.queries(), told)
                     example = with_history(example, of_history, settings.history_loss_weight)
                 made.append(example)
     return made
-
-
-def recent(history: Trajectories, days: int | None) -> Trajectories:
-    """Return the last days of a user's history, counted from the last one with a row; all where days is None."""
-    return history if days is None or not len(history) else history.take(history.d > history.d.max() - days)
 
 
 def noisy(history: Trajectories, truth: Trajectories, share: float, rng: np.random.Generator) -> Trajectories:

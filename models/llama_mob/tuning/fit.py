@@ -20,13 +20,14 @@ from bench.errors import UserError
 from bench.training import checkpoint, distributed
 from bench.training.fit_report import FitReport
 from bench.training.loop import Trainer
-from models.llama_mob.answering import check_context, readable, template_for
+from models.llama_mob.answering import check_context, readable, template_for, told_before
 from models.llama_mob.base import added_numbers, base
 from models.llama_mob.base.base import Loaded
 from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
+from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tuning import lora, number_rows
+from models.llama_mob.tuning import kept, lora, number_rows
 from models.llama_mob.tuning.examples import Example, choose, examples
 from models.llama_mob.tuning.loss import TokenLoss
 from models.llama_mob.tuning.task import Data, Tuning, recipe_of
@@ -129,14 +130,18 @@ def _data(
 ) -> tuple[Data, Facts]:
     """Return examples of the chosen users, and of the users to check on, with counts of them."""
 
+    shown = shots.draw(train, settings.shots, ctx) if settings.shots else None
+
     def made(table: Trajectories, windows: int) -> list[Example]:
         found = []
         for here, part in by_world(table, ctx):
             template, seen = template_for(settings, here), readable(part, settings, here.grid)
-            found += examples(seen, template, tokens, settings, here, windows)
+            told = told_before(shown, template, settings, here)
+            found += examples(seen, template, tokens, settings, here, windows, told)
         return found
 
-    users = choose(train.users, settings, ctx)
+    unseen = [user for user in train.users if shown is None or user not in shown.users]  # the prompt holds no answer
+    users = choose(unseen, settings, ctx)
     cities = Counter(city for city, _uid in users)
     data = Data(
         made(train.only(users), settings.windows),
@@ -179,5 +184,7 @@ def put(loaded: Loaded, learned: Learned | None, settings: LlamaMobSettings) -> 
         if loaded.tokens.added:
             added_numbers.write(loaded.model, loaded.tokens, number_rows.split(learned)[1])
         return replace(loaded, model=lora.merge(loaded.model, learned, settings))
-    checkpoint.put(dict(loaded.model.named_parameters()), learned)
+    weights = dict(loaded.model.named_parameters())
+    kept.check(learned, weights)
+    checkpoint.put(weights, learned)
     return loaded

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from bench.files import write_text, write_with
 from models.llama_mob.base import added_numbers, folders
 from models.llama_mob.settings import SMOLLM2, LlamaMobSettings, on_hub
-from models.llama_mob.tuning import number_rows
+from models.llama_mob.tuning import kept, number_rows
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -42,9 +42,14 @@ def matrices(model: PeftModel) -> dict[str, Tensor]:
 
 
 def merge(model: PreTrainedModel, learned: dict[str, Tensor], settings: LlamaMobSettings) -> PreTrainedModel:
-    """Return the base with learned matrices merged into its weights; beside them where these are quantized."""
+    """Return the base with learned matrices merged into its weights; beside them where these are quantized.
+
+    Raises UserError where a matrix is not there, or of another size than the base asks for.
+    """
     both = get_peft_model(model, _config(settings))
-    set_peft_model_state_dict(both, number_rows.split(learned)[0])
+    matrices_alone = number_rows.split(learned)[0]
+    kept.check(matrices_alone, get_peft_model_state_dict(both, save_embedding_layers=False))
+    set_peft_model_state_dict(both, matrices_alone)
     merged: PreTrainedModel = both if settings.quantize else both.merge_and_unload()  # type: ignore[assignment]
     return merged
 
@@ -61,9 +66,9 @@ def save(learned: dict[str, Tensor], settings: LlamaMobSettings, folder: Path) -
 
 
 def load(folder: Path, settings: LlamaMobSettings) -> dict[str, Tensor]:
-    """Read what save wrote. Raises UserError where rows of added numbers are not there."""
+    """Read what save wrote. Raises UserError where matrices, or rows of added numbers, are not whole."""
     rows = number_rows.named(added_numbers.read(folder)) if settings.numbers == "added" else {}
-    return load_file(folder / WEIGHTS) | rows
+    return kept.weights(folder / WEIGHTS) | rows
 
 
 def _named(settings: LlamaMobSettings) -> str:

@@ -313,3 +313,10 @@ def test_processes_end_with_their_fit(world: SmallWorld, base: Path, tmp_path: P
     with pytest.raises(OutOfTime):
         learn_together(2, learn, (world.split.train, None, settings, "float32"), context)
     assert not multiprocessing.active_children()
+
+
+def test_a_setting_that_came_later_leaves_what_was_fitted_before_its_identity() -> None:
+    plain, by_itself = LlamaMobSettings(), LlamaMobSettings(decoding={"context": "history", "choose": "greedy"})
+    assert "context" not in plain.recorded()["decoding"]
+    assert by_itself.recorded()["decoding"]["context"] == "history"
+    assert plain.decoding.context == "answers"

@@ -51,6 +51,33 @@ def test_every_mode_answers_what_the_models_own_forward_says(
         assert np.stack([answers.x, answers.y], axis=1).tolist() == wanted.tolist(), way
 
 
+@pytest.mark.parametrize("choosing", CHOICES, ids=lambda choosing: "-".join(map(str, choosing.values())))
+def test_from_the_history_alone_each_point_is_answered_as_if_it_were_the_only_one(
+    world: SmallWorld, base: Path, choosing: dict[str, Any]
+) -> None:
+    history, queries = few(world, points=3)
+    ctx = Context(seed=4, window=world.split.window)
+    first = model_of(base, decoding={**choosing, "context": "history", "batch": 1})
+    points = [queries.take(slice(i, i + 1)) for i in range(len(queries))]
+    alone = [first.predict(history, point, ctx) for point in points]
+    wanted = [(int(one.x[0]), int(one.y[0])) for one in alone]
+    for way in WAYS:
+        model = model_of(base, decoding={**choosing, "context": "history", **way})
+        model._ready = first._ready
+        answers = model.predict(history, queries, ctx)
+        assert list(zip(answers.x.tolist(), answers.y.tolist(), strict=True)) == wanted, way
+        assert model.usage()["users"] == len(queries.users)
+        assert all(len(text.split("\n\n")) == 3 for text in answers.raw.values())
+    one, many = model_of(base, decoding=choosing), model.usage()["tokens_read"]
+    one._ready = first._ready
+    one.predict(history, queries, ctx)
+    assert many < 1.5 * one.usage()["tokens_read"]  # the prompt is read once
+    if choosing.get("choose") == "greedy":  # the first point has no answer before it in any case
+        whole = one.predict(history, queries, ctx)
+        begins = queries.starts[:-1]
+        assert list(zip(whole.x[begins].tolist(), whole.y[begins].tolist(), strict=True)) == [wanted[i] for i in begins]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_architecture_answers_what_its_own_forward_says(world: SmallWorld, kind: str, tmp_path: Path) -> None:
     folder, (history, queries) = digit_base(tmp_path / kind, kind), few(world, users=1, points=2)
@@ -103,6 +130,28 @@ def test_probabilities_are_the_oracles_and_look_at_no_later_cell(world: SmallWor
         wanted = log_odds(ready.model, ready.tokens, ids, filler[0], 200)
         np.testing.assert_allclose((found.y if slot % 2 else found.x)[slot // 2], np.exp(wanted), atol=1e-5)
         ids += [*compiled.span(slot, number).tolist(), *filler]
+
+
+def test_from_the_history_alone_probabilities_hang_on_no_other_point(world: SmallWorld, base: Path) -> None:
+    history, queries = few(world, users=2, points=3)
+    ctx, n = Context(seed=4, window=world.split.window), len(queries)
+    names, rng = ("B", "C", "D"), np.random.default_rng(0)
+    model = model_of(base, decoding={"context": "history"})
+    found = []
+    for _ in range(2):
+        x, y = rng.integers(1, 201, (2, n))
+        shown = Trajectories.build(
+            queries.cities or names, city=queries.city, uid=queries.uid, d=queries.d, t=queries.t, x=x, y=y
+        )
+        found.append(check(model.probabilities(history, queries, ctx, shown), queries, ctx.grid))
+    np.testing.assert_allclose(found[0].x, found[1].x, atol=1e-6)
+    assert np.abs(found[0].y - found[1].y).max() > 1e-6  # y is given the x that is shown
+    chain = model_of(base)
+    chain._ready = model._ready
+    read = check(chain.probabilities(history, queries, ctx, shown), queries, ctx.grid)
+    begins = queries.starts[:-1]
+    np.testing.assert_allclose(read.x[begins], found[1].x[begins], atol=1e-5)
+    assert np.abs(read.x - found[1].x).max() > 1e-5
 
 
 @pytest.mark.parametrize("answer", ["json", "minified", "d t x y", "x y"])

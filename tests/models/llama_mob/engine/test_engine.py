@@ -162,6 +162,18 @@ def test_samples_hang_on_seed_and_user_alone() -> None:
     assert cells(engine(MODEL, mode="jump_forward", temperature=1.0).predict([twin])) != cells(first[:1])
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("mode", ["constrained", "jump_forward", "speculative"])
+def test_a_prompt_asked_again_is_read_once_and_answered_alike(mode: str, batch: int) -> None:
+    asked = [replace(one, seed=seed) for one in tasks(6, 3) for seed in (1, 2, 3)]
+    alone = [engine(MODEL, mode=mode, temperature=1.0).predict([one])[0] for one in asked]
+    found = engine(MODEL, mode=mode, temperature=1.0, batch=batch).predict(asked)
+    assert cells(found) == cells(alone)
+    assert len({tuple(one.cells.ravel()) for one in found[:3]}) == 3
+    assert sum(one.counts.tokens_read > 0 for one in alone) == len(asked)
+    assert [sum(one.counts.tokens_read > 0 for one in found[i : i + 3]) for i in (0, 3, 6)] == [1, 1, 1]
+
+
 def test_no_queries_and_no_tasks() -> None:
     empty = task(np.random.default_rng(0), prompt=5, queries=0)
     full = task(np.random.default_rng(0), prompt=5, queries=2)

@@ -90,6 +90,7 @@ def test_the_report_has_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(gpu_report, "COMPARED", 1)
     monkeypatch.setattr(gpu_report, "ALONE", 2)
     gpu_report.main([*ARGUMENTS, "--city", "B", "--to", str(tmp_path / "g.md")])
+    assert [file.name for file in tmp_path.iterdir()] == ["g.md"]
     text = (tmp_path / "g.md").read_text()
     for way in ("lp_bert", *gpu_report.FIRST, *gpu_report.LAST):
         expected = 1 if way == "constrained" else 2  # of the batches of one and two users
@@ -113,17 +114,17 @@ def test_given_answers_must_be_those_of_the_points_asked_for(tmp_path: Path, tab
     some = table.days(60, 60)
     some.only(some.users[:6]).to_frame().to_csv(tmp_path / "a.csv", index=False)
     options = [*ARGUMENTS, "--city", "B", "--answers", str(tmp_path / "a.csv"), "--to", str(tmp_path / "g.md")]
-    report = gpu_report.prepare(gpu_report.options(options))
+    report = gpu_report.prepare(gpu_report.options(options), tmp_path)
     assert set(report.given.users) == set(report.people.queries.users) <= set(some.users[:6])
     some.only(some.users[:6]).take(slice(1, None, 2)).to_frame().to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(UserError, match="must answer every record of days 60 to 60"):
-        gpu_report.prepare(gpu_report.options(options))
+        gpu_report.prepare(gpu_report.options(options), tmp_path)
 
 
-def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gpu_report, "machine", lambda: type("M", (), {"gpu": None}))
     with pytest.raises(UserError, match="--device cpu tries a small shape"):
-        gpu_report.prepare(gpu_report.options([]))
+        gpu_report.prepare(gpu_report.options([]), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -174,5 +174,5 @@ def test_a_full_fit_of_digits_is_no_fit_of_added_numbers(folder: Path, world: Sm
     digits.save(tmp_path)
     added = model_of(folder, tuning="full")
     added.load(tmp_path)
-    with pytest.raises(UserError, match="of another network"):
+    with pytest.raises(UserError, match="where the base asks for"):
         added.predict(world.split.history, world.split.queries, world.context())
