@@ -27,7 +27,7 @@ from models.llama_mob.base.tokens import Tokens
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
-from models.llama_mob.tuning import lora, number_rows
+from models.llama_mob.tuning import kept, lora, number_rows
 from models.llama_mob.tuning.examples import Example, choose, examples
 from models.llama_mob.tuning.loss import TokenLoss
 from models.llama_mob.tuning.task import Data, Tuning, recipe_of
@@ -184,5 +184,7 @@ def put(loaded: Loaded, learned: Learned | None, settings: LlamaMobSettings) -> 
         if loaded.tokens.added:
             added_numbers.write(loaded.model, loaded.tokens, number_rows.split(learned)[1])
         return replace(loaded, model=lora.merge(loaded.model, learned, settings))
-    checkpoint.put(dict(loaded.model.named_parameters()), learned)
+    weights = dict(loaded.model.named_parameters())
+    kept.check(learned, weights)  # it says what to do with a fit's folder
+    checkpoint.put(weights, learned)
     return loaded

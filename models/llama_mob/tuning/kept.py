@@ -39,7 +39,7 @@ def notes(path: Path) -> dict[str, int | float | str]:
 
 
 def check(learned: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Raise UserError unless every matrix that the base and the settings ask for is there in its size, and no other."""
+    """Raise UserError unless every weight that the base and the settings ask for is there in its size, and no other."""
     lacking, over = sorted(wanted.keys() - learned.keys()), sorted(learned.keys() - wanted.keys())
     if lacking:
         raise UserError(f"llama_mob: the fit lacks {lacking[0]}; {AGAIN}")
