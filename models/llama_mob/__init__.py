@@ -182,16 +182,18 @@ class LlamaMob(Adapter):
 
     def _start(self) -> Learning:
         settings = self.settings
-        if settings.weights != "pretrained":
+        if settings.weights == "random" or (settings.weights == "shuffled" and settings.base == "tiny"):
             return Learning(start="random")
         if settings.base == "tiny":
             return TINY_START
-        added = ", with tokens for numbers added" if settings.numbers == "added" else ""
+        changed = ", with tokens for numbers added" if settings.numbers == "added" else ""
+        changed += ", each tensor's entries shuffled" if settings.weights == "shuffled" else ""
+        changed += ", its digits permuted" if settings.permute_digits else ""
         if settings.base == "smollm2":
-            read = f"text of the web (SmolLM2-135M-Instruct, in 4 bits){added}"
+            read = f"text of the web (SmolLM2-135M-Instruct, in 4 bits){changed}"
             return Learning(start="pretrained", pretrained_on=read)
         known = f", then tuned on {'+'.join(settings.trained_on)}" if settings.trained_on else ""
-        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}{added}")
+        return Learning(start="pretrained", pretrained_on=f"unknown data ({Path(settings.base).name}){known}{changed}")
 
     def usage(self) -> Mapping[str, float]:
         """Return tokens, passes and seconds of the last call; where text was free, its faults."""

@@ -320,3 +320,13 @@ def test_a_setting_that_came_later_leaves_what_was_fitted_before_its_identity() 
     assert "context" not in plain.recorded()["decoding"]
     assert by_itself.recorded()["decoding"]["context"] == "history"
     assert plain.decoding.context == "answers"
+
+
+def test_a_control_says_what_was_done_to_its_start() -> None:
+    def starts(**given: Any) -> str | None:
+        return LlamaMob(LlamaMobSettings(base="acme/Small", **given)).learning().pretrained_on
+
+    assert starts() == "unknown data (Small)"
+    assert starts(weights="shuffled") == "unknown data (Small), each tensor's entries shuffled"
+    assert starts(permute_digits=True) == "unknown data (Small), its digits permuted"
+    assert LlamaMob(LlamaMobSettings(base="acme/Small", weights="random")).learning().start == "random"
