@@ -21,8 +21,9 @@ from bench.data.world import Calendar, Window
 from bench.errors import UserError
 from models.llama_mob import LlamaMob
 from models.llama_mob.base.tokens import Tokens
+from models.llama_mob.presets import PAPER
 from models.llama_mob.prompts.template import Template
-from models.llama_mob.settings import PAPER, LlamaMobSettings
+from models.llama_mob.settings import LlamaMobSettings
 from models.llama_mob.tuning import examples, task
 from models.llama_mob.tuning.fit import fit
 from models.llama_mob.tuning.task import Data, recipe_of
