@@ -36,7 +36,7 @@ from models.llama_mob.settings import Decoding, LlamaMobSettings
 FAULTS = ("malformed", "missing", "surplus", "out_of_range", "duplicates")
 
 Usage = dict[str, float]
-Engines = dict[tuple[int, Grid, Calendar, Decoding], Engine]
+Engines = dict[tuple[Grid, Calendar, Decoding], Engine]
 
 
 @dataclass(frozen=True)
@@ -113,18 +113,18 @@ class Answering:
         return AxisProbabilities(x, y)
 
     def _writer(self) -> Engine | FreeWriter | OnePassReader:
-        seed, grid, decoding = self.ctx.seed, self.ctx.grid, self.settings.decoding
+        grid, decoding = self.ctx.grid, self.settings.decoding
         if self.settings.one_pass:
             return OnePassReader(self.model, self.tokens, width=grid.width, height=grid.height, batch=decoding.batch)
         if decoding.mode == "free":
-            return FreeWriter(self.model, self.tokens, decoding, seed=seed, grid=grid)
-        asked = (seed, grid, self.ctx.calendar, decoding)
+            return FreeWriter(self.model, self.tokens, decoding, grid=grid)
+        asked = (grid, self.ctx.calendar, decoding)
         if asked not in self.engines:
             self.engines.clear()
             gc.collect()  # an engine refers to itself, and its cache may take most of the memory
             off_days, width, height = self.ctx.calendar.is_off, grid.width, grid.height
             self.engines[asked] = self.engine(
-                self.model, self.tokens, decoding, seed=seed, off_days=off_days, width=width, height=height,
+                self.model, self.tokens, decoding, off_days=off_days, width=width, height=height,
                 slots=grid.slots,
             )  # fmt: skip
         return self.engines[asked]

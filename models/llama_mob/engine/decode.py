@@ -31,15 +31,14 @@ class Drafting(Protocol):
 class Task:
     """One user to predict: prompt and answer template, history (rows, 4) d t x y, queries (n, 2) d t.
 
-    key: city and uid, and day and timeslot where a point is asked for by itself; seed: of the noise of what is sampled;
-    None: the engine's.
+    key: city and uid, and day and timeslot where a point is asked for by itself; seed: of the noise of what is sampled.
     """
 
     compiled: Compiled
     key: tuple[str | int, ...]
     history: IntArray
     queries: IntArray
-    seed: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ class Engine:
         tokens: Tokens,
         decoding: Decoding,
         *,
-        seed: int,
         off_days: Callable[[IntArray], np.ndarray],
         width: int,
         height: int,
@@ -47,7 +46,7 @@ class Engine:
         drafter: Callable[[Task], Drafting] | None = None,
         record: Recorder | None = None,
     ) -> None:
-        self.model, self.tokens, self.decoding, self.seed = model, tokens, decoding, seed
+        self.model, self.tokens, self.decoding = model, tokens, decoding
         self.width, self.height, self._off_days, self._slots = width, height, off_days, slots
         self._drafter = drafter or self._shipped
         self.seconds = Seconds()
@@ -110,8 +109,7 @@ class Engine:
         slots, widest = len(task.compiled.slots), max(self.width, self.height)
         asked = self.decoding
         nearest = asked.choose == "expected_proximity"
-        seed = self.seed if task.seed is None else task.seed
-        choice = Choice(seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
+        choice = Choice(task.seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
         drafter = self._drafter(task) if self.decoding.mode == "speculative" else None
         return Writing(task, self.decoding, choice, drafter, self._numerals)
 

@@ -51,8 +51,8 @@ class FreeWriter:
     on the batch but for rounding: in float32 where two tokens are as good as level. seconds: of the last call.
     """
 
-    def __init__(self, model: Any, tokens: Tokens, decoding: Decoding, *, seed: int, grid: Grid) -> None:
-        self.model, self.tokens, self.decoding, self.seed, self.grid = model, tokens, decoding, seed, grid
+    def __init__(self, model: Any, tokens: Tokens, decoding: Decoding, *, grid: Grid) -> None:
+        self.model, self.tokens, self.decoding, self.grid = model, tokens, decoding, grid
         self.seconds = Seconds()
 
     def predict(
@@ -107,10 +107,7 @@ class FreeWriter:
         limits = [_most(task) for task in tasks]
         ids, mask = padded([task.compiled.prompt for task in tasks], self.tokens.end)
         draws = np.stack(
-            [
-                uniform(self.seed if task.seed is None else task.seed, task.key, max(limits), n)
-                for task, n in zip(tasks, attempts, strict=True)
-            ]
+            [uniform(task.seed, task.key, max(limits), n) for task, n in zip(tasks, attempts, strict=True)]
         )
         choice = Choice(torch.from_numpy(draws), ids.shape[1], self.decoding)
         config = GenerationConfig(

@@ -25,9 +25,9 @@ class Likelihood:
     """
 
     def __init__(self, model: PreTrainedModel, tokens: Tokens, *, batch: int | None = None, **more: Any) -> None:
-        """Take what an Engine takes, without its decoding, seed and drafter."""
+        """Take what an Engine takes, without its decoding and drafter."""
         decoding = Decoding(mode="speculative", draft_tokens=AT_ONCE, choose="expected_proximity", batch=batch)
-        self._engine = _Reading(model, tokens, decoding, seed=0, drafter=self._told, **more)
+        self._engine = _Reading(model, tokens, decoding, drafter=self._told, **more)
         self._given: dict[tuple[str | int, ...], np.ndarray] = {}
 
     def read(self, tasks: list[Task], given: Mapping[tuple[str | int, ...], np.ndarray]) -> list[list[np.ndarray]]:

@@ -56,7 +56,7 @@ def task(
     asked = np.column_stack([60 + np.arange(queries) // 48, np.arange(queries) % 48])
     history = np.column_stack([np.arange(30) // 10, np.arange(30) % 10 * 4, rng.integers(1, 4, (30, 2))])
     compiled = Compiled(rng.integers(0, 99, prompt), np.array([*answer, 299], np.int64), tables())
-    return Task(compiled, ("B", uid), history, asked)
+    return Task(compiled, ("B", uid), history, asked, seed=3)
 
 
 def tasks(seed: int, count: int) -> list[Task]:
@@ -106,7 +106,6 @@ class Knowing:
 def engine(
     model: LlamaForCausalLM,
     drafter: Callable[[Task], object] | None = None,
-    seed: int = 3,
     record: Recorder | None = None,
     **decoding: object,
 ) -> Engine:
@@ -115,7 +114,6 @@ def engine(
         model,
         Words(),
         Decoding(**decoding),
-        seed=seed,
         off_days=lambda days: np.asarray(days) % 7 == 0,
         width=SIDE,
         height=SIDE,
