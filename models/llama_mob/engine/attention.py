@@ -17,6 +17,8 @@ NAME = "rows"
 # mask cuDNN's is the fastest by far (H200), and the engine keeps to few lengths there.
 UNPLANNED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 FEW = 128  # queries of one row up to which plain products, that spread the keys over the whole GPU, are faster
+BLOCK = 128  # tokens of a row whose scores a CPU holds at a time
+LEARNED = 4096  # tokens up to which it keeps all scores for the way back: 30 layers of 9 heads take 5 GB
 ALIGNED = 8  # numbers: CUDA's kernels copy a mask, in every layer, whose rows do not begin at a multiple of this
 
 
@@ -37,6 +39,8 @@ def attend(
     queries, so that keys and values are never repeated in memory.
     """
     rows, heads, tokens, width = query.shape
+    if _in_bfloat16_on_cpu(key) and not (tokens > LEARNED and torch.is_grad_enabled()):
+        return _in_blocks(query, key, value, attention_mask, scaling or width**-0.5), None
     if attention_mask is None and tokens > 1:
         grouped = heads != key.shape[1]
         if grouped and key.is_cuda and key.dtype == torch.float32:  # of its kernels only the one that keeps all scores
@@ -60,6 +64,42 @@ def _few(
     """Attend for one row, (kv heads, queries or places, head dim), by two products with scores in float32 between."""
     scores = torch.bmm(query, key.transpose(1, 2), out_dtype=torch.float32).mul_(scaling).add_(added)
     return torch.bmm(scores.softmax(dim=-1).to(value.dtype), value)
+
+
+def _in_bfloat16_on_cpu(key: torch.Tensor) -> bool:
+    computed = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else key.dtype
+    return key.device.type == "cpu" and computed == torch.bfloat16
+
+
+def _in_blocks(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, added: torch.Tensor | None, scaling: float
+) -> torch.Tensor:
+    """Do as attend does by plain products, some tokens of a row at a time: torch's own CPU kernel takes twice as long.
+
+    Scores are rounded to bfloat16, as in transformers' "eager" attention.
+    """
+    rows, heads, tokens, width = query.shape
+    kv_heads, places = key.shape[1], key.shape[2]
+    grouped = (query * scaling).bfloat16().reshape(rows, kv_heads, -1, tokens, width)
+    key, value = key.bfloat16().transpose(2, 3), value.bfloat16()
+    mixed = []
+    for row in range(rows):
+        for start in range(0, tokens, BLOCK):
+            some = grouped[row, :, :, start : start + BLOCK]
+            count = some.shape[2]
+            here = _hidden(count, start, places) if added is None else added[row, 0, start : start + count]
+            seen = int(here.amax(dim=0).isfinite().nonzero()[-1]) + 1
+            scores = torch.bmm(some.flatten(1, 2), key[row, :, :, :seen]).reshape(*some.shape[:3], seen)
+            scores += here[:, :seen]
+            found = torch.bmm(scores.softmax(dim=-1).flatten(1, 2), value[row, :, :seen])
+            mixed.append(found.reshape(some.shape).permute(2, 0, 1, 3).reshape(-1, heads, width))
+    return torch.cat(mixed).reshape(rows, tokens, heads, width)
+
+
+def _hidden(tokens: int, begin: int, places: int) -> torch.Tensor:
+    """Return what is added to the scores of tokens that see those before them, or, for a single one, all places."""
+    hidden = torch.full((tokens, places), -torch.inf)
+    return hidden.triu(begin + 1) if tokens > 1 else hidden.zero_()
 
 
 def mask(

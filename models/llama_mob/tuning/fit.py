@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -24,6 +24,7 @@ from models.llama_mob.answering import check_context, readable, template_for, to
 from models.llama_mob.base import added_numbers, base
 from models.llama_mob.base.base import Loaded
 from models.llama_mob.base.tokens import Tokens
+from models.llama_mob.engine.attention import attending
 from models.llama_mob.engine.sizes import ran_out
 from models.llama_mob.prompts import shots
 from models.llama_mob.settings import LlamaMobSettings
@@ -96,7 +97,10 @@ def fit(
     if settings.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     task, recipe = Tuning(data, settings, ctx, precision), recipe_of(settings, precision)
-    return _facts(Trainer("llama_mob", TokenLoss(model), task, recipe, ctx, key).run(), data)
+    trainer = Trainer("llama_mob", TokenLoss(model), task, recipe, ctx, key)
+    faster = attending(model) if ctx.device == "cpu" and precision == "bfloat16" else nullcontext()
+    with faster:
+        return _facts(trainer.run(), data)
 
 
 def _facts(report: FitReport, data: Data) -> Facts:
