@@ -48,7 +48,7 @@ class Engine:
     ) -> None:
         self.model, self.tokens, self.decoding = model, tokens, decoding
         self.width, self.height, self._off_days, self._slots = width, height, off_days, slots
-        self._drafter = drafter or self._shipped
+        self._drafter = drafter
         self.seconds = Seconds()
         self._passes = Passes(model, np.empty(0, np.int64))
         if record or self._passes.device.type == "cuda":
@@ -110,10 +110,10 @@ class Engine:
         asked = self.decoding
         nearest = asked.choose == "expected_proximity"
         choice = Choice(task.seed, task.key, slots, widest, asked.temperature, asked.top_p, nearest)
-        drafter = self._drafter(task) if self.decoding.mode == "speculative" else None
+        drafter = (self._drafter or self._guessing)(task) if asked.mode == "speculative" else None
         return Writing(task, self.decoding, choice, drafter, self._numerals)
 
-    def _shipped(self, task: Task) -> Drafting:
+    def _guessing(self, task: Task) -> Drafting:
         seen, asked = (rows.copy() for rows in (task.history, task.queries))
         for rows in (seen, asked):  # the drafter's weights know half-hours
             rows[:, 1] = rows[:, 1] * HALF_HOURS // self._slots

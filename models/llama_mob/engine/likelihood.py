@@ -27,18 +27,13 @@ class Likelihood:
     def __init__(self, model: PreTrainedModel, tokens: Tokens, *, batch: int | None = None, **more: Any) -> None:
         """Take what an Engine takes, without its decoding and drafter."""
         decoding = Decoding(mode="speculative", draft_tokens=AT_ONCE, choose="expected_proximity", batch=batch)
-        self._engine = _Reading(model, tokens, decoding, drafter=self._told, **more)
-        self._given: dict[tuple[str | int, ...], np.ndarray] = {}
+        self._engine = _Reading(model, tokens, decoding, **more)
 
     def read(self, tasks: list[Task], given: Mapping[tuple[str | int, ...], np.ndarray]) -> list[list[np.ndarray]]:
         """Return for each task and slot the probability of each number from 1 on; given: x and y in turn, by key."""
-        self._engine.given = self._given = dict(given)
-        self._engine.found = {}
+        self._engine.given, self._engine.found = given, {}
         self._engine.predict(tasks)
         return [self._engine.found[task.key].noted for task in tasks if len(task.queries)]
-
-    def _told(self, task: Task) -> Drafting:
-        return _Told(self._given[task.key])
 
 
 class _Reading(Engine):
@@ -51,6 +46,9 @@ class _Reading(Engine):
         writing = super()._start(task)
         writing.choice = self.found[task.key] = _Given(self.given[task.key])
         return writing
+
+    def _guessing(self, task: Task) -> Drafting:
+        return _Told(self.given[task.key])
 
 
 class _Given(Choice):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from small_model import SIDE, Knowing, cells, engine, small_model, tables, task, tasks
+from small_model import SIDE, Knowing, Words, cells, engine, small_model, tables, task, tasks
 
 from bench.errors import UserError
 from models.llama_mob.engine import Task, sizes
 from models.llama_mob.engine.drafter import Drafter
+from models.llama_mob.engine.likelihood import Likelihood
 from models.llama_mob.engine.passes import Passes
 from models.llama_mob.tools import simulate
 
@@ -41,6 +44,27 @@ def test_forced_is_constrained_argmax() -> None:
     found = engine(MODEL, mode="constrained", batch=1).predict(asked)
     assert [result.cells.ravel().tolist() for result in found] == [plainly(MODEL, one) for one in asked]
     assert all(result.counts.margin > 1e-4 for result in found)  # else the other tests prove little
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_cache_is_gone_with_its_engine(reading: bool) -> None:
+    """Without the collector of cycles: it does not know how much memory a tensor takes."""
+    asked = tasks(0, 2)
+    gc.disable()
+    try:
+        if reading:
+            reader = Likelihood(MODEL, Words(), off_days=lambda days: days < 0, width=SIDE, height=SIDE)
+            reader.read(asked, {one.key: np.ones(2 * len(one.queries), np.int64) for one in asked})
+            left = weakref.ref(reader._engine._held)
+            del reader
+        else:
+            writer = engine(MODEL, mode="speculative")
+            writer.predict(asked)
+            left = weakref.ref(writer._held)
+            del writer
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_lora_takes_part() -> None:
