@@ -1,6 +1,6 @@
 """What does the truth cost models that were not fitted on anybody? Nats a cell, with no answer decoded.
 
-    python -m models.llama_mob.tools.nats --data synthetic --users 200 --to results/language_models/nats.md
+    python -m models.llama_mob.tools.nats --data synthetic --users 200 --to results/nats/synthetic.md
 
 All are asked for the same days of the same users. A language model is shown the true cells before each one.
 """
