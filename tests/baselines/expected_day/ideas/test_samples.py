@@ -1,18 +1,21 @@
-"""Ideas change the drawn days as they say, and nothing where they have no share."""
+"""Other samples change the drawn days as they say, and nothing where they have no share."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from baselines.expected_day.ideas import Trial, day_types, flows, page, row
+from baselines.expected_day.ideas.samples import day_types, flows
+from baselines.expected_day.ideas.table import row, table
+from baselines.expected_day.ideas.trial import Trial
+from bench.adapters.adapter import Context
 from bench.adapters.small_world import people
-from bench.data.world import Grid
+from bench.data.world import Grid, Window
 
 
 @pytest.fixture(scope="module")
 def trial() -> Trial:
-    return Trial(people("R", range(4), 60, Grid()), seed=0)
+    return Trial.of_histories(people("R", range(4), 60, Grid()), Context(window=Window((0, 44), (45, 59))))
 
 
 def test_flows_lead_to_cells_where_the_user_never_was(trial: Trial) -> None:
@@ -34,4 +37,4 @@ def test_an_idea_that_changes_nothing_has_no_gain(trial: Trial) -> None:
     base = trial.scores(trial.drawn)
     cells = row("none", trial.scores(flows(trial, 0.0)), base)
     assert cells[2] == "+0.0000 [+0.0000, +0.0000]"
-    assert "| none " in page([cells], 4)
+    assert "| none " in table([cells])

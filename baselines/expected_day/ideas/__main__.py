@@ -1,0 +1,116 @@
+"""Read the files, try every idea, print the tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+
+from baselines.expected_day.ideas import columns, pause, samples
+from baselines.expected_day.ideas.refinement import refined
+from baselines.expected_day.ideas.table import row, table
+from baselines.expected_day.ideas.trial import Drawn, Trial
+from bench.adapters.adapter import Context
+from bench.data.files.csvfiles import read_points
+from bench.data.poi import Poi, read_poi
+from bench.data.trajectories import Trajectories
+from bench.data.world import Grid, Window
+
+WINDOW = Window((0, 44), (45, 59))
+NO_POI = "Points of interest are not asked: a city has no table of them.\n\n"
+PAGE = """# What further ideas are worth to expected_day
+
+Made by `python -m baselines.expected_day.ideas FOLDER`
+
+Days 45-59 of {users} users, weights fitted to days 0-44. In brackets: 95 % intervals of the paired difference over
+users, not corrected: of {ideas} rows, one may lie beyond its interval by chance.
+
+{table}
+
+*One exact sweep*: once through each day, the 4 cells drawn most often are tried at each point, scored by the metric's
+own code against drawn days. *Stacked*: the other model's shares of the candidates are one more column of the logit,
+with a weight of its own. candidate_boosting is fitted to days 0-44 of the other half of the people; lp_bert is the
+shipped one, which has seen synthetic people alone. *Points of interest*: how many are in a cell, how many around it,
+and whether such ones draw people at that hour.
+
+{note}## Training windows with a break of the calendar
+
+In GIS Cup 2025, days 61-75 of cities C and D lie months after day 60. Those data are not at hand. Here the same people
+have a break of 15 days: days 0-29 are known, days 45-59 are asked, and the calendar knows of the break. Weights are
+fitted to the other half of the people, to windows without a break or to one with it.
+
+{pause}
+"""
+
+
+def ideas(trial: Trial, tables: Mapping[str, Poi]) -> dict[str, Callable[[], pd.DataFrame]]:
+    """Return the name of each idea, and what scores it."""
+
+    def drawn(make: Callable[..., list[Drawn]], *given: float) -> Callable[[], pd.DataFrame]:
+        return lambda: trial.scores(make(trial, *given))
+
+    def swept(count: int) -> Callable[[], pd.DataFrame]:
+        return lambda: trial.scores(trial.drawn, [refined(one, trial.answer(one), count) for one in trial.drawn])
+
+    def wider(make: Callable[..., columns.Columns], *given: object) -> Callable[[], pd.DataFrame]:
+        return lambda: trial.scores(columns.with_columns(trial, make(trial, *given)))
+
+    flipped = {f"{s:.0%} of the samples: other type of day": drawn(samples.day_types, s) for s in (0.05, 0.1, 0.2)}
+    flowing = {f"{s:.0%} of the points: flows of others": drawn(samples.flows, s) for s in (0.05, 0.14)}
+    return {
+        "as it is": lambda: trial.scores(trial.drawn),
+        "another seed": drawn(samples.another_seed),
+        "256 samples": drawn(samples.more_samples, 256),
+        **flipped,
+        **flowing,
+        **{f"one exact sweep, {count} samples": swept(count) for count in (16, 32, 64)},
+        "stacked: candidate_boosting": wider(columns.boosting),
+        "stacked: lp_bert": wider(columns.lp_bert),
+        **({"points of interest": wider(columns.poi, tables)} if tables else {}),
+    }
+
+
+def poi_tables(folder: Path, cities: tuple[str, ...]) -> dict[str, Poi]:
+    """Read the cities' tables of points of interest; nothing where one is missing."""
+    paths = {city: folder / f"poi_city_{city}.csv.gz" for city in cities}
+    whole = all(path.exists() for path in paths.values())
+    return {city: read_poi(path, Grid()) for city, path in paths.items()} if whole else {}
+
+
+def page(people: Trajectories, tables: Mapping[str, Poi], seed: int) -> str:
+    """Try every idea on days 0-59 of some people; return the tables as Markdown."""
+    ctx = Context(window=WINDOW, seed=seed)
+    trial = Trial.of_histories(people, ctx)
+    base = trial.scores(trial.drawn)
+    tried = ideas(trial, tables)
+    shown = track(tried.items(), "ideas", console=Console(stderr=True), transient=True)
+    rows = [row(name, score(), base) for name, score in shown]
+    without, with_break = pause.without_and_with(people, ctx)
+    paused = [row("windows without a break", without, without), row("one window with it", with_break, without)]
+    return PAGE.format(
+        users=len(people.users),
+        ideas=len(tried) - 1,
+        table=table(rows),
+        note="" if tables else NO_POI,
+        pause=table(paused),
+    )
+
+
+def main() -> None:
+    """Read the files, and print the page."""
+    parser = argparse.ArgumentParser(description="What further ideas are worth to expected_day, on days 45-59.")
+    parser.add_argument("folder", type=Path, help="holds city_X.csv.gz, and poi_city_X.csv.gz if there are such tables")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn days")
+    given = parser.parse_args()
+    files = sorted(given.folder.glob("city_?.csv.gz"))
+    parts = [read_points(path, city=path.name[5]).visible.days(0, WINDOW.horizon[1]) for path in files]
+    cities = tuple(path.name[5] for path in files)
+    print(page(Trajectories.concat(parts), poi_tables(given.folder, cities), given.seed), end="")
+
+
+if __name__ == "__main__":
+    main()
