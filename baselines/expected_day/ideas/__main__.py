@@ -12,7 +12,7 @@ from rich.progress import track
 
 from baselines.expected_day.ideas import columns, pause, samples
 from baselines.expected_day.ideas.refinement import refined
-from baselines.expected_day.ideas.table import row, table
+from baselines.expected_day.ideas.table import mean, row, table
 from baselines.expected_day.ideas.trial import Drawn, Trial
 from bench.adapters.adapter import Context
 from bench.data.files.csvfiles import read_points
@@ -21,27 +21,31 @@ from bench.data.trajectories import Trajectories
 from bench.data.world import Grid, Window
 
 WINDOW = Window((0, 44), (45, 59))
-NO_POI = "Points of interest are not asked: a city has no table of them.\n\n"
+AS_IT_IS = "as it is"
+NO_POI = "Points of interest were not asked: a city has no table of them.\n\n"
 PAGE = """# What further ideas are worth to expected_day
 
 Made by `python -m baselines.expected_day.ideas FOLDER`
 
-Days 45-59 of {users} users, weights fitted to days 0-44. In brackets: 95 % intervals of the paired difference over
-users, not corrected: of {ideas} rows, one may lie beyond its interval by chance.
+Days 45-59 of {users} users, weights fitted to days 0-44; each user's scores are means over {seeds} seeds. In brackets:
+95 % intervals of the paired difference over users. They are not corrected for the number of ideas: if none of the
+{ideas} were worth anything, one interval in twenty would still leave 0 out.
 
 {table}
 
-*One exact sweep*: once through each day, the 4 cells drawn most often are tried at each point, scored by the metric's
-own code against drawn days. *Stacked*: the other model's shares of the candidates are one more column of the logit,
-with a weight of its own. candidate_boosting is fitted to days 0-44 of the other half of the people; lp_bert is the
-shipped one, which has seen synthetic people alone. *Points of interest*: how many are in a cell, how many around it,
-and whether such ones draw people at that hour.
+- *One exact sweep*: after the decoding, once through each day. At each point the 4 cells drawn most often are tried,
+  and scored by the metric's own code (GEO-BLEU of HuMob 2024) against so many of the drawn days.
+- *Stacked*: another model's shares of the candidates are one more column of the logit, with a weight of its own.
+  candidate_boosting is fitted to days 0-44 of the other half of the people. lp_bert is the shipped one; it has seen
+  synthetic people alone.
+- *Points of interest*, three columns: how many are in a cell, how many in it and the cells around it, and whether such
+  ones draw people at that hour.
 
 {note}## Training windows with a break of the calendar
 
 In GIS Cup 2025, days 61-75 of cities C and D lie months after day 60. Those data are not at hand. Here the same people
 have a break of 15 days: days 0-29 are known, days 45-59 are asked, and the calendar knows of the break. Weights are
-fitted to the other half of the people, to windows without a break or to one with it.
+fitted to two windows of the other half of the people: both without a break, or one of them with it.
 
 {pause}
 """
@@ -62,8 +66,8 @@ def ideas(trial: Trial, tables: Mapping[str, Poi]) -> dict[str, Callable[[], pd.
     flipped = {f"{s:.0%} of the samples: other type of day": drawn(samples.day_types, s) for s in (0.05, 0.1, 0.2)}
     flowing = {f"{s:.0%} of the points: flows of others": drawn(samples.flows, s) for s in (0.05, 0.14)}
     return {
-        "as it is": lambda: trial.scores(trial.drawn),
-        "another seed": drawn(samples.another_seed),
+        AS_IT_IS: lambda: trial.scores(trial.drawn),
+        "other seeds": drawn(samples.another_seed),
         "256 samples": drawn(samples.more_samples, 256),
         **flipped,
         **flowing,
@@ -81,19 +85,20 @@ def poi_tables(folder: Path, cities: tuple[str, ...]) -> dict[str, Poi]:
     return {city: read_poi(path, Grid()) for city, path in paths.items()} if whole else {}
 
 
-def page(people: Trajectories, tables: Mapping[str, Poi], seed: int) -> str:
-    """Try every idea on days 0-59 of some people; return the tables as Markdown."""
-    ctx = Context(window=WINDOW, seed=seed)
-    trial = Trial.of_histories(people, ctx)
-    base = trial.scores(trial.drawn)
-    tried = ideas(trial, tables)
-    shown = track(tried.items(), "ideas", console=Console(stderr=True), transient=True)
-    rows = [row(name, score(), base) for name, score in shown]
-    without, with_break = pause.without_and_with(people, ctx)
-    paused = [row("windows without a break", without, without), row("one window with it", with_break, without)]
+def page(people: Trajectories, tables: Mapping[str, Poi], seeds: int) -> str:
+    """Try every idea on days 0-59 of some people, with each seed; return the tables as Markdown."""
+    contexts = [Context(window=WINDOW, seed=seed) for seed in range(seeds)]
+    tried = [ideas(Trial.of_histories(people, ctx), tables) for ctx in contexts]
+    shown = track(tried[0], "ideas", console=Console(stderr=True), transient=True)
+    scores = {name: mean([named[name]() for named in tried]) for name in shown}
+    rows = [row(name, found, scores[AS_IT_IS]) for name, found in scores.items()]
+    pairs = zip(*(pause.without_and_with(people, ctx) for ctx in contexts), strict=True)
+    without, with_break = (mean(frames) for frames in pairs)
+    paused = [row("windows without a break", without, without), row("one window with a break", with_break, without)]
     return PAGE.format(
         users=len(people.users),
-        ideas=len(tried) - 1,
+        seeds=seeds,
+        ideas=len(rows) - 1,
         table=table(rows),
         note="" if tables else NO_POI,
         pause=table(paused),
@@ -104,12 +109,12 @@ def main() -> None:
     """Read the files, and print the page."""
     parser = argparse.ArgumentParser(description="What further ideas are worth to expected_day, on days 45-59.")
     parser.add_argument("folder", type=Path, help="holds city_X.csv.gz, and poi_city_X.csv.gz if there are such tables")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawn days")
+    parser.add_argument("--seeds", type=int, default=4, help="how many times all is fitted and drawn; scores are means")
     given = parser.parse_args()
     files = sorted(given.folder.glob("city_?.csv.gz"))
     parts = [read_points(path, city=path.name[5]).visible.days(0, WINDOW.horizon[1]) for path in files]
     cities = tuple(path.name[5] for path in files)
-    print(page(Trajectories.concat(parts), poi_tables(given.folder, cities), given.seed), end="")
+    print(page(Trajectories.concat(parts), poi_tables(given.folder, cities), given.seeds), end="")
 
 
 if __name__ == "__main__":

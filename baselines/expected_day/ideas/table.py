@@ -12,6 +12,14 @@ from baselines.expected_day.ideas.trial import METRICS
 from bench.evaluation import bootstrap
 
 
+def mean(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return everybody's mean scores over seeds; all frames have the same users in the same order."""
+    whole = frames[0].copy()
+    for metric in METRICS:
+        whole[metric] = np.mean([frame[metric].to_numpy() for frame in frames], axis=0)
+    return whole
+
+
 def row(name: str, given: pd.DataFrame, base: pd.DataFrame) -> list[str]:
     """Return a row: mean scores, and differences with their intervals; cities count alike."""
     cells = [name]
