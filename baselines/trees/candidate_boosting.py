@@ -110,8 +110,7 @@ class CandidateBoosting(Adapter):
         def one(past: Trajectories, asked: Queries) -> CellProbabilities:
             found, shares = self.shares(past, asked, ctx)
             places = Places.of(past)
-            own = over_places(shares, found.x, found.y, places)
-            return mixed(own, places, ctx.grid, MIXTURE)
+            return mixed(over_places(shares, found.x, found.y, places), places, ctx.grid, MIXTURE)
 
         return of_users(history, queries, one)
 

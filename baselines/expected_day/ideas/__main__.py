@@ -33,11 +33,12 @@ Days 45-59 of {users} users, weights fitted to days 0-44; each user's scores are
 
 {table}
 
+- *Other seeds*: the same model draws other days. So much is chance.
 - *One exact sweep*: after the decoding, once through each day. At each point the 4 cells drawn most often are tried,
   and scored by the metric's own code (GEO-BLEU of HuMob 2024) against so many of the drawn days.
 - *Stacked*: another model's shares of the candidates are one more column of the logit, with a weight of its own.
-  candidate_boosting is fitted to days 0-44 of the other half of the people. lp_bert is the shipped one; it has seen
-  synthetic people alone.
+  candidate_boosting is fitted to days 0-44 of the other half of the people. lp_bert is the shipped one: its weights
+  have seen synthetic people alone, whose habits were fitted to aggregates of cities B and C of HuMob 2024, days 0-74.
 - *Points of interest*, three columns: how many are in a cell, how many in it and the cells around it, and whether such
   ones draw people at that hour.
 
@@ -112,6 +113,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4, help="how many times all is fitted and drawn; scores are means")
     given = parser.parse_args()
     files = sorted(given.folder.glob("city_?.csv.gz"))
+    if not files or given.seeds < 1:
+        parser.error(f"{given.folder} has no city_X.csv.gz" if not files else "--seeds: at least 1")
     parts = [read_points(path, city=path.name[5]).visible.days(0, WINDOW.horizon[1]) for path in files]
     cities = tuple(path.name[5] for path in files)
     print(page(Trajectories.concat(parts), poi_tables(given.folder, cities), given.seeds), end="")
