@@ -1,4 +1,4 @@
-"""What further ideas are worth to expected_day: python -m baselines.expected_day.ideas FOLDER [--seeds 4].
+"""What further ideas are worth to expected_day: python -m baselines.expected_day.ideas FOLDER [--seeds 3].
 
 FOLDER holds city_X.csv.gz of HuMob 2024, and poi_city_X.csv.gz where there are points of interest. Days 45-59 are asked
 with weights fitted to days 0-44, with and without each idea; later days are dropped as they are read. Scores are means

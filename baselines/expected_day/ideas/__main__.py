@@ -110,7 +110,7 @@ def main() -> None:
     """Read the files, and print the page."""
     parser = argparse.ArgumentParser(description="What further ideas are worth to expected_day, on days 45-59.")
     parser.add_argument("folder", type=Path, help="holds city_X.csv.gz, and poi_city_X.csv.gz if there are such tables")
-    parser.add_argument("--seeds", type=int, default=4, help="how many times all is fitted and drawn; scores are means")
+    parser.add_argument("--seeds", type=int, default=3, help="how many times all is fitted and drawn; scores are means")
     given = parser.parse_args()
     files = sorted(given.folder.glob("city_?.csv.gz"))
     if not files or given.seeds < 1:
