@@ -1,23 +1,24 @@
-"""expected_day: days drawn from a conditional logit over each user's own cells; the best in expectation answers.
+"""expected_day: days are drawn from a conditional logit over each user's own cells; the best in expectation answers.
 
-A query asks in which of the user's places k a point of day d and slot t lies. The model is a multinomial (conditional)
-logit (McFadden, Conditional logit analysis of qualitative choice behavior, 1974) over the 30 places that the history
-speaks for most:
+A place is a cell of the user's history. A query (day d, slot t) asks in which place k the user is. The model is a
+conditional logit (McFadden, Conditional logit analysis of qualitative choice behavior, 1974) over 30 candidates, the
+places with the most votes:
 
     P(k | query, place p before) = softmax_k( a . z(query, k) + b . g(query, p, k) )
 
-- z (:mod:`.choices`): logarithms of kernel votes - every history point votes for its place, the more the closer it is
-  in slot, weekday, day type, date and gap to the points beside it -, of the same votes smoothed over space, and of
-  what the place's past is like; a few of them times what the query is like. 59 columns.
-- g (:mod:`.transitions`): staying, distance, home, and how often k followed p. 34 columns. First order: p is the place
-  drawn for the query before.
-- a, b (:mod:`.fitting`): ridge-penalised maximum likelihood on windows within known days, one set for all users; ten
-  users suffice. The unary logit is fitted alone and together with g; prediction takes the mean of both
-  (``transitions``): the joint fit names more n-grams, the other strays less far.
+- z (:mod:`.choices`), 59 columns: what speaks for k at this query. Every history point votes for its place; its vote
+  weighs the more, the closer it is to the query in slot, weekday, day type, date and gaps to the points beside it.
+  Columns are logarithms of such votes, of the same votes smoothed over space, and of how often and when k was visited.
+  A few are multiplied by what the query is like, e.g. whether it is on an off-day.
+- g (:mod:`.transitions`), 34 columns: what speaks for k after p: staying, distance, home, and how often k followed p.
+  First order: p is the place drawn for the query before.
+- a, b (:mod:`.fitting`): one set for all users, by maximum likelihood with a ridge, on windows cut from known days. Ten
+  users suffice. There are two fits: a alone, and a with b. Prediction takes the mean of their weights (setting
+  ``transitions``). The fit with b names more n-grams; the other strays less far.
 
-Points are jittery events: the order within a day is mostly noise, so that the likeliest place of each slot, repeated
-all day, is a wrong day. So 64 days are drawn, query after query, and the answer is the day of highest expected
-GEO-BLEU among them and what lies between them (:mod:`bench.evaluation.decoding`).
+The likeliest place of each slot is a poor day: it is often the same place all day, while true points jump to and fro.
+So 64 days are drawn, one query after the other. The answer is a day of high expected GEO-BLEU under these draws: it is
+searched for from the best of them (:mod:`bench.evaluation.decoding`).
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class ExpectedDay(KnowsOffDays):
             train = train.days(0, ctx.window.history[1])
         found = None
         if setting.learn != "nothing":
-            found = examples(train, setting.windows, setting.fit_candidates, setting.points, ctx)
+            found = examples(train, setting.windows, setting.fit_candidates, setting.points, ctx, self.choices)
         if found is not None:
             self._points = len(found.truth)
             self._weights = fit(found, setting.ridge, setting.steps, setting.without)
@@ -145,12 +146,16 @@ class ExpectedDay(KnowsOffDays):
         counts = np.stack([np.bincount(places, minlength=len(found.places)) for places in days.T])
         return ranked(counts, found.places.x, found.places.y, ctx.ranks)
 
+    def choices(self, history: Trajectories, queries: Queries, most: int, ctx: Context) -> Choices:
+        """Return one user's candidates and their columns, in fit and when asked."""
+        return Choices.of(history, queries, most, ctx)
+
     def draw(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Choices, np.ndarray]:
         """Return one user's candidates and drawn days: places, int64 (samples, queries)."""
         from baselines.expected_day import transitions
 
         setting = self.settings
-        found = Choices.of(history, queries, setting.candidates, ctx)
+        found = self.choices(history, queries, setting.candidates, ctx)
         unary, chained = self.weights.mixed(setting.transitions)
         logits = np.einsum("nqk,n->qk", found.columns, unary.astype(np.float32)).astype(np.float64)
         kept = np.argsort(-logits, axis=1, kind="stable")[:, : setting.kept]
@@ -182,7 +187,7 @@ class ExpectedDay(KnowsOffDays):
         """Return one user's candidates and their shares, (queries, candidates)."""
         from baselines.expected_day import transitions
 
-        found = Choices.of(history, queries, self.settings.candidates, ctx)
+        found = self.choices(history, queries, self.settings.candidates, ctx)
         unary, chained = self.weights.mixed(self.settings.transitions)
         logits = np.einsum("nqk,n->qk", found.columns, unary.astype(np.float32)).astype(np.float64)
         if shown is not None and len(chained):

@@ -15,16 +15,14 @@ from bench.adapters.adapter import Context
 from bench.data.trajectories import Queries, Trajectories
 from bench.data.world import HALF_HOURS
 
-VOTES = (
-    *(
-        replace(kernel, slot_width=kernel.slot_width * 48 / 48) for kernel in KERNELS
-    ),  # rounded as the weights know them
+VOTES = (  # 0.7 * 48 / 48 is less than 0.7 by one bit: the shipped weights were fitted so
+    *(replace(kernel, slot_width=kernel.slot_width * 48 / 48) for kernel in KERNELS),
     Kernel(1.0, 2.0, 10.0, 30.0, gap=0.5),
     Kernel(3.0, 1.5, 5.0, 30.0, gap=1.0),
     Kernel(1.5, 1.0, 5.0, 4.0),
     Kernel(100.0, 1.0, 2.0, 20.0, gap=0.7),
 )
-OCCUPANCY = 3  # votes of whole days for where the user was just before and after the slot
+OCCUPANCY = 3  # votes of whole days: for the places just before and after the slot; if both are one; scaled to 1 a day
 KINDS = len(VOTES) + OCCUPANCY
 LANES = 16  # room for the kinds of votes: a processor adds sixteen numbers at once
 FLOOR = 0.002  # added to every share before its logarithm
@@ -32,7 +30,7 @@ FLOOR = 0.002  # added to every share before its logarithm
 SHARES = ("share", "share_near", "share_of_days", "share_last_7", "share_last_15")
 LEVELS = ("stays", "from_home", "since_last", "span", "off_share", "a_day", "gap_before", "gap_after")
 LOGS = (*(f"votes_{i}" for i in range(KINDS)), *(f"near_{i}" for i in range(KINDS)), *SHARES)
-CROSSED = (  # (column, query's quantity): products
+CROSSED = (  # (column, what the query is like): products
     ("votes_0", "soon_before"),
     *((level, soon) for level in ("gap_before", "gap_after") for soon in ("soon_before", "soon_after")),
     *((share, what) for what in ("ahead", "off") for share in ("votes_0", "votes_1", "votes_3", "votes_8", "share")),
@@ -46,8 +44,8 @@ UNARY = (*LOGS, *LEVELS, *(f"{column} x {what}" for column, what in CROSSED))
 class Choices:
     """Candidates of each query of one user, best voted first.
 
-    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); stays: float64 (places,), how often a
-    point soon followed by another is followed at the same place.
+    index: int64 (queries, k), places; columns: float32 (len(UNARY), queries, k); stays: float64 (places,): where a
+    further point follows within two hours, how often it is at the same place.
     """
 
     places: Places
@@ -91,7 +89,8 @@ def distances(places: Places, ctx: Context) -> np.ndarray:
 def _best(votes: np.ndarray, most: int) -> np.ndarray:
     """Return the ``most`` places with the most votes, best first: float32 (queries, places) -> int64 (queries, k).
 
-    Of equals the first comes first: bits of positive numbers are in their order, and the place stands behind them.
+    Of equal votes the first place comes first. It sorts whole numbers, which is fast: the bits of a vote, which are in
+    the order of the votes as none is negative, and behind them the place.
     """
     places = votes.shape[1]
     keys = np.ascontiguousarray(votes).view(np.int32).astype(np.int64) << 32 | np.arange(places)[::-1]

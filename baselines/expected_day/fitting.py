@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from baselines._windows import windows
-from baselines.expected_day.choices import UNARY, Choices
+from baselines.expected_day.choices import Choices
 from baselines.expected_day.weights import TRANSITIONS, Weights, rows_of
 from bench.adapters.adapter import Context
-from bench.data.trajectories import Trajectories
+from bench.data.trajectories import Queries, Trajectories
+
+Describe = Callable[[Trajectories, Queries, int, Context], Choices]  # history, queries, candidates at most
 
 
 @dataclass(frozen=True)
 class Examples:
     """Training points whose truth is among their candidates.
 
-    columns: float32 (columns, points, candidates), UNARY then TRANSITIONS; truth: int64 (points,), the true candidate;
-    real: bool (points, candidates), False where a user has fewer places than there is room for.
+    columns: float32 (columns, points, candidates), the unary ones, then TRANSITIONS; truth: int64 (points,), which
+    candidate is the true one; real: bool (points, candidates), False where a user has fewer places than there is room.
     """
 
     columns: np.ndarray
@@ -41,7 +43,7 @@ def fit(examples: Examples, ridge: float, steps: int, without: Sequence[str] = (
     scale[scale < 1e-6] = np.inf  # a column that never varies gets no weight
     scale[rows_of(without)] = np.inf
     columns /= scale[:, None, None].astype(np.float32)
-    n = len(UNARY)
+    n = len(columns) - len(TRANSITIONS)
     with threadpool_limits(1):  # sums stay in one order
         alone = _maximise(columns[:n], examples, ridge, steps) / scale[:n]
         joint = _maximise(columns, examples, ridge, steps) / scale
@@ -70,7 +72,14 @@ def _maximise(columns: np.ndarray, examples: Examples, ridge: float, steps: int)
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": steps}).x)
 
 
-def examples(train: Trajectories, most_windows: int, candidates: int, points: int, ctx: Context) -> Examples | None:
+def examples(
+    train: Trajectories,
+    most_windows: int,
+    candidates: int,
+    points: int,
+    ctx: Context,
+    describe: Describe = Choices.of,
+) -> Examples | None:
     """Describe points of windows cut from the training days, ``points`` at most (drawn); None where there are none."""
     cut = windows(train, ctx.window, most_windows)
     asked = sum(int(((train.d >= first) & (train.d <= last)).sum()) for _past, (first, last) in cut)
@@ -84,7 +93,7 @@ def examples(train: Trajectories, most_windows: int, candidates: int, points: in
             history, truth = rows.days(*past), rows.days(*horizon)
             if len(history) and len(truth):
                 drawn = ctx.rng("points", *user, horizon[0]).random(len(truth)) < share
-                parts.append(_of_user(history, truth, drawn, candidates, ctx.at(user[0])))
+                parts.append(_of_user(history, truth, drawn, candidates, ctx.at(user[0]), describe))
     if not sum(len(part.truth) for part in parts):
         return None
     return Examples(
@@ -94,18 +103,26 @@ def examples(train: Trajectories, most_windows: int, candidates: int, points: in
     )
 
 
-def _of_user(history: Trajectories, truth: Trajectories, drawn: np.ndarray, candidates: int, ctx: Context) -> Examples:
+def _of_user(
+    history: Trajectories,
+    truth: Trajectories,
+    drawn: np.ndarray,
+    candidates: int,
+    ctx: Context,
+    describe: Describe,
+) -> Examples:
     """Describe one user's points that are drawn and whose truth is a candidate; transitions follow the true cells."""
     from baselines.expected_day import transitions
 
     queries = truth.queries()
-    found = Choices.of(history, queries, candidates, ctx)
+    found = describe(history, queries, candidates, ctx)
     places, index = found.places, found.index
     same = (places.x[index] == truth.x[:, None]) & (places.y[index] == truth.y[:, None])
     rows = np.flatnonzero(drawn & same.any(axis=1))
-    columns = np.zeros((len(UNARY) + len(TRANSITIONS), len(rows), candidates), np.float32)
-    columns[: len(UNARY), :, : index.shape[1]] = found.columns[:, rows]
-    columns[len(UNARY) :, :, : index.shape[1]] = transitions.after_truth(history, truth, found, ctx)[:, rows]
+    unary = len(found.columns)
+    columns = np.zeros((unary + len(TRANSITIONS), len(rows), candidates), np.float32)
+    columns[:unary, :, : index.shape[1]] = found.columns[:, rows]
+    columns[unary:, :, : index.shape[1]] = transitions.after_truth(history, truth, found, ctx)[:, rows]
     real = np.zeros((len(rows), candidates), bool)
     real[:, : index.shape[1]] = True
     return Examples(columns, same[rows].argmax(axis=1), real)

@@ -1,6 +1,6 @@
-"""The transition logit: what speaks for place c at a query when the answer before it was place p. And sampling by it.
+"""The transition logit: what speaks for place c after place p at the query before; and how days are drawn by it.
 
-Imports numba: import it within functions.
+This module imports numba, which is slow: import it within functions.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Asked(NamedTuple):
 
 
 def past(history: Trajectories, places: Places, stays: np.ndarray, ctx: Context) -> Past:
-    """Describe one user's transitions; places: those of the history, and more if need be, where the user never was."""
+    """Describe one user's transitions; places: those of the history, and behind them any where the user never was."""
     slots, n, row = ctx.grid.slots, len(places), places.row
     gap = gaps(history, slots, ctx.calendar)[1, :-1] * ctx.grid.half_hours
     pairs = np.flatnonzero(gap <= REACHES[1])
@@ -223,9 +223,9 @@ def _gather(drawn, index, number, before, group):  # type: ignore[no-untyped-def
 def walk(now, past, index, unary, weights, offset, order, out):  # type: ignore[no-untyped-def]
     """Draw days: out[q, s] becomes the number of the candidate that sample s holds at query q.
 
-    unary: logits (queries, k); weights: of TRANSITIONS, or none. Sampling is systematic within the samples that come
-    from the same place: offset: uniform (queries, k), one for each such group; order: uniform (queries, samples),
-    shuffles them.
+    unary: logits (queries, k); weights: of TRANSITIONS, or none. Samples at the same place form a group, which draws
+    systematically: each candidate comes as often as its probability says, rounded up or down. offset: uniform (queries,
+    k), one for each group; order: uniform (queries, samples), shuffles the samples.
     """
     queries, k = index.shape
     samples = out.shape[1]

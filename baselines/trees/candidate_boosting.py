@@ -106,15 +106,19 @@ class CandidateBoosting(Adapter):
         self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
     ) -> CellProbabilities:
         """Mix the candidates' shares with where the user is at all."""
-        cities = self._surroundings(ctx)
 
         def one(past: Trajectories, asked: Queries) -> CellProbabilities:
-            found, places = Candidates.of(past, asked, self.settings.candidates, ctx), Places.of(past)
-            rank = self._rank(found, asked, cities.get(asked.users[0][0]), ctx)
-            own = over_places(self._shares(found, rank), found.x, found.y, places)
-            return mixed(own, places, ctx.grid, MIXTURE)
+            found, shares = self.shares(past, asked, ctx)
+            places = Places.of(past)
+            return mixed(over_places(shares, found.x, found.y, places), places, ctx.grid, MIXTURE)
 
         return of_users(history, queries, one)
+
+    def shares(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Candidates, np.ndarray]:
+        """Return one user's candidates and their shares, (queries, k), each row up to a factor of its own."""
+        found = Candidates.of(history, queries, self.settings.candidates, ctx)
+        city = self._surroundings(ctx).get(queries.users[0][0])
+        return found, self._shares(found, self._rank(found, queries, city, ctx))
 
     def save(self, folder: Path) -> None:
         """Write the trees, and what was learned of points of interest."""

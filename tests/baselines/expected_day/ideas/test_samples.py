@@ -1,18 +1,21 @@
-"""Ideas change the drawn days as they say, and nothing where they have no share."""
+"""Other samples change the drawn days as they say, and nothing where they have no share."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from baselines.expected_day.ideas import Trial, day_types, flows, page, row
+from baselines.expected_day.ideas.samples import another_seed, day_types, flows
+from baselines.expected_day.ideas.table import mean, row, table
+from baselines.expected_day.ideas.trial import Trial
+from bench.adapters.adapter import Context
 from bench.adapters.small_world import people
-from bench.data.world import Grid
+from bench.data.world import Grid, Window
 
 
 @pytest.fixture(scope="module")
 def trial() -> Trial:
-    return Trial(people("R", range(4), 60, Grid()), seed=0)
+    return Trial.of_histories(people("R", range(4), 60, Grid()), Context(window=Window((0, 44), (45, 59))))
 
 
 def test_flows_lead_to_cells_where_the_user_never_was(trial: Trial) -> None:
@@ -30,8 +33,17 @@ def test_a_share_of_the_samples_has_the_other_type_of_day(trial: Trial) -> None:
         assert not np.array_equal(after.days[:16], before.days[:16])
 
 
+def test_a_mean_over_seeds_is_of_each_user(trial: Trial) -> None:
+    one, other = trial.scores(trial.drawn), trial.scores(another_seed(trial))
+    found = mean([one, other])
+    name = "geobleu@humob24"
+    assert not one[name].equals(other[name])
+    assert found[name].to_numpy() == pytest.approx((one[name].to_numpy() + other[name].to_numpy()) / 2)
+    assert found["uid"].equals(one["uid"])
+
+
 def test_an_idea_that_changes_nothing_has_no_gain(trial: Trial) -> None:
     base = trial.scores(trial.drawn)
     cells = row("none", trial.scores(flows(trial, 0.0)), base)
     assert cells[2] == "+0.0000 [+0.0000, +0.0000]"
-    assert "| none " in page([cells], 4)
+    assert "| none " in table([cells])
