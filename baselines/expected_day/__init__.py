@@ -155,9 +155,7 @@ class ExpectedDay(KnowsOffDays):
         from baselines.expected_day import transitions
 
         setting = self.settings
-        found = self.choices(history, queries, setting.candidates, ctx)
-        unary, chained = self.weights.mixed(setting.transitions)
-        logits = np.einsum("nqk,n->qk", found.columns, unary.astype(np.float32)).astype(np.float64)
+        found, logits, chained = self._scored(history, queries, ctx)
         kept = np.argsort(-logits, axis=1, kind="stable")[:, : setting.kept]
         index, logits = (np.take_along_axis(values, kept, axis=1) for values in (found.index, logits))
         drawn = np.empty((len(queries), setting.samples), np.int64)
@@ -187,14 +185,18 @@ class ExpectedDay(KnowsOffDays):
         """Return one user's candidates and their shares, (queries, candidates)."""
         from baselines.expected_day import transitions
 
-        found = self.choices(history, queries, self.settings.candidates, ctx)
-        unary, chained = self.weights.mixed(self.settings.transitions)
-        logits = np.einsum("nqk,n->qk", found.columns, unary.astype(np.float32)).astype(np.float64)
+        found, logits, chained = self._scored(history, queries, ctx)
         if shown is not None and len(chained):
             after = transitions.after_truth(history, shown, found, ctx)
             logits += np.einsum("nqk,n->qk", after, chained.astype(np.float32))
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         return found, shares / shares.sum(axis=1, keepdims=True)
+
+    def _scored(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Choices, np.ndarray, np.ndarray]:
+        """Return one user's candidates, a . z of each (queries, candidates), and b."""
+        found = self.choices(history, queries, self.settings.candidates, ctx)
+        unary, chained = self.weights.mixed(self.settings.transitions)
+        return found, np.einsum("nqk,n->qk", found.columns, unary.astype(np.float32)).astype(np.float64), chained
 
     @property
     def weights(self) -> Weights:
