@@ -121,7 +121,7 @@ class Answering:
         asked = (grid, self.ctx.calendar, decoding)
         if asked not in self.engines:
             self.engines.clear()
-            gc.collect()  # recorded graphs refer to their engine, and its cache may take most of the memory
+            gc.collect()  # passes and recorded graphs refer to each other, and passes to the model
             off_days, width, height = self.ctx.calendar.is_off, grid.width, grid.height
             self.engines[asked] = self.engine(
                 self.model, self.tokens, decoding, off_days=off_days, width=width, height=height,

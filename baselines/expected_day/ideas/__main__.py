@@ -13,7 +13,7 @@ from rich.progress import track
 from baselines.expected_day.ideas import columns, pause, samples
 from baselines.expected_day.ideas.refinement import refined
 from baselines.expected_day.ideas.table import mean, row, table
-from baselines.expected_day.ideas.trial import Drawn, Trial
+from baselines.expected_day.ideas.trial import METRICS, Drawn, Trial
 from bench.adapters.adapter import Context
 from bench.data.files.csvfiles import read_points
 from bench.data.poi import Poi, read_poi
@@ -29,7 +29,7 @@ Made by `python -m baselines.expected_day.ideas FOLDER`
 
 Days 45-59 of {users} users, weights fitted to days 0-44; each user's scores are means over {seeds} seeds. In brackets:
 95 % intervals of the paired difference over users. They are not corrected for the number of ideas: if none of the
-{ideas} were worth anything, one interval in twenty would still leave 0 out.
+{ideas} were worth anything, one in twenty of their {intervals} intervals would still leave 0 out.
 
 {table}
 
@@ -44,9 +44,10 @@ Days 45-59 of {users} users, weights fitted to days 0-44; each user's scores are
 
 {note}## Training windows with a break of the calendar
 
-In GIS Cup 2025, days 61-75 of cities C and D lie months after day 60. Those data are not at hand. Here the same people
-have a break of 15 days: days 0-29 are known, days 45-59 are asked, and the calendar knows of the break. Weights are
-fitted to two windows of the other half of the people: both without a break, or one of them with it.
+In GIS Cup 2025 the days to predict of cities C and D lie months after the last known day. Those data are not at hand.
+Here the same people have a break of 15 days: days 0-29 are known, days 45-59 are asked, and the calendar knows of the
+break. Weights are fitted to two windows of the other half of the people: both without a break, or one of them with it.
+That window ends on days 45-59, the dates that are asked, of people who are not.
 
 {pause}
 """
@@ -99,7 +100,8 @@ def page(people: Trajectories, tables: Mapping[str, Poi], seeds: int) -> str:
     return PAGE.format(
         users=len(people.users),
         seeds=seeds,
-        ideas=len(rows) - 1,
+        ideas=len(rows) - 2,  # less "as it is" and "other seeds"
+        intervals=len(METRICS) * (len(rows) - 2),
         table=table(rows),
         note="" if tables else NO_POI,
         pause=table(paused),

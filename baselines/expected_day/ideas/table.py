@@ -28,9 +28,9 @@ def row(name: str, given: pd.DataFrame, base: pd.DataFrame) -> list[str]:
         gain = (given[metric] - base[metric]).to_numpy()
         samples = [bootstrap.over_users(gain[rows][:, None], str(city))[:, 0] for city, rows in cities]
         low, high = bootstrap.interval(np.mean(samples, axis=0))
-        mean = np.mean([given[metric].to_numpy()[rows].mean() for _city, rows in cities])
+        average = np.mean([given[metric].to_numpy()[rows].mean() for _city, rows in cities])
         change = np.mean([gain[rows].mean() for _city, rows in cities])
-        cells += [f"{mean:.4f}", f"{change:+.4f} [{low:+.4f}, {high:+.4f}]"]
+        cells += [f"{average:.4f}", f"{change:+.4f} [{low:+.4f}, {high:+.4f}]"]
     return cells
 
 

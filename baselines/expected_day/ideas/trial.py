@@ -1,4 +1,4 @@
-"""A trial: a fitted model asks for some days of some people, and what is done with its days is scored."""
+"""A trial: a fitted model draws days for some people, and the answers made of them are scored."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def load(settings: LlamaMobSettings, ctx: Context) -> Loaded:
     Raises UserError, before anything is loaded, where the base is missing, broken, of another tokenizer, larger than
     the free memory, or the LoRA of another base.
     """
-    gc.collect()  # a model before this one, held by engines that refer to themselves, may take most of the memory
+    gc.collect()  # a model before this one may take most of the memory: passes and recorded graphs hold each other
     found = preflight(settings, ctx.device)
     tokens = _tokens(settings, found)
     rows = _rows_of_lora(settings, tokens)

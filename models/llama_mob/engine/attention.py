@@ -18,7 +18,7 @@ NAME = "rows"
 UNPLANNED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 FEW = 128  # queries of one row up to which plain products, that spread the keys over the whole GPU, are faster
 BLOCK = 128  # tokens of a row whose scores a CPU holds at a time
-LEARNED = 4096  # tokens up to which it keeps all scores for the way back: 30 layers of 9 heads take 5 GB
+LEARNED = 9 * 4096**2  # scores of a layer up to which it keeps them for the way back: 5 GB in SmolLM2's 30 layers
 ALIGNED = 8  # numbers: CUDA's kernels copy a mask, in every layer, whose rows do not begin at a multiple of this
 
 
@@ -35,11 +35,12 @@ def attend(
 
     query: (rows, heads, tokens, head dim); key, value: (rows, kv heads, places, head dim); attention_mask: added to the
     scores, (rows, 1, group x tokens, places) with group = heads / kv heads, or None: causal among the tokens where
-    there are several, all places for a single one. The query heads that share keys are laid end to end as more
-    queries, so that keys and values are never repeated in memory.
+    there are several, all places for a single one. Each token sees some place. The query heads that share keys are laid
+    end to end as more queries, so that keys and values are never repeated in memory.
     """
     rows, heads, tokens, width = query.shape
-    if _in_bfloat16_on_cpu(key) and not (tokens > LEARNED and torch.is_grad_enabled()):
+    learned_from = torch.is_grad_enabled()
+    if _in_bfloat16_on_cpu(key) and not (learned_from and rows * heads * tokens**2 > LEARNED):
         return _in_blocks(query, key, value, attention_mask, scaling or width**-0.5), None
     if attention_mask is None and tokens > 1:
         grouped = heads != key.shape[1]
@@ -82,24 +83,25 @@ def _in_blocks(
     kv_heads, places = key.shape[1], key.shape[2]
     grouped = (query * scaling).bfloat16().reshape(rows, kv_heads, -1, tokens, width)
     key, value = key.bfloat16().transpose(2, 3), value.bfloat16()
+
+    def hidden(start: int, count: int) -> torch.Tensor:
+        """Return what is added where there is no mask."""
+        if tokens == 1:
+            return torch.zeros(1, places)
+        return torch.full((count, places), -torch.inf).triu(start + 1)
+
     mixed = []
     for row in range(rows):
         for start in range(0, tokens, BLOCK):
             some = grouped[row, :, :, start : start + BLOCK]
             count = some.shape[2]
-            here = _hidden(count, start, places) if added is None else added[row, 0, start : start + count]
+            here = hidden(start, count) if added is None else added[row, 0, start : start + count]
             seen = int(here.amax(dim=0).isfinite().nonzero()[-1]) + 1
             scores = torch.bmm(some.flatten(1, 2), key[row, :, :, :seen]).reshape(*some.shape[:3], seen)
             scores += here[:, :seen]
             found = torch.bmm(scores.softmax(dim=-1).flatten(1, 2), value[row, :, :seen])
             mixed.append(found.reshape(some.shape).permute(2, 0, 1, 3).reshape(-1, heads, width))
     return torch.cat(mixed).reshape(rows, tokens, heads, width)
-
-
-def _hidden(tokens: int, begin: int, places: int) -> torch.Tensor:
-    """Return what is added to the scores of tokens that see those before them, or, for a single one, all places."""
-    hidden = torch.full((tokens, places), -torch.inf)
-    return hidden.triu(begin + 1) if tokens > 1 else hidden.zero_()
 
 
 def mask(

@@ -98,8 +98,9 @@ def fit(
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     task, recipe = Tuning(data, settings, ctx, precision), recipe_of(settings, precision)
     trainer = Trainer("llama_mob", TokenLoss(model), task, recipe, ctx, key)
-    faster = attending(model) if ctx.device == "cpu" and precision == "bfloat16" else nullcontext()
-    with faster:
+    drops = getattr(model.config, "attention_dropout", 0.0)
+    faster = ctx.device == "cpu" and precision == "bfloat16" and not drops
+    with attending(model) if faster else nullcontext():
         return _facts(trainer.run(), data)
 
 

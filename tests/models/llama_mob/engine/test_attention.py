@@ -7,6 +7,7 @@ from models.llama_mob.engine import attention
 from models.llama_mob.engine.attention import attend, mask
 
 HEADS, KV_HEADS, WIDTH = 6, 2, 16
+TORCHS = "scaled_dot_product_attention"
 ROUNDING = 0.02  # of bfloat16: numbers have 8 bits
 
 
@@ -28,9 +29,10 @@ def drawn(rows: int, tokens: int, places: int) -> tuple[torch.Tensor, torch.Tens
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "BLOCK", 5)
+    monkeypatch.setattr(attention, TORCHS, lambda *_given, **_more: pytest.fail("torch's own kernel ran"))
 
 
-@pytest.mark.parametrize("tokens", [2, 5, 12])
+@pytest.mark.parametrize("tokens", [2, 5, 6, 12])
 def test_without_a_mask_tokens_see_those_before_them(tokens: int) -> None:
     query, key, value = drawn(2, tokens, tokens)
     found, _ = attend(torch.nn.Module(), query, key, value, None)
@@ -78,7 +80,8 @@ def test_it_can_be_learned_through_under_autocast() -> None:
 
 def test_long_examples_are_learned_from_with_torchs_own_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps no scores for the way back."""
-    monkeypatch.setattr(attention, "LEARNED", 8)
+    monkeypatch.setattr(attention, TORCHS, torch.nn.functional.scaled_dot_product_attention)
+    monkeypatch.setattr(attention, "LEARNED", HEADS * 9 * 9 - 1)
     monkeypatch.setattr(attention, "_in_blocks", lambda *_given: pytest.fail("all scores were kept"))
     query, key, value = (part.requires_grad_() for part in drawn(1, 9, 9))
     found, _ = attend(torch.nn.Module(), query, key, value, None)

@@ -24,6 +24,7 @@ from bench.errors import UserError
 from bench.training.checkpoint import STATE
 from models.llama_mob.base.permutation import Permutation
 from models.llama_mob.base.tokens import Tokens
+from models.llama_mob.engine import attention
 from models.llama_mob.prompts.template import Template
 from models.llama_mob.settings import Decoding, LlamaMobSettings
 from models.llama_mob.tuning import examples, lora
@@ -182,10 +183,12 @@ BASES: dict[str, dict[str, Any]] = {
 # The loop
 
 
-def fit(model: Any, data: Data, folder: Path, key: str = "k", **given: Any) -> dict[str, Any]:
+def fit(
+    model: Any, data: Data, folder: Path, key: str = "k", precision: str = "float32", **given: Any
+) -> dict[str, Any]:
     settings = LlamaMobSettings(**{"batch": 2, "learning_rate": 1e-2, "epochs": 2, **given})
     ctx = Context(folder=folder, **({"deadline": -1.0} if key == "late" else {}))
-    return tune(model, data, settings, "float32", ctx, key)
+    return tune(model, data, settings, precision, ctx, key)
 
 
 def weights(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -244,6 +247,34 @@ def test_gradient_checkpointing_changes_nothing(made: list[examples.Example], to
     fit(one, Data(made[:4], []), tmp_path / "one", epochs=1)
     fit(two, Data(made[:4], []), tmp_path / "two", epochs=1, checkpointing=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("precision", "dropout", "own"), [("bfloat16", 0.0, True), ("bfloat16", 0.1, False), ("float32", 0.0, False)]
+)
+def test_in_bfloat16_a_cpu_learns_through_the_engines_attention(
+    precision: str,
+    dropout: float,
+    own: bool,
+    made: list[examples.Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has no dropout. What is learned is what transformers' own attention learns, but for rounding."""
+    calls: list[int] = []
+    plain = attention._in_blocks
+    monkeypatch.setattr(attention, "_in_blocks", lambda *given: calls.append(1) or plain(*given))
+    model = small_llama()
+    model.config.attention_dropout = dropout
+    data = Data(made[:4], made[4:])
+    before = model.config._attn_implementation
+    found = fit(model, data, tmp_path / "found", precision=precision)
+    assert bool(calls) == own
+    assert model.config._attn_implementation == before
+    if own:
+        wanted = fit(small_llama(), data, tmp_path / "wanted")
+        assert found["validation_loss"] == pytest.approx(wanted["validation_loss"], rel=0.02)
+        assert found["validation_loss"] < found["start_loss"]
 
 
 @pytest.mark.parametrize("killed_at", [1, 2, 3])
