@@ -15,6 +15,7 @@ import pytest
 
 from bench.adapters import registry
 from bench.cache import cache_folder
+from bench.running.executor import WAITING
 
 if TYPE_CHECKING:
     from models.llama_mob.base.tokens import Tokens
@@ -27,6 +28,10 @@ COMPILED = cache_folder() / "compiled"
 with contextlib.suppress(OSError):
     COMPILED.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(COMPILED))
+
+# Threads that wait must not spin: on a busy machine a test would take a hundred times as long.
+for _name, _value in WAITING.items():
+    os.environ.setdefault(_name, _value)
 
 # The first call of a test may import or compile: no time is promised for one example.
 hypothesis.settings.register_profile("untimed", deadline=None)
