@@ -8,13 +8,13 @@ All are asked for the same days of the same users. A language model is shown the
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import track
 from tabulate import tabulate
@@ -66,7 +66,7 @@ def compare(source: Source, cities: Sequence[str], users: int, window: Window) -
     table = []
     for city in cities:
         rows, world = people_of(source, city, users, window), source.world(city)
-        ctx = Context(window, world.grid, world.calendar, threads=os.cpu_count() or 1)
+        ctx = Context(window, world.grid, world.calendar, threads=torch.get_num_threads())
         scores = []
         for name, (adapter, settings) in MODELS.items():
             model = registry.make(adapter, dict(settings))
