@@ -34,6 +34,7 @@ Days 45-59 of {users} users, weights fitted to days 0-44; each user's scores are
 {table}
 
 - *Other seeds*: the same model draws other days. So much is chance.
+- *Flows of others*: with every seed the same points are hit.
 - *One exact sweep*: after the decoding, once through each day. At each point the 4 cells drawn most often are tried,
   and scored by the metric's own code (GEO-BLEU of HuMob 2024) against so many of the drawn days.
 - *Stacked*: another model's shares of the candidates are one more column of the logit, with a weight of its own.

@@ -51,7 +51,7 @@ def flows(trial: Trial, share: float, most: int = 30) -> list[Drawn]:
         soon = np.flatnonzero(np.diff(time) <= 8)
         for pair in {(cell[i], cell[i + 1]) for i in soon if cell[i] != cell[i + 1]}:
             went.setdefault(city, {}).setdefault(pair[0], Counter())[pair[1]] += 1
-    return [_with_new_cells(one, went[one.history.users[0][0]], share, most) for one in trial.drawn]
+    return [_with_new_cells(one, went.get(one.history.users[0][0], {}), share, most) for one in trial.drawn]
 
 
 def _with_new_cells(one: Drawn, went: Flows, share: float, most: int) -> Drawn:
