@@ -99,8 +99,8 @@ def report(rows: Sequence[Sequence[Any]], window: Window, command: str) -> str:
         f"Made by `{command}`\n\n"
         f"Days {seen} are seen, days {asked} asked. Means over users, with 95 % intervals (bootstrap, paired). "
         "A uniform guess over 200 x 200 cells costs 10.6. Intervals are not corrected for the number of pairs.\n\n"
-        "The tiny decoder and lp_bert's start were set by hand, then trained on synthetic people of this generator "
-        "with other seeds. SmolLM2-135M-Instruct is in 4 bits.\n\n"
+        "The tiny decoder and lp_bert's start were set by hand, then trained on synthetic people of other seeds. "
+        "SmolLM2-135M-Instruct is in 4 bits.\n\n"
         f"{tabulate(rows, heads, tablefmt='pipe', disable_numparse=True)}\n"
     )
 
