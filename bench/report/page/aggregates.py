@@ -105,7 +105,7 @@ def _row(
         "name": model if alone else f"{model} ({line['learned_from']})",
         "colour": marked[model].colour,
         "shape": marked[model].shape,
-        "family": views.family(mine[0].case.adapter if mine else ""),
+        "family": views.family(mine[0].case.adapter, mine[0].case.settings) if mine else views.OTHER,
         "model": model,
         "learned": line["learned_from"],
         "users": int(line["users"]),

@@ -74,13 +74,14 @@ def shell(content: RunContent, metrics: Mapping[str, Metric], main: str) -> dict
 
 def view_of(content: RunContent, found: Leaderboard, named: Mapping[str, str]) -> View:
     """Gather what the charts of a run share."""
-    adapters = {named[record.identity.cost]: record.case.adapter for record in content.records}
+    cases = {named[record.identity.cost]: record.case for record in content.records}
+    families = {name: views.family(case.adapter, case.settings) for name, case in cases.items()}
     models = [row.model for board in found.boards for row in board.rows]
 
     def records(row: Row, board: Board) -> list[str]:
         return [record.identity.cost for city in board.cities for record in _of(row, city, content.records, named)]
 
-    return View(found, marks([*models, *adapters]), adapters, records)
+    return View(found, marks([*models, *families]), families, records)
 
 
 def _board(content: RunContent, view: View, board: Board, named: Mapping[str, str]) -> dict[str, Any]:

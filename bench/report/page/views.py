@@ -27,6 +27,7 @@ FAMILIES = {
     "llama_mob_parallel": "language model",
     "llm_api": "language model",
 }
+OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class View:
 
     found: Leaderboard
     marks: Mapping[str, Mark]
-    adapters: Mapping[str, str]  # model -> adapter
+    families: Mapping[str, str]  # model -> its kind
     records: Callable[[Row, Board], list[str]] = field(default=lambda row, board: [])
 
     def drawn(self, row: Row, given: Board) -> dict[str, str]:
@@ -46,7 +47,7 @@ class View:
             "name": row.model if alone else row.label,
             "colour": mark.colour,
             "shape": mark.shape,
-            "family": family(self.adapters.get(row.model.split(" = ")[0], "")),
+            "family": self.families.get(row.model.split(" = ")[0], OTHER),
         }
 
     def cost(self, row: Row, name: str) -> float | None:
@@ -57,10 +58,12 @@ class View:
         return statistics.median(known) if known else None
 
 
-def family(adapter: str) -> str:
+def family(adapter: str, settings: Mapping[str, Any]) -> str:
     """Name the kind of a model, by the folder in which its adapter lies."""
+    if str(settings.get("base", "")).startswith("tiny"):
+        return "tiny decoder"  # no language model: its first layers were set by hand, and it read synthetic people only
     parts = registry.names().get(adapter, "").partition(":")[0].split(".")
-    return next((FAMILIES[part] for part in reversed(parts) if part in FAMILIES), adapter or "other")
+    return next((FAMILIES[part] for part in reversed(parts) if part in FAMILIES), adapter or OTHER)
 
 
 def board(view: View, given: Board) -> dict[str, Any]:

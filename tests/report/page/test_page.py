@@ -156,3 +156,18 @@ def test_a_leaderboard_alone_imports_nothing_that_draws(run: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "settings", "kind"),
+    [
+        ("llama_mob", {"base": "tiny"}, "tiny decoder"),
+        ("llama_mob_parallel", {"base": "tiny-one-pass"}, "tiny decoder"),
+        ("llama_mob", {"base": "smollm2"}, "language model"),
+        ("llm_api", {}, "language model"),
+        ("kernel_vote", {}, "per-user statistic"),
+        ("mine.py:Mine", {}, "mine.py:Mine"),
+    ],
+)
+def test_the_tiny_decoder_is_no_language_model(adapter: str, settings: dict[str, str], kind: str) -> None:
+    assert views.family(adapter, settings) == kind
