@@ -106,18 +106,23 @@ class CandidateBoosting(Adapter):
         self, history: Trajectories, queries: Queries, ctx: Context, shown: Trajectories | None = None
     ) -> CellProbabilities:
         """Mix the candidates' shares with where the user is at all."""
+        cities = self._surroundings(ctx)
 
         def one(past: Trajectories, asked: Queries) -> CellProbabilities:
-            found, shares = self.shares(past, asked, ctx)
+            found, shares = self.shares(past, asked, cities.get(asked.users[0][0]), ctx)
             places = Places.of(past)
             return mixed(over_places(shares, found.x, found.y, places), places, ctx.grid, MIXTURE)
 
         return of_users(history, queries, one)
 
-    def shares(self, history: Trajectories, queries: Queries, ctx: Context) -> tuple[Candidates, np.ndarray]:
-        """Return one user's candidates and their shares, (queries, k), each row up to a factor of its own."""
+    def shares(
+        self, history: Trajectories, queries: Queries, city: Surroundings | None, ctx: Context
+    ) -> tuple[Candidates, np.ndarray]:
+        """Return one user's candidates and their shares, (queries, k), each row up to a factor of its own.
+
+        city: its points of interest, where they are wanted.
+        """
         found = Candidates.of(history, queries, self.settings.candidates, ctx)
-        city = self._surroundings(ctx).get(queries.users[0][0])
         return found, self._shares(found, self._rank(found, queries, city, ctx))
 
     def save(self, folder: Path) -> None:

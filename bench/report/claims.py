@@ -15,6 +15,7 @@ from bench.leaderboard.panel import names
 from bench.records.record import Record
 from bench.report import numbers
 from bench.report.layout import Report, Section
+from bench.report.origins import is_tiny
 from bench.report.published import Published, Reported, fitting
 from bench.report.score_table import over
 from bench.report.tables import Table, make_table, where
@@ -125,8 +126,7 @@ def _families(records: Sequence[Record]) -> dict[str, str]:
     for record in records:
         case, name = record.case, named[record.identity.cost]
         if case.adapter in _LANGUAGE_ADAPTERS:
-            # The tiny base is no language model: a small decoder whose first layers were set by hand.
-            found[name] = TINY if str(case.settings.get("base", "")).startswith("tiny") else LANGUAGE
+            found[name] = TINY if is_tiny(case.settings) else LANGUAGE
         elif case.adapter == "lp_bert":
             found[name] = BERT
         elif case.adapter == "replay":

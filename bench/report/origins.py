@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bench.adapters.origin import GENERATOR, Learning, Tuned
 from bench.data.sources.synthetic.kinds import kinds
 from bench.leaderboard import Facts, Row
 from bench.leaderboard.lineage import KEPT, PLAIN, Lineage
+
+
+def is_tiny(settings: Mapping[str, Any]) -> bool:
+    """Tell by a model's settings whether it is the tiny decoder.
+
+    It is no language model: its first layers were set by hand, and it read synthetic people only.
+    """
+    return str(settings.get("base", "")).startswith("tiny")
 
 
 def learned_from(lineage: Lineage) -> str:

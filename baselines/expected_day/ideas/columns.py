@@ -58,7 +58,7 @@ def boosting(trial: Trial) -> Columns:
         fitted |= dict.fromkeys(half, model)
 
     def columns(history: Trajectories, queries: Queries, found: Choices, ctx: Context) -> np.ndarray:
-        given, shares = fitted[queries.users[0]].shares(history, queries, ctx)
+        given, shares = fitted[queries.users[0]].shares(history, queries, None, ctx)
         own = over_places(shares, given.x, given.y, found.places)
         return _logs(np.take_along_axis(own, found.index, axis=1))
 

@@ -13,7 +13,7 @@ from bench.leaderboard import Board, Leaderboard, Metric, Row, difference
 from bench.report import numbers
 from bench.report.charts import accuracy
 from bench.report.charts.style import Mark, Spec
-from bench.report.origins import learned_from
+from bench.report.origins import is_tiny, learned_from
 from bench.report.score_table import flags
 from bench.report.tables import where
 
@@ -60,8 +60,8 @@ class View:
 
 def family(adapter: str, settings: Mapping[str, Any]) -> str:
     """Name the kind of a model, by the folder in which its adapter lies."""
-    if str(settings.get("base", "")).startswith("tiny"):
-        return "tiny decoder"  # no language model: its first layers were set by hand, and it read synthetic people only
+    if is_tiny(settings):
+        return "tiny decoder"
     parts = registry.names().get(adapter, "").partition(":")[0].split(".")
     return next((FAMILIES[part] for part in reversed(parts) if part in FAMILIES), adapter or OTHER)
 
